@@ -1,0 +1,1 @@
+//! Wiring: checked settings to a running server.

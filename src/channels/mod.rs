@@ -1,0 +1,1 @@
+//! One file per way in: wire message to dialogue event, dialogue actions to wire reply.

@@ -1,0 +1,1 @@
+//! Reading TOML so that every problem is reported, each with file, line and key.

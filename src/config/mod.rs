@@ -1,0 +1,1 @@
+//! Raw settings (file and environment) to checked settings.

@@ -1,0 +1,1 @@
+//! The whole conversation as one function: `(state, event, now) -> (state, actions)`.

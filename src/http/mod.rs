@@ -1,0 +1,1 @@
+//! Routes, limits and the one place that makes error responses.

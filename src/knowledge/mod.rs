@@ -1,0 +1,1 @@
+//! Knowledge files to a checked catalogue: scenarios, slots, texts, lexicon, workdays.

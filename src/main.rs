@@ -1,0 +1,2 @@
+//! Jiefeng.
+fn main() {}

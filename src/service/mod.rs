@@ -1,0 +1,1 @@
+//! One message end to end: claim, load, step, save, reply.

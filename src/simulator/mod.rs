@@ -1,0 +1,1 @@
+//! A WeCom on loopback, for trying the bot out and for tests.

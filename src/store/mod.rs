@@ -1,0 +1,1 @@
+//! Durable state: sessions, settled messages with their replies, questions asked.
