@@ -118,7 +118,7 @@ pub struct Table<'a> {
     entries: &'a DeTable<'a>,
     line: usize,
     path: String,
-    asked: BTreeSet<&'a str>,
+    asked: BTreeSet<String>,
 }
 
 /// A value with the line it stands on.
@@ -167,12 +167,12 @@ impl<'a> Table<'a> {
     /// All keys of this table, marked as asked for.
     pub fn keys(&mut self) -> Vec<String> {
         let keys: Vec<&'a str> = self.entries.keys().map(|key| key.get_ref().as_ref()).collect();
-        self.asked.extend(keys.iter().copied());
+        self.asked.extend(keys.iter().map(|key| (*key).to_owned()));
         keys.into_iter().map(str::to_owned).collect()
     }
 
     /// A text that may be missing.
-    pub fn optional_text(&mut self, key: &'static str) -> Option<String> {
+    pub fn optional_text(&mut self, key: &str) -> Option<String> {
         let value = self.take(key)?;
         let text = self.expect_kind(key, value, "a text in quotes", |value| {
             value.as_str().map(str::to_owned)
@@ -185,19 +185,19 @@ impl<'a> Table<'a> {
     }
 
     /// A text that must be there.
-    pub fn text(&mut self, key: &'static str) -> Option<String> {
+    pub fn text(&mut self, key: &str) -> Option<String> {
         self.require(key);
         self.optional_text(key)
     }
 
     /// `true` or `false`, or `default` when missing.
-    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+    pub fn boolean(&mut self, key: &str) -> Option<bool> {
         let value = self.take(key)?;
         self.expect_kind(key, value, "true or false", DeValue::as_bool)
     }
 
     /// A whole number that may be missing.
-    pub fn optional_integer(&mut self, key: &'static str) -> Option<i64> {
+    pub fn optional_integer(&mut self, key: &str) -> Option<i64> {
         let value = self.take(key)?;
         self.expect_kind(key, value, "a whole number", |value| {
             let integer = value.as_integer()?;
@@ -206,20 +206,20 @@ impl<'a> Table<'a> {
     }
 
     /// A whole number that must be there.
-    pub fn integer(&mut self, key: &'static str) -> Option<i64> {
+    pub fn integer(&mut self, key: &str) -> Option<i64> {
         self.require(key);
         self.optional_integer(key)
     }
 
     /// A date such as `2026-11-22` that must be there.
-    pub fn date(&mut self, key: &'static str) -> Option<Date> {
+    pub fn date(&mut self, key: &str) -> Option<Date> {
         self.require(key);
         let value = self.take(key)?;
         self.expect_kind(key, value, "a date like 2026-11-22, without quotes", civil_date)
     }
 
     /// A list of dates; empty when missing.
-    pub fn dates(&mut self, key: &'static str) -> Vec<Date> {
+    pub fn dates(&mut self, key: &str) -> Vec<Date> {
         self.list(key, "a date like 2026-11-22, without quotes", civil_date)
             .into_iter()
             .map(|date| date.value)
@@ -227,7 +227,7 @@ impl<'a> Table<'a> {
     }
 
     /// A list of texts with their lines; empty when missing.
-    pub fn texts(&mut self, key: &'static str) -> Vec<Located<String>> {
+    pub fn texts(&mut self, key: &str) -> Vec<Located<String>> {
         let texts = self.list(key, "a text in quotes", |value| value.as_str().map(str::to_owned));
         for text in texts.iter().filter(|text| text.value.trim().is_empty()) {
             self.problem_at(text.line, key, "has an empty text; write it or remove it");
@@ -236,7 +236,7 @@ impl<'a> Table<'a> {
     }
 
     /// A list of texts that must be there and not be empty.
-    pub fn required_texts(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+    pub fn required_texts(&mut self, key: &str) -> Option<Vec<Located<String>>> {
         self.require(key);
         let present = self.entries.contains_key(key);
         let texts = self.texts(key);
@@ -247,7 +247,7 @@ impl<'a> Table<'a> {
     }
 
     /// One of `choices`, that may be missing.
-    pub fn optional_choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub fn optional_choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.optional_text(key)?;
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
@@ -258,7 +258,7 @@ impl<'a> Table<'a> {
     }
 
     /// One of `choices`, that must be there.
-    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         self.require(key);
         self.optional_choice(key, choices)
     }
@@ -266,19 +266,19 @@ impl<'a> Table<'a> {
     /// Reads a sub-table if it is there.
     pub fn optional_table<T>(&mut self, key: &str, read: impl FnOnce(&mut Table<'a>) -> Option<T>) -> Option<T> {
         let (name, value) = self.entries.get_key_value(key)?;
-        self.asked.insert(name.get_ref().as_ref());
+        self.asked.insert(name.get_ref().to_string());
         let entries = self.expect_table(key, value)?;
         self.read_nested(self.key_path(key), self.line_of(value), entries, read)
     }
 
     /// Reads a sub-table that must be there.
-    pub fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'a>) -> Option<T>) -> Option<T> {
+    pub fn table<T>(&mut self, key: &str, read: impl FnOnce(&mut Table<'a>) -> Option<T>) -> Option<T> {
         self.require(key);
         self.optional_table(key, read)
     }
 
     /// Reads every table of a list of tables; none when the key is missing.
-    pub fn tables<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Table<'a>) -> Option<T>) -> Vec<T> {
+    pub fn tables<T>(&mut self, key: &str, mut read: impl FnMut(&mut Table<'a>) -> Option<T>) -> Vec<T> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let Some(items) = self.expect_kind(key, value, "a list of tables", |value| value.as_array()) else {
             return Vec::new();
@@ -299,7 +299,7 @@ impl<'a> Table<'a> {
         for (name, value) in self.entries {
             let name = name.get_ref().as_ref();
             if !self.asked.contains(name) {
-                let known: Vec<&str> = self.asked.iter().copied().collect();
+                let known: Vec<&str> = self.asked.iter().map(String::as_str).collect();
                 let message = format!("unknown key; known here: {}", known.join(", "));
                 self.problem_at(self.line_of(value), name, message);
             }
@@ -319,12 +319,7 @@ impl<'a> Table<'a> {
         value
     }
 
-    fn list<T>(
-        &mut self,
-        key: &'static str,
-        kind: &str,
-        read: impl Fn(&'a DeValue<'a>) -> Option<T>,
-    ) -> Vec<Located<T>> {
+    fn list<T>(&mut self, key: &str, kind: &str, read: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Vec<Located<T>> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let Some(items) = self.expect_kind(key, value, "a list", |value| value.as_array()) else {
             return Vec::new();
@@ -339,13 +334,13 @@ impl<'a> Table<'a> {
         items.iter().filter_map(read_item).collect()
     }
 
-    fn take(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.insert(key);
+    fn take(&mut self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.insert(key.to_owned());
         self.entries.get(key)
     }
 
-    fn require(&mut self, key: &'static str) {
-        self.asked.insert(key);
+    fn require(&mut self, key: &str) {
+        self.asked.insert(key.to_owned());
         if !self.entries.contains_key(key) {
             self.problem_at(self.line, key, "is missing");
         }

@@ -1,0 +1,31 @@
+//! The languages the bot speaks, and texts that exist in both.
+
+/// Language of a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Simplified Chinese; also the answer to mixed questions.
+    #[default]
+    Chinese,
+    /// English, for questions without any Chinese.
+    English,
+}
+
+/// The same thing in both languages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bilingual<T> {
+    /// Chinese.
+    pub zh: T,
+    /// English.
+    pub en: T,
+}
+
+impl<T> Bilingual<T> {
+    /// The one in `language`.
+    pub fn get(&self, language: Language) -> &T {
+        match language {
+            Language::Chinese => &self.zh,
+            Language::English => &self.en,
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! One restriction scenario: the answer in both languages, the slots that change it, its sources and example questions.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::language::{Bilingual, Language};
+use crate::checked_toml::{Located, Report, Source, Table, read_document};
+
+/// Whose account a scenario is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AccountKind {
+    /// A WeCom member account.
+    Member,
+    /// A personal WeChat account.
+    Personal,
+    /// A group chat.
+    Group,
+    /// The whole company.
+    Corp,
+    /// More than one of them.
+    Any,
+}
+
+/// Whether a restriction can be appealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppealPossible {
+    /// No appeal exists or none is needed.
+    No,
+    /// Yes.
+    Yes,
+    /// It depends on a slot.
+    Depends,
+    /// Lifted in the app by the person themselves.
+    SelfService,
+}
+
+/// A part of an answer. The order of the variants is the order in which the parts are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Section {
+    /// What happened and why.
+    What,
+    /// Who can act.
+    Who,
+    /// What to do now.
+    Steps,
+    /// How long it takes.
+    Time,
+    /// What the first, second and third time bring.
+    Ladder,
+    /// Figures that limit something.
+    Limits,
+    /// When the rest does not hold.
+    Exceptions,
+    /// Whether, by whom and where to appeal.
+    Appeal,
+    /// What to prepare for an appeal.
+    Material,
+    /// What not to do.
+    Avoid,
+    /// What happens if it happens again. Said only when asked.
+    Again,
+    /// What to do when it is refused or does not work. Said only when asked.
+    Fails,
+    /// What becomes of the customers meanwhile. Said only when asked.
+    Customers,
+}
+
+impl Section {
+    /// Every section with its key in knowledge files.
+    pub const ALL: [(Section, &'static str); 13] = [
+        (Section::What, "what"),
+        (Section::Who, "who"),
+        (Section::Steps, "steps"),
+        (Section::Time, "time"),
+        (Section::Ladder, "ladder"),
+        (Section::Limits, "limits"),
+        (Section::Exceptions, "exceptions"),
+        (Section::Appeal, "appeal"),
+        (Section::Material, "material"),
+        (Section::Avoid, "avoid"),
+        (Section::Again, "again"),
+        (Section::Fails, "fails"),
+        (Section::Customers, "customers"),
+    ];
+
+    /// Whether every scenario must have it.
+    pub fn is_required(self) -> bool {
+        matches!(
+            self,
+            Self::What | Self::Who | Self::Steps | Self::Time | Self::Appeal | Self::Avoid
+        )
+    }
+
+    /// Whether it is left out of the answer and said only when somebody asks for it.
+    pub fn only_when_asked(self) -> bool {
+        matches!(self, Self::Again | Self::Fails | Self::Customers)
+    }
+}
+
+/// The text of a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionText {
+    /// A sentence or two.
+    Plain(String),
+    /// Things to do in order.
+    Steps(Vec<String>),
+}
+
+/// Sections with their texts, in reading order.
+pub type Sections = BTreeMap<Section, SectionText>;
+
+/// A scenario's answer in one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Heading.
+    pub title: String,
+    /// Name in a list of options.
+    pub label: String,
+    /// What the answer says.
+    pub sections: Sections,
+}
+
+/// Something the advice depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Identifier, unique in the scenario.
+    pub id: String,
+    /// How to ask for it.
+    pub question: Bilingual<String>,
+    /// Its possible values.
+    pub values: Vec<SlotValue>,
+}
+
+/// One possible value of a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotValue {
+    /// Identifier, unique in the slot.
+    pub id: String,
+    /// Name in a list of options.
+    pub label: Bilingual<String>,
+    /// Words by which people say it.
+    pub phrases: Vec<String>,
+    /// What it changes.
+    pub effect: SlotEffect,
+}
+
+/// What a slot value changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SlotEffect {
+    /// The answer is really another scenario's.
+    GoesTo(String),
+    /// Some sections read differently.
+    Changes {
+        /// Overrides [`Scenario::appeal_possible`].
+        appeal_possible: Option<AppealPossible>,
+        /// Overrides [`Scenario::appeal_window`].
+        appeal_window: Option<bool>,
+        /// The sections that differ.
+        sections: Bilingual<Sections>,
+    },
+}
+
+/// Where a statement comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnowledgeSource {
+    /// What it says and who says it.
+    pub name: String,
+    /// Address of the page, if it has one.
+    pub url: Option<String>,
+    /// How far it can be trusted.
+    pub kind: SourceKind,
+    /// When it was last looked at.
+    pub checked: Date,
+}
+
+/// How far a source can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A page of the vendor.
+    Official,
+    /// Somebody's restatement of an official page.
+    Restated,
+    /// What the business asks for.
+    Business,
+    /// What the client software shows.
+    Client,
+    /// One user's experience.
+    Case,
+    /// Concluded from the others.
+    Inferred,
+}
+
+/// A question easily mistaken for this scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterExample {
+    /// The question.
+    pub text: String,
+    /// Id of the scenario it belongs to, or `none`.
+    pub belongs_to: String,
+    /// Line of the file.
+    pub line: usize,
+}
+
+/// A restriction scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Stable identifier.
+    pub id: String,
+    /// File it was read from.
+    pub file: String,
+    /// Whose account it is about.
+    pub account: AccountKind,
+    /// Whether it can be appealed.
+    pub appeal_possible: AppealPossible,
+    /// Whether an appeal takes 3–7 business days, so that the answer names the two dates.
+    pub appeal_window: bool,
+    /// How common it is, 0–100; the commonest are offered in the welcome.
+    pub commonness: u8,
+    /// The answer in both languages.
+    pub answer: Bilingual<Answer>,
+    /// What the advice depends on, the most important first.
+    pub slots: Vec<Slot>,
+    /// Where it all comes from; never empty.
+    pub sources: Vec<KnowledgeSource>,
+    /// Questions people ask about it.
+    pub utterances: Vec<Located<String>>,
+    /// Questions easily mistaken for it.
+    pub not_this: Vec<CounterExample>,
+}
+
+impl Scenario {
+    /// Name in a list of options.
+    pub fn label(&self, language: Language) -> &str {
+        &self.answer.get(language).label
+    }
+
+    /// The slot with this id.
+    pub fn slot(&self, id: &str) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.id == id)
+    }
+}
+
+impl Slot {
+    /// The value with this id.
+    pub fn value(&self, id: &str) -> Option<&SlotValue> {
+        self.values.iter().find(|value| value.id == id)
+    }
+}
+
+const LEAST_UTTERANCES: usize = 30;
+
+/// Reads `scenarios/ID.toml`.
+pub(super) fn read_scenario(source: Source<'_>, report: &Report) -> Option<Scenario> {
+    let file = source.file.to_owned();
+    read_document(source, report, |table| read_root(table, file))
+}
+
+fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
+    let id = table.text("id");
+    let account = table.choice("account", &ACCOUNT_KINDS);
+    let appeal_possible = table.choice("appeal_possible", &APPEAL_POSSIBLE);
+    let appeal_window = table.boolean("appeal_window").unwrap_or(false);
+    let commonness = table.optional_integer("commonness").unwrap_or(0);
+    let sources = read_sources(table);
+    let zh = table.table("zh", read_answer);
+    let en = table.table("en", read_answer);
+    let slots = table.tables("slots", read_slot);
+    let examples = table.table("examples", read_examples);
+    let Ok(commonness @ 0..=100) = u8::try_from(commonness) else {
+        table.problem("commonness", "must be between 0 and 100");
+        return None;
+    };
+    let id = id?;
+    check_id(table, &id, &file);
+    let answer = Bilingual { zh: zh?, en: en? };
+    check_same_sections(table, "en", &answer.zh.sections, &answer.en.sections);
+    let (utterances, not_this) = examples?;
+    Some(Scenario {
+        id,
+        file,
+        account: account?,
+        appeal_possible: appeal_possible?,
+        appeal_window,
+        commonness,
+        answer,
+        slots,
+        sources,
+        utterances,
+        not_this,
+    })
+}
+
+fn check_id(table: &Table<'_>, id: &str, file: &str) {
+    if !is_identifier(id) {
+        table.problem("id", "may only have lower-case letters, digits and hyphens");
+    }
+    let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".toml"));
+    if stem != Some(id) {
+        table.problem("id", format!("is `{id}`, so the file must be called {id}.toml"));
+    }
+}
+
+/// Lower-case letters, digits and hyphens, starting with a letter.
+pub(super) fn is_identifier(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    id.bytes().all(allowed) && id.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+fn check_same_sections(table: &Table<'_>, key: &str, zh: &Sections, en: &Sections) {
+    for (section, name) in Section::ALL {
+        if zh.contains_key(&section) != en.contains_key(&section) {
+            table.problem(key, format!("`{name}` is in one language only; write it in both"));
+        }
+    }
+}
+
+fn read_sources(table: &mut Table<'_>) -> Vec<KnowledgeSource> {
+    let line = table.line();
+    let sources = table.tables("sources", |source| {
+        let name = source.text("name");
+        let url = source.optional_text("url");
+        let kind = source.choice("kind", &SOURCE_KINDS);
+        let checked = source.date("checked");
+        if url
+            .as_ref()
+            .is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+        {
+            source.problem("url", "must start with https:// or http://");
+        }
+        Some(KnowledgeSource {
+            name: name?,
+            url,
+            kind: kind?,
+            checked: checked?,
+        })
+    });
+    if sources.is_empty() {
+        table.problem_at(
+            line,
+            "sources",
+            "is missing; say where the answer comes from and when it was last checked",
+        );
+    }
+    sources
+}
+
+fn read_answer(table: &mut Table<'_>) -> Option<Answer> {
+    let title = table.text("title");
+    let label = table.text("label");
+    let sections = read_sections(table);
+    for (section, name) in Section::ALL {
+        if section.is_required() && !sections.contains_key(&section) {
+            table.problem_at(table.line(), name, "is missing");
+        }
+    }
+    Some(Answer {
+        title: title?,
+        label: label?,
+        sections,
+    })
+}
+
+fn read_sections(table: &mut Table<'_>) -> Sections {
+    let read = |(section, name)| Some((section, read_section(table, section, name)?));
+    Section::ALL.into_iter().filter_map(read).collect()
+}
+
+fn read_section(table: &mut Table<'_>, section: Section, name: &'static str) -> Option<SectionText> {
+    if section == Section::Steps {
+        let steps: Vec<String> = table.texts(name).into_iter().map(|step| step.value).collect();
+        return (!steps.is_empty()).then_some(SectionText::Steps(steps));
+    }
+    table.optional_text(name).map(SectionText::Plain)
+}
+
+fn read_slot(table: &mut Table<'_>) -> Option<Slot> {
+    let id = table.text("id");
+    let question = read_bilingual(table, "question");
+    let values = table.tables("values", read_slot_value);
+    if values.len() < 2 {
+        table.problem("values", "a slot needs at least two values to choose from");
+    }
+    report_repeated(table, "values", values.iter().map(|value| value.id.as_str()));
+    Some(Slot {
+        id: id?,
+        question: question?,
+        values,
+    })
+}
+
+fn read_slot_value(table: &mut Table<'_>) -> Option<SlotValue> {
+    let id = table.text("id");
+    let label = read_bilingual(table, "label");
+    let phrases = table.texts("phrases").into_iter().map(|phrase| phrase.value).collect();
+    let effect = read_effect(table);
+    Some(SlotValue {
+        id: id?,
+        label: label?,
+        phrases,
+        effect: effect?,
+    })
+}
+
+fn read_effect(table: &mut Table<'_>) -> Option<SlotEffect> {
+    let goes_to = table.optional_text("goes_to");
+    let appeal_possible = table.optional_choice("appeal_possible", &APPEAL_POSSIBLE);
+    let appeal_window = table.boolean("appeal_window");
+    let zh = table
+        .optional_table("zh", |zh| Some(read_sections(zh)))
+        .unwrap_or_default();
+    let en = table
+        .optional_table("en", |en| Some(read_sections(en)))
+        .unwrap_or_default();
+    check_same_sections(table, "en", &zh, &en);
+    let changes_nothing = zh.is_empty() && appeal_possible.is_none() && appeal_window.is_none();
+    match goes_to {
+        Some(_) if !changes_nothing => {
+            table.problem("goes_to", "stands alone: the other scenario brings its own sections");
+            None
+        }
+        Some(id) => Some(SlotEffect::GoesTo(id)),
+        None if zh.is_empty() => {
+            table.problem_at(
+                table.line(),
+                "zh",
+                "is missing: say which sections differ for this value, or give `goes_to`",
+            );
+            None
+        }
+        None => Some(SlotEffect::Changes {
+            appeal_possible,
+            appeal_window,
+            sections: Bilingual { zh, en },
+        }),
+    }
+}
+
+/// Reads `key = { zh = "…", en = "…" }`.
+pub(super) fn read_bilingual(table: &mut Table<'_>, key: &'static str) -> Option<Bilingual<String>> {
+    table.table(key, |both| {
+        let zh = both.text("zh");
+        let en = both.text("en");
+        Some(Bilingual { zh: zh?, en: en? })
+    })
+}
+
+fn read_examples(table: &mut Table<'_>) -> Option<(Vec<Located<String>>, Vec<CounterExample>)> {
+    let utterances = table.required_texts("utterances")?;
+    if utterances.len() < LEAST_UTTERANCES {
+        let message = format!(
+            "has {} entries; at least {LEAST_UTTERANCES} are needed to be understood",
+            utterances.len()
+        );
+        table.problem("utterances", message);
+    }
+    let not_this = table.tables("not_this", |example| {
+        let text = example.text("text");
+        let belongs_to = example.text("is");
+        Some(CounterExample {
+            text: text?,
+            belongs_to: belongs_to?,
+            line: example.line(),
+        })
+    });
+    Some((utterances, not_this))
+}
+
+/// Reports every id that occurs twice.
+pub(super) fn report_repeated<'a>(table: &Table<'_>, key: &str, ids: impl Iterator<Item = &'a str>) {
+    let mut seen = std::collections::BTreeSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            table.problem(key, format!("has the id `{id}` twice"));
+        }
+    }
+}
+
+const ACCOUNT_KINDS: [(&str, AccountKind); 5] = [
+    ("member", AccountKind::Member),
+    ("personal", AccountKind::Personal),
+    ("group", AccountKind::Group),
+    ("corp", AccountKind::Corp),
+    ("any", AccountKind::Any),
+];
+
+const APPEAL_POSSIBLE: [(&str, AppealPossible); 4] = [
+    ("no", AppealPossible::No),
+    ("yes", AppealPossible::Yes),
+    ("depends", AppealPossible::Depends),
+    ("self-service", AppealPossible::SelfService),
+];
+
+const SOURCE_KINDS: [(&str, SourceKind); 6] = [
+    ("official", SourceKind::Official),
+    ("restated", SourceKind::Restated),
+    ("business", SourceKind::Business),
+    ("client", SourceKind::Client),
+    ("case", SourceKind::Case),
+    ("inferred", SourceKind::Inferred),
+];

@@ -1,0 +1,239 @@
+//! Every sentence the bot says that is not part of a scenario: `texts.toml`.
+
+use std::collections::BTreeMap;
+
+use super::language::{Bilingual, Language};
+use super::scenario::Section;
+use crate::checked_toml::{Report, Source, Table, read_document};
+
+/// A sentence of the bot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TextKey {
+    /// First contact; the commonest situations follow as options.
+    Welcome,
+    /// The question could mean several scenarios; options follow.
+    WhichOfThese,
+    /// A choice did not fit; the options follow again.
+    ChooseAgain,
+    /// After two misses, or "none of these".
+    NoneFits,
+    /// Too vague to tell; the commonest situations follow as options.
+    NotUnderstood,
+    /// Not the bot's subject.
+    OutsideSubject,
+    /// Asked about something without having a situation at hand.
+    NothingAtHand,
+    /// The scenario at hand has nothing to say about what was asked.
+    NothingKnown,
+    /// A follow-up question ends with what else can be asked.
+    AlsoAsk,
+    /// A picture came instead of words.
+    GotImage,
+    /// A voice message came instead of words.
+    GotVoice,
+    /// A video came instead of words.
+    GotVideo,
+    /// A location came instead of words.
+    GotLocation,
+    /// A link came instead of words.
+    GotLink,
+    /// The question is too long to be read as a whole.
+    TooLong,
+    /// How to answer a list of options.
+    HowToChoose,
+    /// Line of one option.
+    Option,
+    /// The appeal rule with both dates.
+    AppealDates,
+    /// The appeal rule without dates, because the calendar of a year is not on file.
+    AppealNoDates,
+    /// How a day is written.
+    Day,
+}
+
+impl TextKey {
+    /// Every text with its key in `texts.toml` and the placeholders it must have.
+    const ALL: [(TextKey, &'static str, &'static [&'static str]); 20] = [
+        (TextKey::Welcome, "welcome", &[]),
+        (TextKey::WhichOfThese, "which-of-these", &[]),
+        (TextKey::ChooseAgain, "choose-again", &[]),
+        (TextKey::NoneFits, "none-fits", &[]),
+        (TextKey::NotUnderstood, "not-understood", &[]),
+        (TextKey::OutsideSubject, "outside-subject", &[]),
+        (TextKey::NothingAtHand, "nothing-at-hand", &[]),
+        (TextKey::NothingKnown, "nothing-known", &["title"]),
+        (TextKey::AlsoAsk, "also-ask", &["topics"]),
+        (TextKey::GotImage, "got-image", &[]),
+        (TextKey::GotVoice, "got-voice", &[]),
+        (TextKey::GotVideo, "got-video", &[]),
+        (TextKey::GotLocation, "got-location", &[]),
+        (TextKey::GotLink, "got-link", &[]),
+        (TextKey::TooLong, "too-long", &[]),
+        (TextKey::HowToChoose, "how-to-choose", &[]),
+        (TextKey::Option, "option", &["number", "label"]),
+        (TextKey::AppealDates, "appeal-dates", &["today", "first", "last"]),
+        (TextKey::AppealNoDates, "appeal-no-dates", &["year"]),
+        (TextKey::Day, "day", &["month", "day", "weekday"]),
+    ];
+}
+
+/// All texts of `texts.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    texts: BTreeMap<TextKey, Bilingual<String>>,
+    headings: BTreeMap<Section, Bilingual<String>>,
+    topics: BTreeMap<Section, Bilingual<String>>,
+    weekdays: Bilingual<Vec<String>>,
+    months: Bilingual<Vec<String>>,
+}
+
+impl Texts {
+    /// The text with its `{placeholders}` filled in.
+    pub fn say(&self, key: TextKey, language: Language, values: &[(&str, &str)]) -> String {
+        let template = self.texts.get(&key).map_or("", |both| both.get(language));
+        fill(template, values)
+    }
+
+    /// The heading of a section.
+    pub fn heading(&self, section: Section, language: Language) -> &str {
+        self.headings.get(&section).map_or("", |both| both.get(language))
+    }
+
+    /// How a section is named among the things one can ask next; empty when it is not offered.
+    pub fn topic(&self, section: Section, language: Language) -> &str {
+        self.topics.get(&section).map_or("", |both| both.get(language))
+    }
+
+    /// A day as people read it, for example `11月22日 周日`.
+    pub fn day(&self, date: jiff::civil::Date, language: Language) -> String {
+        let weekday = date.weekday().to_monday_zero_offset();
+        let name = |names: &Bilingual<Vec<String>>, index: i8| {
+            let index = usize::try_from(index).unwrap_or_default();
+            names.get(language).get(index).cloned().unwrap_or_default()
+        };
+        let month = name(&self.months, date.month().saturating_sub(1));
+        let values = [
+            ("month", month.as_str()),
+            ("day", &date.day().to_string()),
+            ("weekday", &name(&self.weekdays, weekday)),
+        ];
+        self.say(TextKey::Day, language, &values)
+    }
+}
+
+/// Puts values into `{placeholders}`. A value is never looked at for placeholders itself.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            filled.push('{');
+            rest = after;
+            continue;
+        };
+        filled.push_str(
+            values
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map_or("", |(_, value)| value),
+        );
+        rest = behind;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// Reads `texts.toml`.
+pub(super) fn read_texts(source: Source<'_>, report: &Report) -> Option<Texts> {
+    read_document(source, report, |table| {
+        let texts = TextKey::ALL
+            .into_iter()
+            .filter_map(|(key, name, placeholders)| Some((key, read_text(table, name, placeholders)?)));
+        Some(Texts {
+            texts: texts.collect(),
+            headings: table.table("headings", |headings| Some(read_per_section(headings, false)))?,
+            topics: table.table("topics", |topics| Some(read_per_section(topics, true)))?,
+            weekdays: read_names(table, "weekdays", 7)?,
+            months: read_names(table, "months", 12)?,
+        })
+    })
+}
+
+fn read_text(table: &mut Table<'_>, name: &'static str, placeholders: &[&str]) -> Option<Bilingual<String>> {
+    table.table(name, |both| {
+        let zh = both.text("zh");
+        let en = both.text("en");
+        let both_texts = Bilingual { zh: zh?, en: en? };
+        check_placeholders(both, "zh", &both_texts.zh, placeholders);
+        check_placeholders(both, "en", &both_texts.en, placeholders);
+        Some(both_texts)
+    })
+}
+
+fn check_placeholders(table: &Table<'_>, key: &str, text: &str, expected: &[&str]) {
+    for name in expected {
+        if !text.contains(&format!("{{{name}}}")) {
+            table.problem(key, format!("must contain {{{name}}}"));
+        }
+    }
+    let found = text
+        .split('{')
+        .skip(1)
+        .filter_map(|after| after.split_once('}'))
+        .map(|(name, _)| name);
+    for name in found.filter(|name| !expected.contains(name)) {
+        table.problem(
+            key,
+            format!(
+                "has {{{name}}}, which is not filled in here; known: {}",
+                expected.join(", ")
+            ),
+        );
+    }
+}
+
+fn read_per_section(table: &mut Table<'_>, optional: bool) -> BTreeMap<Section, Bilingual<String>> {
+    let mut texts = BTreeMap::new();
+    for (section, name) in Section::ALL {
+        let read = |both: &mut Table<'_>| {
+            Some(Bilingual {
+                zh: both.text("zh")?,
+                en: both.text("en")?,
+            })
+        };
+        let text = if optional {
+            table.optional_table(name, read)
+        } else {
+            table.table(name, read)
+        };
+        texts.extend(text.map(|text| (section, text)));
+    }
+    texts
+}
+
+fn read_names(table: &mut Table<'_>, name: &'static str, count: usize) -> Option<Bilingual<Vec<String>>> {
+    table.table(name, |both| {
+        let mut names = |key: &'static str| {
+            let names: Vec<String> = both.required_texts(key)?.into_iter().map(|name| name.value).collect();
+            if names.len() != count {
+                both.problem(key, format!("must have {count} entries, has {}", names.len()));
+            }
+            Some(names)
+        };
+        let zh = names("zh");
+        let en = names("en");
+        Some(Bilingual { zh: zh?, en: en? })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_once_and_values_are_not_templates() {
+        assert_eq!(fill("{a}至{b}", &[("a", "{b}"), ("b", "2")]), "{b}至2");
+        assert_eq!(fill("{unclosed", &[]), "{unclosed");
+    }
+}
