@@ -1,1 +1,26 @@
 //! Bytes to typed WeCom messages and back: signature, AES, XML and JSON. What WeCom says, nothing of ours.
+//!
+//! In reading order: [`query`] splits the query, [`envelope`] takes the ciphertext out of the body, [`crypto`] checks and opens it,
+//! [`message`] and [`event`] make a typed value of what is inside, [`reply`] writes what goes back.
+
+pub mod crypto;
+pub mod envelope;
+pub mod event;
+mod fields;
+pub mod message;
+pub mod query;
+pub mod reply;
+pub mod xml;
+
+#[cfg(test)]
+mod vectors;
+
+pub use crypto::{CallbackToken, Credentials, DecryptError, EncodingAesKey, RANDOM_PREFIX, Signature};
+pub use envelope::{
+    Envelope, EnvelopeError, Fresh, ReplyError, SealedCallback, WireFormat, open_reply, seal_callback, seal_reply,
+    seal_verification,
+};
+pub use event::Event;
+pub use message::{Content, DeduplicationKey, IncomingMessage, MessageError, UserId};
+pub use query::{Nonce, QueryError, Seconds, SignedQuery, VerificationQuery};
+pub use reply::{TextReply, read_text_reply};

@@ -1,0 +1,320 @@
+//! Signature and encryption of callbacks (doc/90968).
+//!
+//! The signature is a SHA-1 over four sorted strings without separators, so the grammar of each part matters: see [`super::query`].
+//! Encryption is AES-256-CBC without authentication, so nothing may be decrypted before its signature has been checked.
+
+use std::fmt;
+
+use aes::Aes256;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use cbc::cipher::block_padding::NoPadding;
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use sha1::{Digest, Sha1};
+use subtle::ConstantTimeEq;
+
+use super::query::{Nonce, Seconds};
+
+/// Bytes of random data in front of every plaintext.
+pub const RANDOM_PREFIX: usize = 16;
+
+/// Padding goes up to a multiple of this many bytes, not of AES's 16.
+const PADDING_BLOCK: usize = 32;
+
+/// Bytes of an AES block.
+const AES_BLOCK: usize = 16;
+
+/// The random prefix and the length field.
+const HEADER: usize = RANDOM_PREFIX + 4;
+
+/// 43 characters carry 258 bits and the key has 256: the console fills the two spare bits at random, so three keys of four are not
+/// canonical base64. This engine is for keys only; ciphertexts are canonical.
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// The Token of a callback configuration: 1–32 letters and digits. Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallbackToken(String);
+
+/// Why a text is no Token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing was given.
+    #[error("is empty; copy the Token from the callback settings page")]
+    Empty,
+    /// Longer than the console allows.
+    #[error("has {0} characters, at most 32 are possible; is it the EncodingAESKey?")]
+    TooLong(usize),
+    /// Something else than letters and digits.
+    #[error("has a character that is neither letter nor digit; a blank copied along?")]
+    Character,
+}
+
+impl CallbackToken {
+    /// Checks the form of a Token.
+    ///
+    /// # Errors
+    ///
+    /// When it is none; the message never contains it.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        match text.len() {
+            0 => Err(TokenError::Empty),
+            _ if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Err(TokenError::Character),
+            length @ 33.. => Err(TokenError::TooLong(length)),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Debug for CallbackToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("CallbackToken(secret)")
+    }
+}
+
+/// The EncodingAESKey of a callback configuration: 43 letters and digits that stand for 32 bytes. Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EncodingAesKey([u8; 32]);
+
+/// Why a text is no EncodingAESKey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A blank or line break was copied along.
+    #[error("has a blank in it; copy exactly the 43 characters")]
+    Blank,
+    /// Not 43 characters.
+    #[error("has {0} characters, it must be exactly 43; copy it again from the callback settings page")]
+    Length(usize),
+    /// Something else than letters and digits.
+    #[error("has a character that is neither letter nor digit; copy it again from the callback settings page")]
+    Character,
+}
+
+impl EncodingAesKey {
+    /// Decodes a key; spare bits in its last character do not matter.
+    ///
+    /// # Errors
+    ///
+    /// When it is none; the message never contains it.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        if text.chars().any(char::is_whitespace) {
+            return Err(KeyError::Blank);
+        }
+        let characters = text.chars().count();
+        if characters != 43 {
+            return Err(KeyError::Length(characters));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(KeyError::Character);
+        }
+        let bytes = KEY_BASE64.decode(text).map_err(|_| KeyError::Character)?;
+        bytes.try_into().map(Self).map_err(|_| KeyError::Length(characters))
+    }
+
+    /// The initialisation vector is the first half of the key, for every message.
+    fn initialisation_vector(&self) -> [u8; AES_BLOCK] {
+        let mut vector = [0; AES_BLOCK];
+        vector.iter_mut().zip(self.0).for_each(|(byte, key)| *byte = key);
+        vector
+    }
+}
+
+impl fmt::Debug for EncodingAesKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("EncodingAesKey(secret)")
+    }
+}
+
+/// A callback signature: 40 lower-case hexadecimal digits.
+#[derive(Clone, Debug)]
+pub struct Signature([u8; 40]);
+
+impl Signature {
+    /// Reads a signature; capitals are accepted.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: [u8; 40] = text.as_bytes().try_into().ok()?;
+        let hexadecimal = digits.iter().all(u8::is_ascii_hexdigit);
+        hexadecimal.then(|| Self(digits.map(|digit| digit.to_ascii_lowercase())))
+    }
+
+    /// The hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Compares in constant time.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+/// Why a ciphertext with a good signature could not be opened. For the log only: from outside all of them look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecryptError {
+    /// Not canonical base64.
+    #[error("ciphertext is not canonical base64")]
+    Base64,
+    /// Not whole AES blocks.
+    #[error("ciphertext is not whole AES blocks")]
+    BlockLength,
+    /// Padding other than 1–32 equal bytes.
+    #[error("padding is wrong; another EncodingAESKey?")]
+    Padding,
+    /// The length field points beyond the message.
+    #[error("length field is wrong; another EncodingAESKey?")]
+    Length,
+    /// The message is not UTF-8.
+    #[error("message is not UTF-8; another EncodingAESKey?")]
+    Utf8,
+    /// The receive id is not the configured one.
+    #[error("receive id is another company's")]
+    ReceiveId,
+}
+
+/// What one callback configuration shares with WeCom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    token: CallbackToken,
+    key: EncodingAesKey,
+    receive_id: String,
+}
+
+impl Credentials {
+    /// Credentials of a callback; `receive_id` is the CorpID for self-built apps, and empty for AI bots.
+    pub fn new(token: CallbackToken, key: EncodingAesKey, receive_id: impl Into<String>) -> Self {
+        Self {
+            token,
+            key,
+            receive_id: receive_id.into(),
+        }
+    }
+
+    /// Who the messages are for; the CorpID for self-built apps.
+    pub fn receive_id(&self) -> &str {
+        &self.receive_id
+    }
+
+    /// Signs a ciphertext: SHA-1 over the four texts sorted by bytes and joined.
+    pub fn signature(&self, timestamp: &Seconds, nonce: &Nonce, ciphertext: &str) -> Signature {
+        let mut parts = [self.token.0.as_str(), timestamp.as_str(), nonce.as_str(), ciphertext];
+        parts.sort_unstable();
+        let mut hash = Sha1::new();
+        parts.iter().for_each(|part| hash.update(part));
+        let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let mut signature = [0; 40];
+        signature
+            .iter_mut()
+            .zip(digits)
+            .for_each(|(place, digit)| *place = hexadecimal_digit(digit));
+        Signature(signature)
+    }
+
+    /// Opens a ciphertext whose signature has been checked.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed.
+    pub fn decrypt(&self, ciphertext: &str) -> Result<String, DecryptError> {
+        let mut buffer = STANDARD.decode(ciphertext).map_err(|_| DecryptError::Base64)?;
+        if buffer.is_empty() || !buffer.len().is_multiple_of(AES_BLOCK) {
+            return Err(DecryptError::BlockLength);
+        }
+        let cipher = cbc::Decryptor::<Aes256>::new(&self.key.0.into(), &self.key.initialisation_vector().into());
+        cipher
+            .decrypt_padded::<NoPadding>(&mut buffer)
+            .map_err(|_| DecryptError::BlockLength)?;
+        let plain = without_padding(&buffer)?;
+        let (message, receive_id) = message_and_receive_id(plain)?;
+        let message = std::str::from_utf8(message).map_err(|_| DecryptError::Utf8)?;
+        if receive_id != self.receive_id.as_bytes() {
+            return Err(DecryptError::ReceiveId);
+        }
+        Ok(message.to_owned())
+    }
+
+    /// Encrypts a message. `random_prefix` must be fresh from a cryptographic random number generator.
+    pub fn encrypt(&self, message: &str, random_prefix: [u8; RANDOM_PREFIX]) -> String {
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        let mut buffer = Vec::with_capacity(
+            HEADER
+                .saturating_add(message.len())
+                .saturating_add(self.receive_id.len())
+                + PADDING_BLOCK,
+        );
+        buffer.extend_from_slice(&random_prefix);
+        buffer.extend_from_slice(&length.to_be_bytes());
+        buffer.extend_from_slice(message.as_bytes());
+        buffer.extend_from_slice(self.receive_id.as_bytes());
+        add_padding(&mut buffer);
+        let length = buffer.len();
+        let cipher = cbc::Encryptor::<Aes256>::new(&self.key.0.into(), &self.key.initialisation_vector().into());
+        // Whole blocks cannot fail to encrypt without padding; were it otherwise, an empty ciphertext is refused by every reader.
+        let encrypted = cipher
+            .encrypt_padded::<NoPadding>(&mut buffer, length)
+            .unwrap_or_default();
+        STANDARD.encode(encrypted)
+    }
+
+    /// Whether Token and key are published in the vendor's documents or samples, so that anybody could forge callbacks.
+    pub fn is_published_sample(&self) -> bool {
+        let published = |(token, key): &(&str, &str)| {
+            self.token.0 == *token || EncodingAesKey::parse(key).is_ok_and(|key| key == self.key)
+        };
+        PUBLISHED_SAMPLES.iter().any(published)
+    }
+
+    /// Whether two callbacks share their Token or their key, so that a message to one could be replayed to the other.
+    pub fn shares_secrets_with(&self, other: &Self) -> bool {
+        self.token == other.token || self.key == other.key
+    }
+}
+
+/// Token and EncodingAESKey of doc/90968 and of the official sample libraries.
+const PUBLISHED_SAMPLES: [(&str, &str); 2] = [
+    ("QDG6eK", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
+    (
+        "hJqcu3uJ9Tn2gXPmxx2w9kkCkCE2EPYo",
+        "6qkdMrq68nTKduznJYO1A37W2oEgpkMUvkttRToqhUt",
+    ),
+];
+
+fn hexadecimal_digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0'.saturating_add(value),
+        _ => b'a'.saturating_add(value).saturating_sub(10),
+    }
+}
+
+fn add_padding(buffer: &mut Vec<u8>) {
+    let missing = PADDING_BLOCK.saturating_sub(buffer.len() % PADDING_BLOCK);
+    let padded = buffer.len().saturating_add(missing);
+    buffer.resize(padded, u8::try_from(missing).unwrap_or_default());
+}
+
+fn without_padding(buffer: &[u8]) -> Result<&[u8], DecryptError> {
+    let last = *buffer.last().ok_or(DecryptError::Padding)?;
+    let length = buffer
+        .len()
+        .checked_sub(usize::from(last))
+        .ok_or(DecryptError::Padding)?;
+    let (plain, padding) = buffer.split_at_checked(length).ok_or(DecryptError::Padding)?;
+    let in_range = (1..=PADDING_BLOCK).contains(&usize::from(last));
+    match in_range && padding.iter().all(|byte| *byte == last) {
+        true => Ok(plain),
+        false => Err(DecryptError::Padding),
+    }
+}
+
+/// Splits what follows the random prefix by its length field. The check is a security check: a shifted ciphertext shows here.
+fn message_and_receive_id(plain: &[u8]) -> Result<(&[u8], &[u8]), DecryptError> {
+    let after_prefix = plain.get(RANDOM_PREFIX..).ok_or(DecryptError::Length)?;
+    let (length, rest) = after_prefix.split_first_chunk::<4>().ok_or(DecryptError::Length)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| DecryptError::Length)?;
+    rest.split_at_checked(length).ok_or(DecryptError::Length)
+}

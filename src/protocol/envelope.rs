@@ -1,0 +1,301 @@
+//! The outer envelope of a callback and of a reply, in XML or JSON (doc/90930, doc/90241; JSON by doc/96466).
+
+use serde::Deserialize;
+
+use super::crypto::{Credentials, DecryptError, RANDOM_PREFIX, Signature};
+use super::query::{Nonce, Seconds, percent_encoded};
+use super::xml::{Element, XmlError, read_xml, write_number, write_text};
+
+/// How the other side writes; the reply is written the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireFormat {
+    /// The default.
+    Xml,
+    /// What some apps can be switched to.
+    Json,
+}
+
+/// What comes around a ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// XML or JSON.
+    pub format: WireFormat,
+    /// The ciphertext, base64. Everything else in the envelope is unsigned and therefore ignored.
+    pub encrypted: String,
+}
+
+/// Why a body is no envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not XML as WeCom writes it.
+    #[error(transparent)]
+    Xml(#[from] XmlError),
+    /// Not JSON as WeCom writes it.
+    #[error("not the JSON of an envelope")]
+    Json,
+    /// Neither XML nor JSON.
+    #[error("body is neither XML nor JSON")]
+    UnknownFormat,
+    /// An element inside an element of the envelope.
+    #[error("envelope is not flat")]
+    NotFlat,
+    /// No ciphertext.
+    #[error("Encrypt is missing")]
+    Missing,
+    /// More than one ciphertext.
+    #[error("Encrypt occurs more than once")]
+    Repeated,
+}
+
+impl Envelope {
+    /// Takes the one ciphertext out of a body.
+    ///
+    /// # Errors
+    ///
+    /// What makes it no envelope.
+    pub fn parse(body: &str) -> Result<Self, EnvelopeError> {
+        match body.trim_start().chars().next() {
+            Some('<') => {
+                let encrypted = only_child(&read_xml(body)?, "Encrypt")?;
+                Ok(Self {
+                    format: WireFormat::Xml,
+                    encrypted,
+                })
+            }
+            // A repeated key is an error of serde's derived reading, and so is a value that is no text.
+            Some('{') => {
+                let outer: JsonEnvelope = serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?;
+                Ok(Self {
+                    format: WireFormat::Json,
+                    encrypted: outer.encrypt,
+                })
+            }
+            _ => Err(EnvelopeError::UnknownFormat),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct JsonEnvelope {
+    encrypt: String,
+}
+
+fn only_child(root: &Element, name: &str) -> Result<String, EnvelopeError> {
+    if root.children.iter().any(|child| !child.children.is_empty()) {
+        return Err(EnvelopeError::NotFlat);
+    }
+    let mut found = root.children.iter().filter(|child| child.name == name);
+    let element = found.next().ok_or(EnvelopeError::Missing)?;
+    match found.next() {
+        None => Ok(element.text.trim().to_owned()),
+        Some(_) => Err(EnvelopeError::Repeated),
+    }
+}
+
+/// What must be new for every encryption.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// From a cryptographic random number generator.
+    pub random_prefix: [u8; RANDOM_PREFIX],
+    /// A number used once.
+    pub nonce: Nonce,
+    /// Now.
+    pub timestamp: Seconds,
+}
+
+/// Encrypts and signs a passive reply.
+pub fn seal_reply(credentials: &Credentials, format: WireFormat, plaintext: &str, fresh: &Fresh) -> String {
+    let encrypted = credentials.encrypt(plaintext, fresh.random_prefix);
+    let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, &encrypted);
+    match format {
+        WireFormat::Xml => xml_reply(&encrypted, &signature, fresh),
+        WireFormat::Json => json_reply(&encrypted, &signature, fresh),
+    }
+}
+
+fn xml_reply(encrypted: &str, signature: &Signature, fresh: &Fresh) -> String {
+    let mut out = String::with_capacity(encrypted.len().saturating_add(256));
+    out.push_str("<xml>");
+    write_text(&mut out, "Encrypt", encrypted);
+    write_text(&mut out, "MsgSignature", signature.as_str());
+    write_number(&mut out, "TimeStamp", fresh.timestamp.value());
+    write_text(&mut out, "Nonce", fresh.nonce.as_str());
+    out.push_str("</xml>");
+    out
+}
+
+fn json_reply(encrypted: &str, signature: &Signature, fresh: &Fresh) -> String {
+    let reply = serde_json::json!({
+        "encrypt": encrypted,
+        "msgsignature": signature.as_str(),
+        "timestamp": fresh.timestamp.value(),
+        "nonce": fresh.nonce.as_str(),
+    });
+    reply.to_string()
+}
+
+/// A callback as WeCom sends it: query and body. For the simulator and for tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCallback {
+    /// The query, percent-encoded, without `?`.
+    pub query: String,
+    /// The body; empty for a URL verification.
+    pub body: String,
+}
+
+/// Encrypts and signs a message as WeCom does.
+pub fn seal_callback(
+    credentials: &Credentials,
+    format: WireFormat,
+    message: &str,
+    agent_id: &str,
+    fresh: &Fresh,
+) -> SealedCallback {
+    let encrypted = credentials.encrypt(message, fresh.random_prefix);
+    let query = signed_query(credentials, &encrypted, fresh);
+    let body = match format {
+        WireFormat::Xml => xml_callback(credentials.receive_id(), agent_id, &encrypted),
+        WireFormat::Json => {
+            serde_json::json!({"tousername": credentials.receive_id(), "encrypt": encrypted, "agentid": agent_id})
+                .to_string()
+        }
+    };
+    SealedCallback { query, body }
+}
+
+/// The query of a URL verification as WeCom sends it.
+pub fn seal_verification(credentials: &Credentials, echo: &str, fresh: &Fresh) -> SealedCallback {
+    let encrypted = credentials.encrypt(echo, fresh.random_prefix);
+    let query = format!(
+        "{}&echostr={}",
+        signed_query(credentials, &encrypted, fresh),
+        percent_encoded(&encrypted)
+    );
+    SealedCallback {
+        query,
+        body: String::new(),
+    }
+}
+
+fn signed_query(credentials: &Credentials, encrypted: &str, fresh: &Fresh) -> String {
+    let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, encrypted);
+    let (signature, timestamp, nonce) = (signature.as_str(), fresh.timestamp.as_str(), fresh.nonce.as_str());
+    format!("msg_signature={signature}&timestamp={timestamp}&nonce={nonce}")
+}
+
+fn xml_callback(to: &str, agent_id: &str, encrypted: &str) -> String {
+    let mut out = String::from("<xml>");
+    write_text(&mut out, "ToUserName", to);
+    write_text(&mut out, "Encrypt", encrypted);
+    write_text(&mut out, "AgentID", agent_id);
+    out.push_str("</xml>");
+    out
+}
+
+/// Why a reply is not one that WeCom would accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyError {
+    /// The envelope.
+    #[error("reply has no proper envelope: {0}")]
+    Envelope(#[from] EnvelopeError),
+    /// One of the fields beside the ciphertext.
+    #[error("reply has no proper {0}")]
+    Field(&'static str),
+    /// The signature.
+    #[error("reply is not signed with this Token")]
+    Signature,
+    /// The encryption.
+    #[error("reply cannot be decrypted: {0}")]
+    Decrypt(#[from] DecryptError),
+}
+
+/// Verifies and decrypts a reply as WeCom does. For the simulator and for tests.
+///
+/// # Errors
+///
+/// Why WeCom would drop it.
+pub fn open_reply(credentials: &Credentials, body: &str) -> Result<String, ReplyError> {
+    let envelope = Envelope::parse(body)?;
+    let fields = match envelope.format {
+        WireFormat::Xml => xml_reply_fields(&read_xml(body).map_err(EnvelopeError::Xml)?)?,
+        WireFormat::Json => serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?,
+    };
+    let timestamp = Seconds::from_unix(fields.timestamp).ok_or(ReplyError::Field("TimeStamp"))?;
+    let nonce = Nonce::parse(&fields.nonce).ok_or(ReplyError::Field("Nonce"))?;
+    let signature = Signature::parse(&fields.msgsignature).ok_or(ReplyError::Field("MsgSignature"))?;
+    let expected = credentials.signature(&timestamp, &nonce, &envelope.encrypted);
+    if !signature.matches(&expected) {
+        return Err(ReplyError::Signature);
+    }
+    Ok(credentials.decrypt(&envelope.encrypted)?)
+}
+
+#[derive(Deserialize)]
+struct ReplyFields {
+    msgsignature: String,
+    timestamp: i64,
+    nonce: String,
+}
+
+fn xml_reply_fields(root: &Element) -> Result<ReplyFields, ReplyError> {
+    let timestamp = only_child(root, "TimeStamp")?
+        .parse()
+        .map_err(|_| ReplyError::Field("TimeStamp"))?;
+    Ok(ReplyFields {
+        msgsignature: only_child(root, "MsgSignature")?,
+        timestamp,
+        nonce: only_child(root, "Nonce")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check_refused(body: &str, expected: EnvelopeError) {
+        assert_eq!(Envelope::parse(body).unwrap_err(), expected, "{body}");
+    }
+
+    #[test]
+    fn both_formats_are_read() {
+        let xml = "<xml><AgentID><![CDATA[1]]></AgentID>\n<Encrypt><![CDATA[abc=]]></Encrypt></xml>";
+        assert_eq!(
+            Envelope::parse(xml).unwrap(),
+            Envelope {
+                format: WireFormat::Xml,
+                encrypted: "abc=".to_owned()
+            }
+        );
+        let json = "{\"tousername\":\"ww\",\"encrypt\":\"abc=\",\"agentid\":\"1\"}";
+        assert_eq!(
+            Envelope::parse(json).unwrap(),
+            Envelope {
+                format: WireFormat::Json,
+                encrypted: "abc=".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn an_ambiguous_or_nested_envelope_is_refused() {
+        check_refused(
+            "<xml><Encrypt>a</Encrypt><Encrypt>b</Encrypt></xml>",
+            EnvelopeError::Repeated,
+        );
+        check_refused("<xml><A><Encrypt>a</Encrypt></A></xml>", EnvelopeError::NotFlat);
+        check_refused("<xml><encrypt>a</encrypt></xml>", EnvelopeError::Missing);
+        check_refused("{\"encrypt\":\"a\",\"encrypt\":\"b\"}", EnvelopeError::Json);
+        check_refused("{\"encrypt\":1}", EnvelopeError::Json);
+        check_refused("encrypt=a", EnvelopeError::UnknownFormat);
+        check_refused("", EnvelopeError::UnknownFormat);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bodies_never_panic(body in any::<String>()) {
+            let _ = Envelope::parse(&body);
+        }
+    }
+}

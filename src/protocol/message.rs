@@ -1,0 +1,244 @@
+//! A decrypted message, typed (doc/90239, doc/96467).
+
+use sha2::{Digest, Sha256};
+
+use super::event::Event;
+use super::fields::{Fields, FieldsError};
+
+/// The id of a member: 1–64 characters, letters, digits and `_ - @ .`, starting with a letter or digit (doc/90665).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(String);
+
+impl UserId {
+    /// Checks the form. Anything else could be a list of recipients (`a|b`, `@all`) or end up in another field.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-@.".contains(&byte);
+        let starts_well = text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+        let fits = (1..=64).contains(&text.len()) && starts_well && text.bytes().all(allowed);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// As WeCom wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// For comparing: WeCom treats ids as equal without regard to case.
+    pub fn canonical(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+/// A genuine message or event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncomingMessage {
+    /// The company.
+    pub to_user: String,
+    /// Who sent it; `sys` for events of the system.
+    pub from_user: UserId,
+    /// Unix seconds at which WeCom made it.
+    pub created_at: i64,
+    /// The app; missing in some events of the whole company.
+    pub agent_id: Option<String>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Words.
+    Text {
+        /// Number of the message.
+        msg_id: String,
+        /// The words as they were written.
+        text: String,
+    },
+    /// A picture.
+    Image {
+        /// Number of the message.
+        msg_id: String,
+        /// Address of the picture.
+        picture_url: String,
+        /// To fetch it with `media/get`, for three days.
+        media_id: String,
+    },
+    /// A voice message.
+    Voice {
+        /// Number of the message.
+        msg_id: String,
+        /// To fetch it with `media/get`, for three days.
+        media_id: String,
+        /// `amr`, `speex` and the like.
+        format: String,
+    },
+    /// A video.
+    Video {
+        /// Number of the message.
+        msg_id: String,
+        /// To fetch it with `media/get`, for three days.
+        media_id: String,
+        /// The same for its first picture.
+        thumbnail_media_id: String,
+    },
+    /// A place.
+    Location {
+        /// Number of the message.
+        msg_id: String,
+        /// Degrees.
+        latitude: f64,
+        /// Degrees.
+        longitude: f64,
+        /// Zoom of the map.
+        scale: i64,
+        /// Address.
+        label: String,
+        /// `wxwork` from WeCom, missing from WeChat.
+        app_type: Option<String>,
+    },
+    /// A link.
+    Link {
+        /// Number of the message.
+        msg_id: String,
+        /// Heading.
+        title: String,
+        /// Text below it.
+        description: String,
+        /// Where it leads.
+        url: String,
+        /// Its picture.
+        picture_url: String,
+    },
+    /// Something happened.
+    Event(Event),
+    /// A kind that is not documented.
+    Unknown {
+        /// What `MsgType` says.
+        message_type: String,
+        /// Number of the message, if it has one.
+        msg_id: Option<String>,
+        /// The whole decrypted text.
+        raw: String,
+    },
+}
+
+/// Why a genuine message cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Neither XML nor JSON as WeCom writes it.
+    #[error("decrypted message: {0}")]
+    Fields(#[from] FieldsError),
+    /// A field that every message has.
+    #[error("decrypted message has no proper {0}")]
+    Field(&'static str),
+}
+
+/// Names a message so that its repeated deliveries can be told from other messages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeduplicationKey(String);
+
+impl DeduplicationKey {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl IncomingMessage {
+    /// Reads a decrypted text.
+    ///
+    /// # Errors
+    ///
+    /// When a field is missing without which nobody could be answered.
+    pub fn parse(plaintext: &str) -> Result<Self, MessageError> {
+        let fields = Fields::parse(plaintext)?;
+        let from_user = fields.text("FromUserName").and_then(|name| UserId::parse(&name));
+        let message_type = fields.text("MsgType").ok_or(MessageError::Field("MsgType"))?;
+        Ok(Self {
+            to_user: fields.text_or_empty("ToUserName"),
+            from_user: from_user.ok_or(MessageError::Field("FromUserName"))?,
+            created_at: fields.number("CreateTime").unwrap_or_default(),
+            agent_id: fields.text("AgentID"),
+            content: Content::read(&message_type, &fields, plaintext)?,
+        })
+    }
+
+    /// Number of the message; events have none.
+    pub fn msg_id(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text { msg_id, .. }
+            | Content::Image { msg_id, .. }
+            | Content::Voice { msg_id, .. }
+            | Content::Video { msg_id, .. }
+            | Content::Location { msg_id, .. }
+            | Content::Link { msg_id, .. } => Some(msg_id),
+            Content::Unknown { msg_id, .. } => msg_id.as_deref(),
+            Content::Event(_) => None,
+        }
+    }
+
+    /// Names this message. Messages go by app, sender and number; events, whose sender and second are often shared by several, by a
+    /// hash of the decrypted text, which is the same in every delivery.
+    pub fn deduplication_key(&self, plaintext: &str) -> DeduplicationKey {
+        let agent = self.agent_id.as_deref().unwrap_or_default();
+        DeduplicationKey(match self.msg_id() {
+            Some(msg_id) => format!("m:{agent}:{}:{msg_id}", self.from_user.canonical()),
+            None => format!("e:{}", hexadecimal(&Sha256::digest(plaintext))),
+        })
+    }
+}
+
+impl Content {
+    fn read(message_type: &str, fields: &Fields, plaintext: &str) -> Result<Self, MessageError> {
+        if message_type == "event" {
+            return Event::read(fields, plaintext).map(Self::Event);
+        }
+        let number = fields.text("MsgId");
+        let msg_id = || number.clone().ok_or(MessageError::Field("MsgId"));
+        Ok(match message_type {
+            "text" => Self::Text {
+                msg_id: msg_id()?,
+                text: fields.raw_text("Content").unwrap_or_default(),
+            },
+            "image" => Self::Image {
+                msg_id: msg_id()?,
+                picture_url: fields.text_or_empty("PicUrl"),
+                media_id: fields.text_or_empty("MediaId"),
+            },
+            "voice" => Self::Voice {
+                msg_id: msg_id()?,
+                media_id: fields.text_or_empty("MediaId"),
+                format: fields.text_or_empty("Format"),
+            },
+            "video" => Self::Video {
+                msg_id: msg_id()?,
+                media_id: fields.text_or_empty("MediaId"),
+                thumbnail_media_id: fields.text_or_empty("ThumbMediaId"),
+            },
+            "location" => Self::Location {
+                msg_id: msg_id()?,
+                latitude: fields.decimal("Location_X").unwrap_or_default(),
+                longitude: fields.decimal("Location_Y").unwrap_or_default(),
+                scale: fields.number("Scale").unwrap_or_default(),
+                label: fields.text_or_empty("Label"),
+                app_type: fields.text("AppType"),
+            },
+            "link" => Self::Link {
+                msg_id: msg_id()?,
+                title: fields.text_or_empty("Title"),
+                description: fields.text_or_empty("Description"),
+                url: fields.text_or_empty("Url"),
+                picture_url: fields.text_or_empty("PicUrl"),
+            },
+            other => Self::Unknown {
+                message_type: other.to_owned(),
+                msg_id: number,
+                raw: plaintext.to_owned(),
+            },
+        })
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

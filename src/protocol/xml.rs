@@ -1,0 +1,244 @@
+//! Reading WeCom's XML into a small tree, strictly, and writing it so that no text can break out.
+//!
+//! WeCom sends plain elements with text or CDATA: no attributes, no DOCTYPE, no entities but the five predefined ones. Anything else is
+//! refused. Depth and number of elements are bounded, because the envelope is read before its signature is checked.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, Event};
+
+/// Deepest nesting that is read; genuine messages have at most about eight levels.
+const DEEPEST: usize = 16;
+
+/// Most elements that are read.
+const MOST_ELEMENTS: usize = 4096;
+
+/// Why a text is not WeCom's XML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum XmlError {
+    /// Not well-formed.
+    #[error("not well-formed XML")]
+    Malformed,
+    /// A DOCTYPE, processing instruction, attribute or unknown entity.
+    #[error("{0} is not part of WeCom's XML")]
+    Forbidden(&'static str),
+    /// Too deep or too many elements.
+    #[error("too many nested elements")]
+    TooLarge,
+}
+
+/// An element with its text and children.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    /// Name.
+    pub name: String,
+    /// All text directly inside, CDATA included.
+    pub text: String,
+    /// Elements directly inside.
+    pub children: Vec<Element>,
+}
+
+/// Reads a document of one root element.
+///
+/// # Errors
+///
+/// What makes it something else.
+pub fn read_xml(text: &str) -> Result<Element, XmlError> {
+    let mut reader = Reader::from_str(text);
+    let mut tree = Tree::default();
+    loop {
+        match reader.read_event().map_err(|_| XmlError::Malformed)? {
+            Event::Start(start) => tree.open(start.name().0, start.attributes_raw())?,
+            Event::Empty(start) => {
+                tree.open(start.name().0, start.attributes_raw())?;
+                tree.close()?;
+            }
+            Event::End(_) => tree.close()?,
+            Event::Text(text) => tree.add_text(&text.xml10_content())?,
+            Event::CData(text) => tree.add_text(&text.xml10_content())?,
+            Event::GeneralRef(reference) => tree.add_text(resolve(&reference)?.encode_utf8(&mut [0; 4]))?,
+            Event::Comment(_) => return Err(XmlError::Forbidden("a comment")),
+            Event::Decl(_) if tree.is_untouched() => {}
+            Event::Decl(_) | Event::PI(_) => return Err(XmlError::Forbidden("a processing instruction")),
+            Event::DocType(_) => return Err(XmlError::Forbidden("a DOCTYPE")),
+            Event::Eof => return tree.finish(),
+        }
+    }
+}
+
+/// The tree as far as it has been read.
+#[derive(Default)]
+struct Tree {
+    open: Vec<Element>,
+    root: Option<Element>,
+    elements: usize,
+}
+
+impl Tree {
+    fn is_untouched(&self) -> bool {
+        self.elements == 0
+    }
+
+    fn open(&mut self, name: &str, attributes: &str) -> Result<(), XmlError> {
+        if !attributes.trim().is_empty() {
+            return Err(XmlError::Forbidden("an attribute"));
+        }
+        if self.root.is_some() {
+            return Err(XmlError::Malformed);
+        }
+        self.elements = self.elements.saturating_add(1);
+        if self.open.len() >= DEEPEST || self.elements > MOST_ELEMENTS {
+            return Err(XmlError::TooLarge);
+        }
+        self.open.push(Element {
+            name: name.to_owned(),
+            ..Element::default()
+        });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), XmlError> {
+        let element = self.open.pop().ok_or(XmlError::Malformed)?;
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(element),
+            None => self.root = Some(element),
+        }
+        Ok(())
+    }
+
+    fn add_text(&mut self, text: &str) -> Result<(), XmlError> {
+        match self.open.last_mut() {
+            Some(element) => {
+                element.text.push_str(text);
+                Ok(())
+            }
+            None if text.trim().is_empty() => Ok(()),
+            None => Err(XmlError::Malformed),
+        }
+    }
+
+    fn finish(self) -> Result<Element, XmlError> {
+        match self.open.is_empty() {
+            true => self.root.ok_or(XmlError::Malformed),
+            false => Err(XmlError::Malformed),
+        }
+    }
+}
+
+/// A character reference or one of the five predefined entities.
+fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlError> {
+    if let Some(character) = reference.resolve_char_ref().map_err(|_| XmlError::Malformed)? {
+        return if is_allowed(character) {
+            Ok(character)
+        } else {
+            Err(XmlError::Malformed)
+        };
+    }
+    match &*reference.xml10_content() {
+        "lt" => Ok('<'),
+        "gt" => Ok('>'),
+        "amp" => Ok('&'),
+        "quot" => Ok('"'),
+        "apos" => Ok('\''),
+        _ => Err(XmlError::Forbidden("an entity")),
+    }
+}
+
+/// Whether XML 1.0 allows the character.
+fn is_allowed(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// Writes `<name><![CDATA[text]]></name>`. Characters that XML cannot hold are dropped and `]]>` is split over two sections, so that no
+/// text can end its element.
+pub fn write_text(out: &mut String, name: &str, text: &str) {
+    let allowed: String = text.chars().filter(|character| is_allowed(*character)).collect();
+    let harmless = allowed.replace("]]>", "]]]]><![CDATA[>");
+    out.push_str(&format!("<{name}><![CDATA[{harmless}]]></{name}>"));
+}
+
+/// Writes `<name>number</name>`.
+pub fn write_number(out: &mut String, name: &str, number: i64) {
+    out.push_str(&format!("<{name}>{number}</{name}>"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_cdata_and_references_are_joined() {
+        let root = read_xml("<?xml version=\"1.0\"?>\n<xml><A>1&lt;<![CDATA[<b>&amp;]]>&#20320;</A></xml>\n").unwrap();
+        assert_eq!(root.children[0].text, "1<<b>&amp;你");
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, expected: XmlError) {
+        assert_eq!(read_xml(text).unwrap_err(), expected, "{text}");
+    }
+
+    #[test]
+    fn what_wecom_never_sends_is_refused() {
+        check_refused(
+            "<!DOCTYPE x [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><xml>&a;</xml>",
+            XmlError::Forbidden("a DOCTYPE"),
+        );
+        check_refused("<xml>&a;</xml>", XmlError::Forbidden("an entity"));
+        check_refused("<xml a=\"1\"/>", XmlError::Forbidden("an attribute"));
+        check_refused("<xml xmlns:x=\"y\"></xml>", XmlError::Forbidden("an attribute"));
+        check_refused(
+            "<xml><?php echo 1 ?></xml>",
+            XmlError::Forbidden("a processing instruction"),
+        );
+        check_refused("<xml><A>a<!-- b -->c</A></xml>", XmlError::Forbidden("a comment"));
+        check_refused("<xml>&#0;</xml>", XmlError::Malformed);
+    }
+
+    #[test]
+    fn broken_documents_are_refused() {
+        for text in [
+            "",
+            "text",
+            "<xml>",
+            "</xml>",
+            "<xml></a>",
+            "<xml/><xml/>",
+            "<xml/>text",
+            "<xml>&unclosed</xml>",
+            "<xml><![CDATA[</xml>",
+        ] {
+            check_refused(text, XmlError::Malformed);
+        }
+    }
+
+    #[test]
+    fn depth_and_number_of_elements_are_bounded() {
+        check_refused(&"<a>".repeat(100_000), XmlError::TooLarge);
+        check_refused(&format!("<a>{}</a>", "<b/>".repeat(5000)), XmlError::TooLarge);
+    }
+
+    #[test]
+    fn text_cannot_end_its_element() {
+        let mut out = String::new();
+        write_text(&mut out, "Content", "a]]></Content><Evil>\u{0}\u{1f}\u{fffe}b]]]]>>");
+        assert_eq!(read_xml(&out).unwrap().text, "a]]></Content><Evil>b]]]]>>");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back_without_what_xml_cannot_hold(text in any::<String>()) {
+            let mut out = String::new();
+            write_text(&mut out, "Content", &text);
+            let element = read_xml(&out).unwrap();
+            let expected: String = text.chars().filter(|character| is_allowed(*character)).collect();
+            // XML turns every line end into a line feed.
+            prop_assert_eq!(element.text, expected.replace("\r\n", "\n").replace('\r', "\n"));
+            prop_assert!(element.children.is_empty());
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in any::<String>()) {
+            let _ = read_xml(&text);
+        }
+    }
+}
