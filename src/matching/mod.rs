@@ -1,1 +1,33 @@
 //! A question and a catalogue to a decision: answer, ask back or refuse, with the evidence for it.
+//!
+//! In the order a question takes: [`normalise`] gives it one spelling, [`reading`] takes it apart into n-grams of
+//! characters, sounds and words, [`vocabulary`] weighs them, [`classifier`] scores every class, [`confidence`] says
+//! how far to trust that, [`decision`] picks the move. [`model`] and [`calibration`] learn all of it from a
+//! [`TrainingSet`]; [`matcher`] holds it together.
+
+mod cache;
+mod calibration;
+mod classifier;
+mod confidence;
+mod decision;
+mod explain;
+mod matcher;
+mod model;
+mod normalise;
+mod numbers;
+mod pinyin;
+mod reading;
+mod rewriter;
+mod shuffle;
+#[cfg(test)]
+mod tests;
+mod traditional;
+mod training_set;
+mod vocabulary;
+
+pub use cache::CacheError;
+pub use decision::{Candidate, Decision, Judgement, Thresholds};
+pub use explain::{Explanation, Piece, Reasons};
+pub use matcher::Matcher;
+pub use reading::View;
+pub use training_set::{Class, ClassKind, TrainingSet};

@@ -1,0 +1,150 @@
+//! Teaches the matcher how far to trust itself, from the knowledge alone.
+//!
+//! In each round some utterances are held back and some scenarios are left out altogether, their utterances playing
+//! questions that nothing answers. What a model trained on the rest says about them, and whether it is right, is what
+//! the two probabilities are fitted to: that the best scenario is right, and that one of the first few is.
+
+use super::confidence::{Confidence, Outcome};
+use super::model::{Lesson, Model, Recipe};
+use super::shuffle::Shuffler;
+use super::training_set::ClassKind;
+use super::vocabulary::Vocabulary;
+
+/// Fixed, so that the same knowledge gives the same probabilities.
+const SEED: u64 = 11;
+
+/// So many options are offered at most when the second probability is fitted.
+const OPTIONS: usize = 3;
+
+/// How far to trust the best scenario, the first few together, and the best kind of small talk.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Calibration {
+    pub(super) best: Confidence,
+    pub(super) options: Confidence,
+    pub(super) chat: Confidence,
+}
+
+/// What the model said about one lesson it has not had.
+struct Examined {
+    best: Outcome,
+    options: Outcome,
+    chat: Option<Outcome>,
+}
+
+impl Calibration {
+    /// Runs the rounds and fits both probabilities.
+    pub(super) fn fit(vocabulary: &Vocabulary, kinds: &[ClassKind], lessons: &[Lesson], recipe: &Recipe) -> Self {
+        let parts = Parts::deal(kinds, lessons.len(), recipe.rounds);
+        let mut examined = Vec::new();
+        for round in 0..recipe.rounds {
+            let is_stranger = |lesson: &Lesson| parts.leaves_out(lesson.class, round);
+            let is_held_back = |index: usize| parts.holds_back(index, round);
+            let numbered = || lessons.iter().enumerate();
+            let taught: Vec<&Lesson> = numbered()
+                .filter(|(index, lesson)| !is_stranger(lesson) && !is_held_back(*index))
+                .map(|(_, lesson)| lesson)
+                .collect();
+            let model = Model::train(vocabulary, kinds.len(), &taught, recipe);
+            for (_, lesson) in numbered().filter(|(index, lesson)| is_stranger(lesson) || is_held_back(*index)) {
+                let weight = if is_stranger(lesson) {
+                    recipe.stranger_weight
+                } else {
+                    1.0
+                };
+                examined.extend(examine(&model, vocabulary, kinds, lesson, weight));
+            }
+        }
+        Self {
+            best: Confidence::fit(examined.iter().map(|one| one.best)),
+            options: Confidence::fit(examined.iter().map(|one| one.options)),
+            chat: Confidence::fit(examined.iter().filter_map(|one| one.chat)),
+        }
+    }
+}
+
+/// What the model says about a lesson it has not had.
+fn examine(
+    model: &Model,
+    vocabulary: &Vocabulary,
+    kinds: &[ClassKind],
+    lesson: &Lesson,
+    weight: f32,
+) -> Option<Examined> {
+    let look = model.look(vocabulary, &lesson.counts, None);
+    let outcome = |class: usize, right: bool| Outcome {
+        facts: model.facts(&lesson.counts, &look, class),
+        right,
+        weight,
+    };
+    let ranked = rank(&look.probabilities, kinds, is_scenario);
+    let first = *ranked.first()?;
+    let is_offered = ranked.iter().take(OPTIONS).any(|&class| class == lesson.class);
+    let chat = rank(&look.probabilities, kinds, is_chat).first().copied();
+    let is_chat_lesson = kinds.get(lesson.class).copied().is_some_and(is_chat);
+    Some(Examined {
+        best: outcome(first, first == lesson.class),
+        options: outcome(first, is_offered),
+        // Which greeting it is hardly matters; that it is one does.
+        chat: chat.map(|class| outcome(class, is_chat_lesson && kinds.get(class) == kinds.get(lesson.class))),
+    })
+}
+
+pub(super) fn is_scenario(kind: ClassKind) -> bool {
+    kind == ClassKind::Scenario
+}
+
+/// Talk that the bot answers, though it is no question about its subject.
+pub(super) fn is_chat(kind: ClassKind) -> bool {
+    matches!(kind, ClassKind::Smalltalk | ClassKind::Human)
+}
+
+/// The classes of some kinds, most probable first.
+pub(super) fn rank(probabilities: &[f32], kinds: &[ClassKind], wanted: fn(ClassKind) -> bool) -> Vec<usize> {
+    let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
+    ranked.retain(|(class, _)| kinds.get(*class).copied().is_some_and(wanted));
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked.into_iter().map(|(class, _)| class).collect()
+}
+
+/// Who is left out of which round.
+struct Parts {
+    round_of_class: Vec<Option<usize>>,
+    round_of_lesson: Vec<usize>,
+}
+
+impl Parts {
+    fn deal(kinds: &[ClassKind], lessons: usize, rounds: usize) -> Self {
+        let rounds = rounds.max(1);
+        let mut shuffler = Shuffler::new(SEED);
+        let mut scenarios: Vec<usize> = kinds
+            .iter()
+            .enumerate()
+            .filter(|(_, kind)| **kind == ClassKind::Scenario)
+            .map(|(class, _)| class)
+            .collect();
+        shuffler.shuffle(&mut scenarios);
+        let mut round_of_class = vec![None; kinds.len()];
+        // With fewer scenarios than that, leaving some out would leave nothing to confuse them with.
+        if scenarios.len() > 2 {
+            for (position, class) in scenarios.into_iter().enumerate() {
+                if let Some(round) = round_of_class.get_mut(class) {
+                    *round = Some(position % rounds);
+                }
+            }
+        }
+        let mut round_of_lesson: Vec<usize> = (0..lessons).map(|lesson| lesson % rounds).collect();
+        shuffler.shuffle(&mut round_of_lesson);
+        Self {
+            round_of_class,
+            round_of_lesson,
+        }
+    }
+
+    fn leaves_out(&self, class: usize, round: usize) -> bool {
+        self.round_of_class.get(class) == Some(&Some(round))
+    }
+
+    fn holds_back(&self, lesson: usize, round: usize) -> bool {
+        self.round_of_lesson.get(lesson) == Some(&round)
+    }
+}

@@ -1,0 +1,265 @@
+//! The trained matcher: a question in, a judgement out.
+
+use std::collections::HashMap;
+
+use super::calibration::{Calibration, is_chat, is_scenario, rank};
+use super::confidence::Confidence;
+use super::decision::{Candidate, Judgement, Thresholds, Trust, decide};
+use super::model::{Lesson, Look, Model, Recipe};
+use super::normalise::Normaliser;
+use super::reading::Reading;
+use super::traditional::CharacterTable;
+use super::training_set::{ClassKind, TrainingSet};
+use super::vocabulary::{Counts, Vocabulary};
+
+/// So many classes are named in a judgement.
+const CANDIDATES: usize = 8;
+
+/// How sure to be of a question that is word for word one of the utterances.
+const KNOWN_UTTERANCE: f32 = 0.99;
+
+/// Judges questions. Made once from the knowledge, or from a cache of the same; never changes.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    pub(super) ids: Vec<String>,
+    pub(super) kinds: Vec<ClassKind>,
+    pub(super) aliases: Vec<(String, String)>,
+    pub(super) fillers: Vec<String>,
+    pub(super) normaliser: Normaliser,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) model: Model,
+    pub(super) calibration: Calibration,
+    /// Every utterance as the views see it, with its class.
+    pub(super) utterances: Vec<(String, usize)>,
+    pub(super) known: HashMap<String, usize>,
+    pub(super) thresholds: Thresholds,
+}
+
+/// What a question turns into on its way to a judgement.
+#[derive(Debug, Clone)]
+pub(super) struct Viewed {
+    pub(super) text: String,
+    pub(super) reading: Reading,
+    pub(super) counts: Counts,
+    pub(super) look: Look,
+}
+
+impl Matcher {
+    /// Learns from the knowledge. The same set always gives the same matcher.
+    pub fn train(set: &TrainingSet) -> Self {
+        Self::train_by(set, &Recipe::default())
+    }
+
+    /// Learns by another recipe than the one chosen; for experiments.
+    pub(crate) fn train_by(set: &TrainingSet, recipe: &Recipe) -> Self {
+        let normaliser = Normaliser::new(CharacterTable::from_dictionary(), &set.aliases, &set.fillers);
+        let utterances: Vec<(String, usize)> = set
+            .classes
+            .iter()
+            .enumerate()
+            .flat_map(|(class, members)| members.utterances.iter().map(move |text| (text, class)))
+            .map(|(text, class)| (normaliser.without_fillers(&normaliser.normalise(text)), class))
+            .collect();
+        let readings: Vec<Reading> = utterances.iter().map(|(text, _)| Reading::of(text)).collect();
+        let vocabulary = Vocabulary::of(&readings, recipe.rarest);
+        let kinds: Vec<ClassKind> = set.classes.iter().map(|class| class.kind).collect();
+        let lessons = lessons(&vocabulary, &kinds, &readings, &utterances, recipe);
+        let all: Vec<&Lesson> = lessons.iter().collect();
+        let mut model = Model::train(&vocabulary, kinds.len(), &all, recipe);
+        model.train_sounds(&vocabulary, kinds.len(), &all, recipe);
+        let calibration = Calibration::fit(&vocabulary, &kinds, &lessons, recipe);
+        Self {
+            ids: set.classes.iter().map(|class| class.id.clone()).collect(),
+            kinds,
+            aliases: set.aliases.clone(),
+            fillers: set.fillers.clone(),
+            normaliser,
+            vocabulary,
+            model,
+            calibration,
+            known: known_utterances(&utterances),
+            utterances,
+            thresholds: Thresholds::default(),
+        }
+    }
+
+    /// Decides by other thresholds.
+    #[must_use]
+    pub fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// The one spelling of a text: width, case, script, repeated marks, spaces, numbers, aliases. Punctuation and fillers are kept.
+    pub fn normalise(&self, text: &str) -> String {
+        self.normaliser.normalise(text)
+    }
+
+    /// Understands a question as far as it can be understood without a conversation.
+    pub fn judge(&self, question: &str) -> Judgement {
+        let viewed = self.view(question);
+        let known = self.known.get(&bare(&viewed.text)).copied();
+        let (probabilities, trust) = match known {
+            Some(class) => self.certain(class),
+            None if viewed.counts.known.is_empty() => (
+                Vec::new(),
+                Trust {
+                    best: 0.0,
+                    options: 0.0,
+                    chat: 0.0,
+                },
+            ),
+            None => (viewed.look.probabilities.clone(), self.trust(&viewed)),
+        };
+        let candidates = self.candidates(&probabilities);
+        let decision = decide(&candidates, trust, &self.thresholds);
+        Judgement {
+            confidence: if candidates.first().is_some_and(|best| is_chat(best.kind)) {
+                trust.chat
+            } else {
+                trust.best
+            },
+            confidence_in_options: trust.options,
+            is_known_utterance: known.is_some(),
+            candidates,
+            decision,
+        }
+    }
+
+    /// Utterances that another scenario wins, as (class index, utterance index, id of the winner).
+    pub fn misplaced_utterances(&self, set: &TrainingSet) -> Vec<(usize, usize, String)> {
+        let mut misplaced = Vec::new();
+        for (class_index, class) in set.classes.iter().enumerate() {
+            for (index, text) in class.utterances.iter().enumerate() {
+                let probabilities = self.view(text).look.probabilities;
+                let winner = self.candidates(&probabilities).into_iter().next();
+                let winner = winner.filter(|winner| winner.kind == ClassKind::Scenario && winner.id != class.id);
+                misplaced.extend(winner.map(|winner| (class_index, index, winner.id)));
+            }
+        }
+        misplaced
+    }
+
+    /// How many n-grams the matcher knows.
+    pub fn feature_count(&self) -> usize {
+        self.vocabulary.len()
+    }
+
+    /// Takes a question apart and scores it.
+    pub(super) fn view(&self, question: &str) -> Viewed {
+        let text = self.normaliser.without_fillers(&self.normaliser.normalise(question));
+        let reading = Reading::of(&text);
+        let counts = self.vocabulary.count(&reading);
+        let look = self.model.look(&self.vocabulary, &counts, Some(&reading));
+        Viewed {
+            text,
+            reading,
+            counts,
+            look,
+        }
+    }
+
+    fn trust(&self, viewed: &Viewed) -> Trust {
+        let of = |wanted, confidence: &Confidence| {
+            let best = rank(&viewed.look.probabilities, &self.kinds, wanted).first().copied();
+            best.map_or(0.0, |class| {
+                confidence.of(&self.model.facts(&viewed.counts, &viewed.look, class))
+            })
+        };
+        let best = of(is_scenario, &self.calibration.best);
+        let options = of(is_scenario, &self.calibration.options);
+        Trust {
+            best,
+            options: options.max(best),
+            chat: of(is_chat, &self.calibration.chat),
+        }
+    }
+
+    /// What to think of a question that is word for word an utterance of a class.
+    fn certain(&self, class: usize) -> (Vec<f32>, Trust) {
+        let probabilities = (0..self.ids.len())
+            .map(|other| if other == class { 1.0 } else { 0.0 })
+            .collect();
+        let trust_in = |wanted: fn(ClassKind) -> bool| {
+            if self.kinds.get(class).copied().is_some_and(wanted) {
+                KNOWN_UTTERANCE
+            } else {
+                0.0
+            }
+        };
+        let scenario = trust_in(is_scenario);
+        (
+            probabilities,
+            Trust {
+                best: scenario,
+                options: scenario,
+                chat: trust_in(is_chat),
+            },
+        )
+    }
+
+    fn candidates(&self, probabilities: &[f32]) -> Vec<Candidate> {
+        let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked.truncate(CANDIDATES);
+        let named = ranked.into_iter().filter_map(|(class, probability)| {
+            Some(Candidate {
+                id: self.ids.get(class)?.clone(),
+                kind: *self.kinds.get(class)?,
+                probability,
+            })
+        });
+        named.collect()
+    }
+}
+
+/// How much each utterance counts: classes with many utterances count a little less each, so that none swallows the rest.
+fn lessons(
+    vocabulary: &Vocabulary,
+    kinds: &[ClassKind],
+    readings: &[Reading],
+    utterances: &[(String, usize)],
+    recipe: &Recipe,
+) -> Vec<Lesson> {
+    let mut sizes = vec![0.0_f32; kinds.len()];
+    for (_, class) in utterances {
+        sizes.get_mut(*class).into_iter().for_each(|size| *size += 1.0);
+    }
+    let mean = utterances.len() as f32 / kinds.len().max(1) as f32;
+    let weight_of = |class: usize| {
+        let size = sizes.get(class).copied().unwrap_or(1.0).max(1.0);
+        let of_kind = match kinds.get(class) {
+            Some(ClassKind::Outside) => recipe.outside_weight,
+            Some(ClassKind::Smalltalk | ClassKind::Human) => recipe.smalltalk_weight,
+            _ => 1.0,
+        };
+        of_kind * (mean / size).powf(recipe.balance)
+    };
+    let pairs = readings.iter().zip(utterances);
+    pairs
+        .map(|(reading, (_, class))| Lesson {
+            class: *class,
+            counts: vocabulary.count(reading),
+            weight: weight_of(*class),
+        })
+        .collect()
+}
+
+/// Utterances that belong to one class only, without their punctuation.
+pub(super) fn known_utterances(utterances: &[(String, usize)]) -> HashMap<String, usize> {
+    let mut owners: HashMap<String, Option<usize>> = HashMap::new();
+    for (text, class) in utterances {
+        let owner = owners.entry(bare(text)).or_insert(Some(*class));
+        *owner = owner.filter(|owner| owner == class);
+    }
+    owners
+        .into_iter()
+        .filter_map(|(text, owner)| Some((text, owner?)))
+        .collect()
+}
+
+/// A text without punctuation and spaces; a text of nothing but punctuation stays.
+fn bare(text: &str) -> String {
+    let kept: String = text.chars().filter(|character| character.is_alphanumeric()).collect();
+    if kept.is_empty() { text.to_owned() } else { kept }
+}

@@ -1,0 +1,119 @@
+//! How Chinese sounds: toneless syllables, with the confusions of everyday typing folded together.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use pinyin::ToPinyin;
+
+/// The longest syllable is `zhuang` or `chuang`.
+const LONGEST_SYLLABLE: usize = 6;
+
+/// Longer runs of letters are not typed pinyin.
+const LONGEST_RUN: usize = 80;
+
+/// The syllables as people type them on a keyboard, read once out of the pronunciation table.
+static SYLLABLES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let mut syllables: HashSet<&'static str> = (0x4e00..=0x9fa5)
+        .filter_map(char::from_u32)
+        .filter_map(|character| character.to_pinyin())
+        .map(|reading| reading.plain())
+        .filter(|syllable| syllable.bytes().all(|byte| byte.is_ascii_lowercase()))
+        .filter(|syllable| syllable.len() > 1 || matches!(*syllable, "a" | "e" | "o"))
+        .collect();
+    syllables.extend(["lv", "nv", "lve", "nve"]);
+    syllables
+});
+
+/// The reading of a Han character, as typed without tone.
+pub(super) fn reading_of(character: char) -> Option<&'static str> {
+    character.to_pinyin().map(|reading| reading.plain())
+}
+
+/// Folds what southern speakers and hasty typists confuse: zh/z, ch/c, sh/s, n/l, ang/an, eng/en, ing/in.
+pub(super) fn soften(syllable: &str) -> impl Iterator<Item = u8> {
+    let bytes = syllable.as_bytes();
+    let nasal = syllable.ends_with("ang") || syllable.ends_with("eng") || syllable.ends_with("ing");
+    let kept = if nasal {
+        bytes.len().saturating_sub(1)
+    } else {
+        bytes.len()
+    };
+    let retroflex = syllable.starts_with("zh") || syllable.starts_with("ch") || syllable.starts_with("sh");
+    bytes
+        .iter()
+        .take(kept)
+        .enumerate()
+        .filter_map(move |(position, &byte)| match (position, byte) {
+            (0, b'n') if kept > 1 => Some(b'l'),
+            (1, b'h') if retroflex => None,
+            _ => Some(byte),
+        })
+}
+
+/// Cuts a run of letters wholly into the fewest syllables; the result holds the end of each syllable.
+pub(super) fn cut(run: &str) -> Option<Vec<usize>> {
+    if run.len() > LONGEST_RUN || !run.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return None;
+    }
+    // For every position: the fewest syllables that end there, and where the last of them starts.
+    let mut best: Vec<Option<(usize, usize)>> = vec![None; run.len() + 1];
+    *best.first_mut()? = Some((0, 0));
+    for start in 0..run.len() {
+        let Some((count, _)) = best.get(start).copied().flatten() else {
+            continue;
+        };
+        for end in start + 1..=run.len().min(start + LONGEST_SYLLABLE) {
+            let is_syllable = run.get(start..end).is_some_and(|piece| SYLLABLES.contains(piece));
+            if let Some(known) = best.get_mut(end).filter(|_| is_syllable)
+                && known.is_none_or(|(fewest, _)| count + 1 < fewest)
+            {
+                *known = Some((count + 1, start));
+            }
+        }
+    }
+    let mut ends = Vec::new();
+    let mut end = run.len();
+    while end > 0 {
+        let (_, start) = best.get(end).copied().flatten()?;
+        ends.push(end);
+        end = start;
+    }
+    ends.reverse();
+    Some(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn softened(syllable: &str) -> String {
+        soften(syllable).map(char::from).collect()
+    }
+
+    #[test]
+    fn confusions_sound_alike() {
+        assert_eq!(softened("zhang"), softened("zan"));
+        assert_eq!(softened("shen"), softened("seng"));
+        assert_eq!(softened("nan"), softened("lang"));
+        assert_eq!(softened("feng"), "fen");
+        assert_eq!(softened("n"), "n");
+        assert_ne!(softened("hao"), softened("gao"));
+    }
+
+    #[test]
+    fn runs_are_cut_into_the_fewest_syllables() {
+        assert_eq!(cut("jiahaoyou"), Some(vec![3, 6, 9]));
+        assert_eq!(cut("weixin"), Some(vec![3, 6]));
+        assert_eq!(cut("xian"), Some(vec![4]));
+        assert_eq!(cut(""), Some(vec![]));
+    }
+
+    #[test]
+    fn english_words_are_rarely_pinyin() {
+        for word in [
+            "account", "banned", "group", "wecom", "friend", "appeal", "x", "blocked",
+        ] {
+            assert_eq!(cut(word), None, "{word}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A normalised text taken apart into n-grams of characters, of sounds and of latin words.
+
+use super::normalise::is_han;
+use super::pinyin;
+
+/// N-grams of up to so many characters or syllables.
+const LONGEST_GRAM: usize = 3;
+
+/// From so many letters on, a run that is a single syllable (`chuang`) still counts as pinyin.
+const SYLLABLE_FOR_SURE: usize = 4;
+
+/// Mostly-pinyin questions: at least this share of the letters lies in runs that are syllables throughout.
+const MOSTLY: f32 = 0.6;
+
+/// A way of looking at a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// What is written.
+    Characters,
+    /// How it sounds.
+    Sounds,
+    /// Latin words and their parts.
+    Words,
+}
+
+impl View {
+    /// The number that stands for this view in tables.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            View::Characters => 0,
+            View::Sounds => 1,
+            View::Words => 2,
+        }
+    }
+}
+
+/// One n-gram, with the bytes of the text it was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gram {
+    pub(super) view: View,
+    pub(super) hash: u64,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// A text taken apart.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reading {
+    pub(super) grams: Vec<Gram>,
+    pub(super) has_han: bool,
+    pub(super) syllables: usize,
+    pub(super) words: usize,
+}
+
+/// The smallest thing a view looks at.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    hash: u64,
+    start: usize,
+    end: usize,
+}
+
+/// A stretch of text of one kind.
+#[derive(Debug, Clone, Copy)]
+struct Run<'t> {
+    kind: RunKind,
+    text: &'t str,
+    start: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunKind {
+    Han,
+    Number,
+    Latin,
+    Symbol,
+    Gap,
+}
+
+impl Reading {
+    /// Reads a normalised text.
+    pub(super) fn of(text: &str) -> Self {
+        let runs = runs_of(text);
+        let has_han = runs.iter().any(|run| run.kind == RunKind::Han);
+        let mut units = Units {
+            has_han,
+            typed_pinyin: has_han || mostly_pinyin(&runs),
+            ..Units::default()
+        };
+        runs.iter().for_each(|run| units.add(run));
+        Self {
+            grams: units.grams(text.len()),
+            has_han,
+            syllables: units.sounds.len(),
+            words: units.words.len(),
+        }
+    }
+
+    /// Typed in pinyin, with hardly anything else in it.
+    pub(super) fn is_typed_pinyin(&self) -> bool {
+        !self.has_han && self.syllables > 1 && self.syllables > self.words
+    }
+}
+
+/// The units of each view, in the order of the text.
+#[derive(Debug, Default)]
+struct Units<'t> {
+    has_han: bool,
+    typed_pinyin: bool,
+    characters: Vec<Unit>,
+    sounds: Vec<Unit>,
+    words: Vec<(Unit, &'t str)>,
+}
+
+impl<'t> Units<'t> {
+    fn add(&mut self, run: &Run<'t>) {
+        match run.kind {
+            RunKind::Gap => {}
+            RunKind::Han => self.add_han(run),
+            RunKind::Symbol => self.characters.push(run.as_unit()),
+            RunKind::Number => self.add_number(run),
+            RunKind::Latin => match self.cut(run.text) {
+                Some(ends) => self.add_syllables(run, &ends),
+                None => self.add_word(run),
+            },
+        }
+    }
+
+    fn cut(&self, run: &str) -> Option<Vec<usize>> {
+        let ends = if self.typed_pinyin { pinyin::cut(run) } else { None };
+        ends.filter(|ends| looks_typed(run, ends.len(), self.has_han))
+    }
+
+    fn add_han(&mut self, run: &Run<'t>) {
+        self.characters.push(run.as_unit());
+        let character = run.text.chars().next();
+        let hash = match character.and_then(pinyin::reading_of) {
+            Some(syllable) => hash_of(pinyin::soften(syllable)),
+            None => hash_of(run.text.bytes()),
+        };
+        self.sounds.push(Unit { hash, ..run.as_unit() });
+    }
+
+    fn add_number(&mut self, run: &Run<'t>) {
+        self.characters.push(run.as_unit());
+        let hash = match spoken_digit(run.text) {
+            Some(syllable) => hash_of(pinyin::soften(syllable)),
+            None => hash_of(run.text.bytes()),
+        };
+        self.sounds.push(Unit { hash, ..run.as_unit() });
+    }
+
+    fn add_syllables(&mut self, run: &Run<'t>, ends: &[usize]) {
+        let mut start = 0;
+        for &end in ends {
+            let hash = hash_of(pinyin::soften(run.text.get(start..end).unwrap_or_default()));
+            self.sounds.push(Unit {
+                hash,
+                start: run.start + start,
+                end: run.start + end,
+            });
+            start = end;
+        }
+    }
+
+    fn add_word(&mut self, run: &Run<'t>) {
+        let unit = run.as_unit();
+        self.characters.push(unit);
+        self.words.push((unit, run.text));
+    }
+
+    fn grams(&self, length: usize) -> Vec<Gram> {
+        let mut grams = Vec::with_capacity(3 * (self.characters.len() + self.sounds.len()) + 12 * self.words.len());
+        let edge = |at| Unit {
+            hash: EDGE,
+            start: at,
+            end: at,
+        };
+        let mut framed = Vec::with_capacity(self.characters.len() + 2);
+        framed.push(edge(0));
+        framed.extend_from_slice(&self.characters);
+        framed.push(edge(length));
+        add_grams(&mut grams, View::Characters, &framed, LONGEST_GRAM);
+        add_grams(&mut grams, View::Sounds, &self.sounds, LONGEST_GRAM);
+        let words: Vec<Unit> = self.words.iter().map(|(unit, _)| *unit).collect();
+        add_grams(&mut grams, View::Words, &words, 2);
+        for (unit, word) in &self.words {
+            add_parts(&mut grams, unit, word);
+        }
+        grams
+    }
+}
+
+impl Run<'_> {
+    fn as_unit(&self) -> Unit {
+        Unit {
+            hash: hash_of(self.text.bytes()),
+            start: self.start,
+            end: self.start + self.text.len(),
+        }
+    }
+}
+
+/// All n-grams of up to `longest` units; a lone edge mark says nothing.
+fn add_grams(grams: &mut Vec<Gram>, view: View, units: &[Unit], longest: usize) {
+    for size in 1..=longest {
+        for window in units.windows(size) {
+            let (Some(first), Some(last)) = (window.first(), window.last()) else {
+                continue;
+            };
+            if first.start == last.end {
+                continue;
+            }
+            let seed = SEED ^ (u64::from(view.code()) << 8) ^ size as u64;
+            let hash = window.iter().fold(seed, |hash, unit| mix(hash, unit.hash));
+            grams.push(Gram {
+                view,
+                hash,
+                start: first.start,
+                end: last.end,
+            });
+        }
+    }
+}
+
+/// Three letters at a time with the word's edges, so that `banned` meets `ban` and a typo costs a part only.
+fn add_parts(grams: &mut Vec<Gram>, unit: &Unit, word: &str) {
+    let framed: Vec<u64> = [EDGE]
+        .into_iter()
+        .chain(word.chars().map(u64::from))
+        .chain([EDGE])
+        .collect();
+    for window in framed.windows(3) {
+        let hash = window.iter().fold(SEED ^ PART, |hash, &letter| mix(hash, letter));
+        grams.push(Gram {
+            view: View::Words,
+            hash,
+            start: unit.start,
+            end: unit.end,
+        });
+    }
+}
+
+fn runs_of(text: &str) -> Vec<Run<'_>> {
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    for (start, character) in text.char_indices() {
+        let kind = kind_of(character);
+        let end = start + character.len_utf8();
+        let joins = matches!(kind, RunKind::Number | RunKind::Latin);
+        if let Some(last) = runs.last_mut().filter(|last| joins && last.kind == kind) {
+            last.text = text.get(last.start..end).unwrap_or_default();
+        } else {
+            runs.push(Run {
+                kind,
+                text: text.get(start..end).unwrap_or_default(),
+                start,
+            });
+        }
+    }
+    runs
+}
+
+fn kind_of(character: char) -> RunKind {
+    if is_han(character) {
+        RunKind::Han
+    } else if character.is_numeric() {
+        RunKind::Number
+    } else if character.is_alphabetic() {
+        RunKind::Latin
+    } else if (character as u32) < 0x2190 || is_punctuation(character) {
+        RunKind::Gap
+    } else {
+        // Emoji and the like carry a mood.
+        RunKind::Symbol
+    }
+}
+
+/// Marks above the arrows that separate and do not speak.
+fn is_punctuation(character: char) -> bool {
+    matches!(character, '\u{2e00}'..='\u{303f}' | '\u{fe10}'..='\u{fe6f}' | '\u{ff00}'..='\u{ffef}' | '\u{fffd}')
+}
+
+/// English words are seldom cut into syllables, typed pinyin nearly always: the share of letters tells them apart.
+fn mostly_pinyin(runs: &[Run<'_>]) -> bool {
+    let latin = runs.iter().filter(|run| run.kind == RunKind::Latin);
+    let (mut all, mut cut) = (0, 0);
+    for run in latin {
+        all += run.text.len();
+        cut += if pinyin::cut(run.text).is_some() {
+            run.text.len()
+        } else {
+            0
+        };
+    }
+    cut as f32 >= MOSTLY * all as f32
+}
+
+/// Among Han characters a single short syllable is rather a word (`ban`, `can`); among syllables it is one of them.
+fn looks_typed(run: &str, syllables: usize, has_han: bool) -> bool {
+    !has_han || syllables > 1 || run.len() >= SYLLABLE_FOR_SURE
+}
+
+/// Single digits sound like the numeral that people type in pinyin.
+fn spoken_digit(number: &str) -> Option<&'static str> {
+    Some(match number {
+        "1" => "yi",
+        "2" => "er",
+        "3" => "san",
+        "4" => "si",
+        "5" => "wu",
+        "6" => "liu",
+        "7" => "qi",
+        "8" => "ba",
+        "9" => "jiu",
+        _ => return None,
+    })
+}
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+const EDGE: u64 = 0xd6e8_feb8_6659_fd93;
+const PART: u64 = 0xff << 16;
+
+fn hash_of(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(SEED, |hash, byte| mix(hash, u64::from(byte)))
+}
+
+/// One round of a multiplicative hash; good enough for distinct short n-grams in 64 bits.
+fn mix(hash: u64, value: u64) -> u64 {
+    let mixed = (hash ^ value).wrapping_mul(0x2545_f491_4f6c_dd1d);
+    mixed ^ (mixed >> 29)
+}

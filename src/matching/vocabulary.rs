@@ -1,0 +1,249 @@
+//! N-grams to numbered, weighted features: TF-IDF, each view brought to its own length.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::reading::{Reading, View};
+
+/// A feature's number and its value in one text.
+pub(super) type Entry = (u32, f32);
+
+/// How often each known feature occurs in a text, and how many n-grams of it nobody has seen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Counts {
+    pub(super) known: Vec<Entry>,
+    pub(super) unknown: [f32; 3],
+}
+
+/// A text as the classifier sees it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Vector {
+    pub(super) entries: Vec<Entry>,
+    /// Summed rarity of all n-grams, known or not.
+    pub(super) mass: f32,
+}
+
+/// The numbers of all n-grams seen in the utterances.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Vocabulary {
+    numbers: HashMap<u64, u32, BuildHasherDefault<AlreadyHashed>>,
+    views: Vec<u8>,
+}
+
+/// How telling each feature is; zero for one that the training texts do not hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Rarity {
+    idf: Vec<f32>,
+    unknown: f32,
+    /// The length that each view is brought to.
+    view_lengths: [f32; 3],
+}
+
+impl Vocabulary {
+    /// Numbers every n-gram that at least `rarest` of the readings hold.
+    pub(super) fn of(readings: &[Reading], rarest: usize) -> Self {
+        let mut holders: HashMap<u64, (usize, usize), BuildHasherDefault<AlreadyHashed>> = HashMap::default();
+        let mut vocabulary = Self::default();
+        for (text, reading) in readings.iter().enumerate() {
+            for gram in &reading.grams {
+                let (count, last) = holders.entry(gram.hash).or_insert((0, usize::MAX));
+                if *last == text {
+                    continue;
+                }
+                (*count, *last) = (*count + 1, text);
+                if *count == rarest {
+                    vocabulary.add(gram.hash, gram.view.code());
+                }
+            }
+        }
+        vocabulary
+    }
+
+    /// A vocabulary with the given n-grams, in the order of their numbers.
+    pub(super) fn from_pairs(pairs: impl IntoIterator<Item = (u64, u8)>) -> Self {
+        let mut vocabulary = Self::default();
+        pairs.into_iter().for_each(|(hash, view)| vocabulary.add(hash, view));
+        vocabulary
+    }
+
+    /// The n-grams in the order of their numbers.
+    pub(super) fn pairs(&self) -> Vec<(u64, u8)> {
+        let mut hashes = vec![0; self.views.len()];
+        for (&hash, &number) in &self.numbers {
+            if let Some(slot) = hashes.get_mut(number as usize) {
+                *slot = hash;
+            }
+        }
+        hashes.into_iter().zip(self.views.iter().copied()).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    pub(super) fn number(&self, hash: u64) -> Option<u32> {
+        self.numbers.get(&hash).copied()
+    }
+
+    pub(super) fn view(&self, feature: u32) -> u8 {
+        self.views.get(feature as usize).copied().unwrap_or_default()
+    }
+
+    /// Counts the features of a reading, ordered by number.
+    pub(super) fn count(&self, reading: &Reading) -> Counts {
+        let mut numbers = Vec::with_capacity(reading.grams.len());
+        let mut unknown = [0.0; 3];
+        for gram in &reading.grams {
+            match self.number(gram.hash) {
+                Some(number) => numbers.push(number),
+                None => *of_view(&mut unknown, gram.view.code()) += 1.0,
+            }
+        }
+        numbers.sort_unstable();
+        let known = numbers
+            .chunk_by(|a, b| a == b)
+            .filter_map(|same| Some((*same.first()?, same.len() as f32)));
+        Counts {
+            known: known.collect(),
+            unknown,
+        }
+    }
+
+    fn add(&mut self, hash: u64, view: u8) {
+        let number = self.views.len() as u32;
+        if self.numbers.insert(hash, number).is_none() {
+            self.views.push(view);
+        }
+    }
+}
+
+impl Rarity {
+    /// Measures rarity over the given texts only.
+    pub(super) fn measure<'c>(
+        features: usize,
+        texts: impl IntoIterator<Item = &'c Counts>,
+        view_lengths: [f32; 3],
+    ) -> Self {
+        let mut holders = vec![0_u32; features];
+        let mut count = 0.0;
+        for text in texts {
+            count += 1.0;
+            for &(feature, _) in &text.known {
+                if let Some(slot) = holders.get_mut(feature as usize) {
+                    *slot += 1;
+                }
+            }
+        }
+        let rarity = |holders: f32| f32::ln((count + 1.0) / (holders + 1.0)) + 1.0;
+        let idf = holders
+            .iter()
+            .map(|&holders| if holders == 0 { 0.0 } else { rarity(holders as f32) })
+            .collect();
+        Self {
+            idf,
+            unknown: rarity(0.0),
+            view_lengths,
+        }
+    }
+
+    pub(super) fn from_parts(idf: Vec<f32>, unknown: f32, view_lengths: [f32; 3]) -> Self {
+        Self {
+            idf,
+            unknown,
+            view_lengths,
+        }
+    }
+
+    pub(super) fn parts(&self) -> (&[f32], f32, [f32; 3]) {
+        (&self.idf, self.unknown, self.view_lengths)
+    }
+
+    /// The rarity of a feature, unknown ones being the rarest.
+    pub(super) fn of(&self, feature: u32) -> f32 {
+        match self.idf.get(feature as usize) {
+            Some(&idf) if idf > 0.0 => idf,
+            _ => self.unknown,
+        }
+    }
+
+    /// Weighs the counts of a text, looking only at the views for which `looks_at` holds.
+    pub(super) fn weigh(&self, vocabulary: &Vocabulary, counts: &Counts, looks_at: impl Fn(u8) -> bool) -> Vector {
+        let mut entries = Vec::with_capacity(counts.known.len());
+        let mut squares = [0.0_f32; 3];
+        let mut mass = 0.0;
+        for (view, unknown) in (0_u8..).zip(counts.unknown).filter(|(view, _)| looks_at(*view)) {
+            mass += unknown * self.unknown;
+            *of_view(&mut squares, view) += UNKNOWN_SHARE * unknown * self.unknown * self.unknown;
+        }
+        for &(feature, count) in &counts.known {
+            let view = vocabulary.view(feature);
+            if !looks_at(view) {
+                continue;
+            }
+            let rarity = self.of(feature);
+            let value = (1.0 + count.ln()) * rarity;
+            mass += rarity;
+            let is_known = self.idf.get(feature as usize).is_some_and(|&idf| idf > 0.0);
+            *of_view(&mut squares, view) += if is_known {
+                value * value
+            } else {
+                UNKNOWN_SHARE * value * value
+            };
+            if is_known {
+                entries.push((feature, value));
+            }
+        }
+        let scales: [f32; 3] = std::array::from_fn(|view| {
+            let (square, length) = (squares.get(view), self.view_lengths.get(view));
+            length.copied().unwrap_or(1.0) / square.copied().unwrap_or(1.0).sqrt().max(1e-6)
+        });
+        for (feature, value) in &mut entries {
+            *value *= scales.get(vocabulary.view(*feature) as usize).copied().unwrap_or(1.0);
+        }
+        Vector { entries, mass }
+    }
+}
+
+/// N-grams that nobody has seen make a text longer, but not by their full weight: see the ablation in the history.
+const UNKNOWN_SHARE: f32 = 0.0;
+
+impl View {
+    /// Looks at everything.
+    pub(super) fn all(_: u8) -> bool {
+        true
+    }
+
+    /// Looks at sounds only.
+    pub(super) fn sounds(view: u8) -> bool {
+        view == View::Sounds.code()
+    }
+}
+
+fn of_view(values: &mut [f32; 3], view: u8) -> &mut f32 {
+    let [characters, sounds, words] = values;
+    match view {
+        0 => characters,
+        1 => sounds,
+        _ => words,
+    }
+}
+
+/// N-grams are hashes already; hashing them again would cost more than the rest of the look-up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AlreadyHashed(u64);
+
+impl Hasher for AlreadyHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
