@@ -147,10 +147,14 @@ impl<'a> Table<'a> {
         self.line
     }
 
+    /// Line on which `key` of this table stands; that of the table when it is missing.
+    pub fn line_of_key(&self, key: &str) -> usize {
+        self.entries.get(key).map_or(self.line, |value| self.line_of(value))
+    }
+
     /// Reports a problem with `key` of this table.
     pub fn problem(&self, key: &str, message: impl Into<String>) {
-        let line = self.entries.get(key).map_or(self.line, |value| self.line_of(value));
-        self.problem_at(line, key, message);
+        self.problem_at(self.line_of_key(key), key, message);
     }
 
     /// Reports a problem on a line that was noted earlier.

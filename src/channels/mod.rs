@@ -1,1 +1,3 @@
 //! One file per way in: wire message to dialogue event, dialogue actions to wire reply.
+
+pub mod app;

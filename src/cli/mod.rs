@@ -1,1 +1,137 @@
 //! The command line: one file per command.
+
+mod ask;
+mod chat;
+mod demo;
+mod evaluate;
+mod knowledge;
+mod logging;
+mod serve;
+mod simulate;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{LoadError, MatcherFiles, load_assistant};
+use crate::dialogue::Assistant;
+
+/// Answers people whose WeCom or WeChat account has been restricted, inside WeCom (企业微信账号解封助手).
+#[derive(Parser)]
+#[command(name = "jiefeng", version, about, max_term_width = 110, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  jiefeng demo                                  try it out: no account, nothing to fill in
+  jiefeng ask 加好友提示操作频繁                one answer in the terminal
+  jiefeng serve --config jiefeng.toml           the real thing; see deploy/jiefeng.toml
+  jiefeng knowledge check                       after editing the knowledge
+  jiefeng evaluate knowledge/eval/development.tsv
+
+Exit status: 0 fine, 1 it ran and found problems, 2 it could not run.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Try it out: server, WeCom simulator and chat page on this machine
+    Demo(demo::Demo),
+    /// Run the server
+    Serve(serve::Serve),
+    /// Answer one question in the terminal
+    Ask(ask::Ask),
+    /// Hold a conversation in the terminal
+    Chat(chat::Chat),
+    /// Measure answers against a file of questions with the right answers
+    Evaluate(evaluate::Evaluate),
+    /// Check the knowledge, or count what it holds
+    #[command(subcommand)]
+    Knowledge(knowledge::Knowledge),
+    /// Run the WeCom simulator alone, against a server of yours
+    Simulate(simulate::Simulate),
+}
+
+/// Where the knowledge is.
+#[derive(Args)]
+struct KnowledgeOption {
+    /// Knowledge directory
+    #[arg(long = "knowledge", value_name = "DIR", default_value = "knowledge")]
+    directory: PathBuf,
+}
+
+impl KnowledgeOption {
+    fn load(&self) -> Result<Assistant, Failure> {
+        load_assistant(&self.directory, &MatcherFiles::new(None))
+            .map_err(|error| knowledge_failure(&self.directory, error))
+    }
+}
+
+/// Why there is no assistant, in words.
+fn knowledge_failure(directory: &Path, error: LoadError) -> Failure {
+    match error {
+        LoadError::Unreadable(error) => Failure::CannotRun(error),
+        LoadError::Problems(problems) => {
+            let directory = directory.display();
+            let lines = problems.iter().map(|problem| format!("{directory}/{problem}\n"));
+            let count = problems.len();
+            let message = format!(
+                "{}the knowledge has {count} problem(s); nothing was started",
+                lines.collect::<String>()
+            );
+            Failure::CannotRun(anyhow::anyhow!(message))
+        }
+    }
+}
+
+/// Why a command did not end well.
+enum Failure {
+    /// It ran and found problems, which it has printed: exit status 1.
+    FoundProblems,
+    /// It could not run: exit status 2.
+    CannotRun(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::CannotRun(error)
+    }
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Ask(ask) => ask.run(),
+        Command::Chat(chat) => chat.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Knowledge(knowledge) => knowledge.run(),
+        Command::Simulate(simulate) => simulate.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::FoundProblems) => ExitCode::from(1),
+        Err(Failure::CannotRun(error)) => {
+            print_error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A reader that goes away (`| head`) is no reason to fail, so writing errors are ignored.
+#[expect(
+    clippy::print_stderr,
+    reason = "this is the program's way to say why it could not run"
+)]
+fn print_error(error: &anyhow::Error) {
+    eprintln!("jiefeng: {error:#}");
+}
+
+/// Prints a line to standard output; a reader that has gone away is no reason to fail.
+fn print_line(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

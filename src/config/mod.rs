@@ -1,1 +1,127 @@
-//! Raw settings (file and environment) to checked settings.
+//! Raw settings from file and environment to checked settings; every mistake at once, with key and reason.
+//!
+//! [`raw`] reads what was written, [`check`] makes of it what the program can use.
+
+mod check;
+mod environment;
+mod raw;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+pub use environment::Environment;
+
+use crate::checked_toml::Report;
+use crate::protocol::Credentials;
+use crate::store::Retention;
+
+/// Everything `serve` needs to know, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// The HTTP server.
+    pub server: Server,
+    /// Where state is kept, and how long.
+    pub storage: Storage,
+    /// What the bot knows.
+    pub knowledge: Knowledge,
+    /// How WeCom's API is reached.
+    pub wecom: Wecom,
+    /// The apps whose callbacks are received; at least one.
+    pub apps: Vec<App>,
+}
+
+/// The HTTP server.
+#[derive(Debug)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Worker threads; `None`: one a processor core.
+    pub workers: Option<usize>,
+    /// How far the time stamp of a callback may be from this machine's clock, in seconds.
+    pub timestamp_window_seconds: i64,
+    /// Tests only: credentials that are published, or shared by two apps, do not stop the start.
+    pub allow_sample_credentials: bool,
+}
+
+/// Where state is kept, and how long.
+#[derive(Debug)]
+pub struct Storage {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// How long questions are kept.
+    pub retention: Retention,
+    /// After how long a rest a conversation starts anew.
+    pub session_ttl: SignedDuration,
+}
+
+/// What the bot knows.
+#[derive(Debug)]
+pub struct Knowledge {
+    /// The knowledge directory.
+    pub dir: PathBuf,
+    /// Where trained matchers are cached; `None`: in the user's cache directory.
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// How WeCom's API is reached.
+#[derive(Debug)]
+pub struct Wecom {
+    /// Start of every API address.
+    pub api_base: String,
+}
+
+/// One app of WeCom.
+#[derive(Debug)]
+pub struct App {
+    /// The `{app}` of the callback path.
+    pub name: String,
+    /// The app's number in its company.
+    pub agent_id: u32,
+    /// Token, EncodingAESKey and CorpID.
+    pub credentials: Credentials,
+    /// For calling WeCom's API; receiving and replying work without.
+    pub secret: Option<SecretString>,
+    /// Whether this app's callback also receives events of 微信客服.
+    pub kf: bool,
+}
+
+/// All mistakes of a configuration, a line each.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError {
+    lines: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(out, "{line}")?;
+        }
+        write!(
+            out,
+            "the configuration has {} problem(s); nothing was started",
+            self.lines.len()
+        )
+    }
+}
+
+/// Reads a configuration file and what the environment changes of it.
+///
+/// # Errors
+///
+/// Every mistake of both. No message contains a secret.
+pub fn load(file: &Path, environment: &Environment) -> Result<Settings, ConfigError> {
+    let failed = |lines: Vec<String>| ConfigError { lines };
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| failed(vec![format!("cannot read `{name}`: {error}")]))?;
+    let report = Report::default();
+    let raw = raw::Settings::read(&name, &text, environment, &report);
+    let checked = raw.and_then(|raw| check::settings(raw, &report));
+    match (checked, report.is_empty()) {
+        (Some(settings), true) => Ok(settings),
+        _ => Err(failed(report.into_problems().iter().map(ToString::to_string).collect())),
+    }
+}

@@ -1,1 +1,84 @@
 //! Routes, limits and the one place that makes error responses.
+
+mod callback;
+mod error;
+mod metrics;
+mod state;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::header::ContentType;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, HttpServer};
+
+pub use error::Refusal;
+pub use metrics::{Fate, Metrics};
+pub use state::ServerState;
+
+/// How long a request head may take to arrive, and how long an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long requests under way may still take after a stop signal; with the rest a stop takes less than 12 s.
+const SHUTDOWN_SECONDS: u64 = 6;
+
+/// Starts serving on a bound listener. The returned server runs until it is awaited to its end.
+///
+/// # Errors
+///
+/// When the listener cannot be used.
+pub fn serve(listener: TcpListener, state: ServerState, workers: Option<usize>) -> std::io::Result<Server> {
+    let state = Data::new(state);
+    let mut server = HttpServer::new(move || {
+        let state = state.clone();
+        actix_web::App::new().configure(move |routes| configure(routes, state))
+    })
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(HEAD_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_SECONDS);
+    if let Some(workers) = workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener)?.run())
+}
+
+fn configure(routes: &mut ServiceConfig, state: Data<ServerState>) {
+    routes
+        .app_data(state)
+        .service(
+            web::resource("/callback/{app}")
+                .route(web::get().to(callback::verify_url))
+                .route(web::post().to(callback::receive))
+                .default_service(web::to(|| async { Refusal::MethodNotAllowed.response() })),
+        )
+        .route("/healthz", web::get().to(alive))
+        .route("/readyz", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics))
+        .default_service(web::to(|| async { Refusal::NotFound.response() }));
+}
+
+async fn alive() -> HttpResponse {
+    plain("ok\n".to_owned())
+}
+
+/// Ready means: a message could be made durable now.
+async fn ready(state: Data<ServerState>) -> HttpResponse {
+    match state.probe().await {
+        Ok(()) => plain("ready\n".to_owned()),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            Refusal::CannotStore.response()
+        }
+    }
+}
+
+async fn metrics(state: Data<ServerState>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(state.metrics().as_text())
+}
+
+fn plain(text: String) -> HttpResponse {
+    HttpResponse::Ok().insert_header(ContentType::plaintext()).body(text)
+}

@@ -192,6 +192,19 @@ impl Catalogue {
     }
 }
 
+/// The words of one file, for tests of what reads them.
+#[cfg(test)]
+pub(crate) fn conversation_words_of(file: &KnowledgeFile) -> ConversationWords {
+    let report = Report::default();
+    let source = Source {
+        file: &file.path,
+        text: &file.text,
+    };
+    let words = lexicon::read_conversation_words(source, &report);
+    assert_eq!(report.into_problems(), []);
+    words.unwrap_or_default()
+}
+
 fn problem_of(scenario: &Scenario, line: Option<usize>, key: &str, message: String) -> Problem {
     Problem {
         file: scenario.file.clone(),

@@ -17,6 +17,8 @@ pub enum TextKey {
     ChooseAgain,
     /// After two misses, or "none of these".
     NoneFits,
+    /// None of the values of a slot fits.
+    NoneOfTheValues,
     /// Too vague to tell; the commonest situations follow as options.
     NotUnderstood,
     /// Not the bot's subject.
@@ -53,11 +55,12 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    const ALL: [(TextKey, &'static str, &'static [&'static str]); 20] = [
+    const ALL: [(TextKey, &'static str, &'static [&'static str]); 21] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
         (TextKey::NoneFits, "none-fits", &[]),
+        (TextKey::NoneOfTheValues, "none-of-the-values", &[]),
         (TextKey::NotUnderstood, "not-understood", &[]),
         (TextKey::OutsideSubject, "outside-subject", &[]),
         (TextKey::NothingAtHand, "nothing-at-hand", &[]),

@@ -46,6 +46,15 @@ impl Workdays {
         Some(day)
     }
 
+    /// The first year from that of `date` on that is not on file.
+    pub fn first_year_missing(&self, date: Date) -> i16 {
+        let mut year = date.year();
+        while self.years.contains_key(&year) {
+            year = year.saturating_add(1);
+        }
+        year
+    }
+
     fn next_business_day(&self, date: Date) -> Option<Date> {
         let mut day = date.tomorrow().ok()?;
         while !self.is_business_day(day)? {

@@ -126,6 +126,11 @@ impl Matcher {
         }
     }
 
+    /// Whether a text is Chinese typed in pinyin, with hardly anything else in it.
+    pub fn is_typed_in_pinyin(&self, text: &str) -> bool {
+        self.view(text).reading.is_typed_pinyin()
+    }
+
     /// Utterances that another scenario wins, as (class index, utterance index, id of the winner).
     pub fn misplaced_utterances(&self, set: &TrainingSet) -> Vec<(usize, usize, String)> {
         let mut misplaced = Vec::new();

@@ -1,1 +1,0 @@
-//! Wiring: checked settings to a running server.

@@ -1,0 +1,192 @@
+//! `jiefeng demo`: server and simulator on this machine, with nothing to fill in.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use jiff::SignedDuration;
+
+use super::logging::{LogFormat, start_logging};
+use super::serve::moved_clock;
+use super::{Failure, KnowledgeOption, print_line};
+use crate::app::Server;
+use crate::config::{self, Settings};
+use crate::dialogue::Assistant;
+use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
+use crate::service::{ConversationClock, NOW_VARIABLE, message_key};
+use crate::simulator::{self, DecisionLookup, Platform};
+use crate::store::{BoxFuture, Retention, Store};
+
+const SERVER_PORT: u16 = 8080;
+const SIMULATOR_PORT: u16 = 8090;
+const APP: &str = "support";
+const AGENT_ID: u32 = 1_000_002;
+const USER: &str = "LiXiaoyu";
+
+/// Try it out: server, WeCom simulator and chat page on this machine
+#[derive(Args)]
+#[command(
+    after_help = "Everything stays on this machine: both listen on loopback only, and the credentials are generated at every start.
+
+  jiefeng demo
+  JIEFENG_NOW=2026-09-30T10:00:00+08:00 jiefeng demo      pretend that it is the day before a holiday"
+)]
+pub(super) struct Demo {
+    /// Address of the server [default: 127.0.0.1:8080, or any free port]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Address of the chat page [default: 127.0.0.1:8090, or any free port]
+    #[arg(long, value_name = "ADDRESS")]
+    simulator_listen: Option<SocketAddr>,
+    /// Folder of the embedded database
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    #[command(flatten)]
+    knowledge: KnowledgeOption,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        start_logging(LogFormat::Text, "warn");
+        let clock = match std::env::var(NOW_VARIABLE) {
+            Ok(start) => moved_clock(&start)?,
+            Err(_) => ConversationClock::default(),
+        };
+        let assistant = Arc::new(self.knowledge.load()?);
+        actix_web::rt::System::new().block_on(self.serve(assistant, clock))?;
+        Ok(())
+    }
+
+    async fn serve(self, assistant: Arc<Assistant>, clock: ConversationClock) -> anyhow::Result<()> {
+        let credentials = generated_credentials()?;
+        let corp_id = credentials.receive_id().to_owned();
+        let page = bind(self.simulator_listen, SIMULATOR_PORT)?;
+        let page_address = page.local_addr().context("the chat page's address cannot be read")?;
+        let listen = match self.listen {
+            Some(listen) => listen,
+            None => free_address(SERVER_PORT)?,
+        };
+        let database = self.data.join("demo.db");
+        let settings = settings(listen, database.clone(), &self.knowledge.directory, credentials.clone());
+        let server = Server::prepare(settings, Arc::clone(&assistant), clock)?;
+        let callback = format!("http://{}/callback/{APP}", server.address);
+        let platform = Platform::new(callback.clone(), credentials, AGENT_ID)?;
+        let decisions = StoredDecisions {
+            store: Arc::clone(&server.store),
+            assistant,
+            corp_id,
+        };
+        let simulator = simulator::serve(
+            page,
+            platform,
+            APP.to_owned(),
+            USER.to_owned(),
+            Box::new(decisions),
+            false,
+        )
+        .context("the chat page cannot be served")?;
+        let stop_simulator = simulator.handle();
+        actix_web::rt::spawn(simulator);
+        print_line(&format!(
+            "Jiefeng and a WeCom simulator run on this machine. Open the chat page (打开聊天页面):\n\n  http://{page_address}/\n\n\
+             Callback URL  {callback}\n\
+             State         {}\n\nStop with Ctrl-C.",
+            database.display()
+        ));
+        let served = server.run().await;
+        stop_simulator.stop(false).await;
+        served
+    }
+}
+
+fn settings(listen: SocketAddr, database: PathBuf, knowledge: &std::path::Path, credentials: Credentials) -> Settings {
+    Settings {
+        server: config::Server {
+            listen,
+            workers: Some(2),
+            timestamp_window_seconds: 300,
+            allow_sample_credentials: false,
+        },
+        storage: config::Storage {
+            path: database,
+            retention: Retention { questions_days: 7 },
+            session_ttl: SignedDuration::from_mins(30),
+        },
+        knowledge: config::Knowledge {
+            dir: knowledge.to_owned(),
+            cache_dir: None,
+        },
+        wecom: config::Wecom {
+            api_base: String::new(),
+        },
+        apps: vec![config::App {
+            name: APP.to_owned(),
+            agent_id: AGENT_ID,
+            credentials,
+            secret: None,
+            kf: false,
+        }],
+    }
+}
+
+/// A new company with a new Token and EncodingAESKey, so that nothing of an earlier demonstration is in the way.
+fn generated_credentials() -> anyhow::Result<Credentials> {
+    let token = CallbackToken::parse(&random_letters(24)?)?;
+    let key = EncodingAesKey::parse(&random_letters(43)?)?;
+    Ok(Credentials::new(
+        token,
+        key,
+        format!("ww{}", random_letters(16)?.to_lowercase()),
+    ))
+}
+
+fn random_letters(count: usize) -> anyhow::Result<String> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut letters = String::with_capacity(count);
+    while letters.len() < count {
+        let random = usize::try_from(getrandom::u32().context("this machine has no random numbers")?)?;
+        letters.extend(LETTERS.get(random % LETTERS.len()).copied().map(char::from));
+    }
+    Ok(letters)
+}
+
+/// The address asked for, else the usual port, else any free one.
+fn bind(asked: Option<SocketAddr>, usual: u16) -> anyhow::Result<TcpListener> {
+    match asked {
+        Some(address) => {
+            TcpListener::bind(address).with_context(|| format!("cannot listen on {address}; is it in use?"))
+        }
+        None => TcpListener::bind((Ipv4Addr::LOCALHOST, usual))
+            .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .context("no free port was found"),
+    }
+}
+
+fn free_address(usual: u16) -> anyhow::Result<SocketAddr> {
+    bind(None, usual)?
+        .local_addr()
+        .context("the free address cannot be read")
+}
+
+/// Looks up in the server's own store how a message was understood, and adds what the matcher saw in it.
+struct StoredDecisions {
+    store: Arc<dyn Store>,
+    assistant: Arc<Assistant>,
+    corp_id: String,
+}
+
+impl DecisionLookup for StoredDecisions {
+    fn decision(&self, plaintext: String) -> BoxFuture<'_, Option<serde_json::Value>> {
+        Box::pin(async move {
+            let message = IncomingMessage::parse(&plaintext).ok()?;
+            let key = message_key(&self.corp_id, APP, &message.deduplication_key(&plaintext));
+            let question = self.store.question(key).await.ok()??;
+            let evidence = serde_json::to_value(self.assistant.matcher.explain(&question.text)).ok()?;
+            let mut decision = serde_json::to_value(question).ok()?;
+            decision.as_object_mut()?.insert("evidence".to_owned(), evidence);
+            Some(decision)
+        })
+    }
+}

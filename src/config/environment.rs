@@ -1,0 +1,97 @@
+//! Settings from environment variables: `JIEFENG__SERVER__LISTEN` is `server.listen`, `JIEFENG__APPS__0__TOKEN` the first app's token.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::checked_toml::{Problem, Report};
+
+const PREFIX: &str = "JIEFENG__";
+
+/// Most apps that are looked for; a larger index is a typing error.
+const MOST_APPS: usize = 100;
+
+/// The environment variables that are settings.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: Vec<(String, String)>,
+}
+
+impl Environment {
+    /// That of this process. Variables that are not UTF-8 are no settings.
+    pub fn of_process() -> Self {
+        let texts =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::new(texts)
+    }
+
+    /// Of these variables, those that are settings.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut settings: Vec<_> = variables
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
+        settings.sort();
+        Self { variables: settings }
+    }
+
+    /// The variables as a TOML document, so that they are read and checked just like the file.
+    pub(super) fn as_toml(&self, report: &Report) -> String {
+        let mut sections: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut apps: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (name, value) in &self.variables {
+            let parts: Vec<String> = name
+                .trim_start_matches(PREFIX)
+                .split("__")
+                .map(str::to_ascii_lowercase)
+                .collect();
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            match parts.as_slice() {
+                ["apps", index, key] if let Some(index) = index.parse().ok().filter(|index| *index < MOST_APPS) => {
+                    apps.entry(index).or_default().push(line(key, value));
+                }
+                [section, key] if !section.is_empty() && *section != "apps" => {
+                    sections
+                        .entry((*section).to_owned())
+                        .or_default()
+                        .push(line(key, value));
+                }
+                _ => report.add(Problem {
+                    file: "environment".to_owned(),
+                    line: None,
+                    key: name.clone(),
+                    message: "is no setting; write JIEFENG__SECTION__KEY or JIEFENG__APPS__0__KEY".to_owned(),
+                }),
+            }
+        }
+        let mut toml = String::new();
+        for (section, lines) in sections {
+            toml.push_str(&format!("[{}]\n{}\n", quoted(&section), lines.join("\n")));
+        }
+        let indexes: BTreeSet<usize> = apps.keys().copied().collect();
+        for index in 0..indexes.last().map_or(0, |last| last.saturating_add(1)) {
+            let lines = apps.remove(&index).unwrap_or_default();
+            toml.push_str(&format!("[[apps]]\n{}\n", lines.join("\n")));
+        }
+        toml
+    }
+}
+
+/// Variables are texts; what reads as a number or as true or false is taken for one, except where a secret or name is expected.
+fn line(key: &str, value: &str) -> String {
+    const NOT_TEXT: [&str; 7] = [
+        "workers",
+        "timestamp_window_seconds",
+        "allow_sample_credentials",
+        "retention_days",
+        "session_minutes",
+        "agent_id",
+        "kf",
+    ];
+    let bare = NOT_TEXT.contains(&key) && (value.parse::<i64>().is_ok() || value.parse::<bool>().is_ok());
+    let value = if bare { value.to_owned() } else { quoted(value) };
+    format!("{} = {value}", quoted(key))
+}
+
+/// A JSON text is a TOML text as well.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,245 @@
+//! The bot's mind: the catalogue, the matcher trained on it, and what reads short replies; checked as a whole.
+
+use crate::checked_toml::Problem;
+use crate::dialogue::compose::{Composer, KnownSlots, LONGEST_TEXT};
+use crate::dialogue::words::{ConversationReader, SlotReader};
+use crate::knowledge::{Catalogue, IntentKind, KnowledgeFile, Language, OUTSIDE, Scenario, SlotEffect};
+use crate::matching::{Class, ClassKind, Matcher, TrainingSet};
+
+/// Everything needed to answer, in memory.
+pub struct Assistant {
+    /// What the bot knows.
+    pub catalogue: Catalogue,
+    /// What understands questions.
+    pub matcher: Matcher,
+    /// Reads choices and follow-up questions.
+    pub(super) conversation: ConversationReader,
+    /// Reads slot values.
+    pub(super) slots: SlotReader,
+    /// Names the content of the knowledge and of the matcher; stored with every answer.
+    pub version: String,
+}
+
+/// A day whose dates are written as long as dates get, for measuring answers.
+const ANY_DAY: jiff::civil::Date = jiff::civil::date(2026, 11, 22);
+
+/// A matcher trained before, kept under its fingerprint.
+pub trait MatcherCache {
+    /// The bytes stored under this name, if any.
+    fn load(&self, name: &str) -> Option<Vec<u8>>;
+    /// Stores bytes under this name; a cache that cannot is no error.
+    fn save(&self, name: &str, bytes: &[u8]);
+}
+
+/// No cache: trains every time.
+pub struct NoCache;
+
+impl MatcherCache for NoCache {
+    fn load(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn save(&self, _name: &str, _bytes: &[u8]) {}
+}
+
+impl Assistant {
+    /// Reads and checks the knowledge and trains the matcher, or takes it from the cache.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the knowledge, with file and line. A matcher is cached only when nothing is wrong, so a cached one needs no
+    /// further check.
+    pub fn assemble(files: &[KnowledgeFile], cache: &impl MatcherCache) -> Result<Self, Vec<Problem>> {
+        let catalogue = Catalogue::read(files)?;
+        let training = training_set(&catalogue);
+        let version = hexadecimal(&training.fingerprint());
+        let mut problems = answers_too_long(&catalogue);
+        let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
+        let matcher = match cached {
+            Some(matcher) => matcher,
+            None => {
+                let matcher = Matcher::train(&training);
+                problems.extend(misplaced_utterances(&catalogue, &training, &matcher));
+                if problems.is_empty() {
+                    cache.save(&version, &matcher.to_bytes());
+                }
+                matcher
+            }
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let conversation = ConversationReader::new(&catalogue.conversation, |word| matcher.normalise(word));
+        let slots = SlotReader::new(catalogue.scenarios.values(), |word| matcher.normalise(word));
+        Ok(Self {
+            catalogue,
+            matcher,
+            conversation,
+            slots,
+            version,
+        })
+    }
+
+    /// Bytes of a scenario's whole answer as plain text, in Chinese and in English.
+    pub fn answer_bytes(&self, scenario: &Scenario) -> (usize, usize) {
+        let bytes = |language| {
+            let composer = Composer {
+                catalogue: &self.catalogue,
+                language,
+                today: ANY_DAY,
+            };
+            composer
+                .as_plain_text(&composer.answer(scenario, &KnownSlots::new()))
+                .len()
+        };
+        (bytes(Language::Chinese), bytes(Language::English))
+    }
+
+    /// The scenario with this id.
+    pub fn scenario(&self, id: &str) -> Option<&Scenario> {
+        self.catalogue.scenarios.get(id)
+    }
+}
+
+/// What the matcher learns: each scenario's utterances and the counter-examples of others that belong to it, small talk, the request
+/// for a person, and what is outside the subject.
+pub fn training_set(catalogue: &Catalogue) -> TrainingSet {
+    let scenarios = catalogue
+        .scenarios
+        .values()
+        .map(|scenario| scenario_class(catalogue, scenario));
+    let intents = catalogue.intents.iter().map(|intent| {
+        let kind = match intent.kind {
+            IntentKind::Smalltalk => ClassKind::Smalltalk,
+            IntentKind::Human => ClassKind::Human,
+        };
+        Class {
+            id: intent.id.clone(),
+            kind,
+            utterances: intent.utterances.clone(),
+        }
+    });
+    let outside = catalogue
+        .outside
+        .iter()
+        .cloned()
+        .chain(counter_examples_of(catalogue, OUTSIDE))
+        .collect();
+    let outside = Class {
+        id: OUTSIDE.to_owned(),
+        kind: ClassKind::Outside,
+        utterances: outside,
+    };
+    TrainingSet {
+        classes: scenarios.chain(intents).chain([outside]).collect(),
+        aliases: catalogue.lexicon.aliases.clone(),
+        fillers: catalogue.lexicon.fillers.clone(),
+    }
+}
+
+fn scenario_class(catalogue: &Catalogue, scenario: &Scenario) -> Class {
+    let own = scenario.utterances.iter().map(|utterance| utterance.value.clone());
+    let utterances = own.chain(counter_examples_of(catalogue, &scenario.id)).collect();
+    Class {
+        id: scenario.id.clone(),
+        kind: ClassKind::Scenario,
+        utterances,
+    }
+}
+
+fn counter_examples_of<'a>(catalogue: &'a Catalogue, id: &'a str) -> impl Iterator<Item = String> + 'a {
+    let all = catalogue.scenarios.values().flat_map(|scenario| &scenario.not_this);
+    all.filter(move |example| example.belongs_to == id)
+        .map(|example| example.text.clone())
+}
+
+/// Utterances that the trained matcher gives to another scenario: it could never answer them.
+fn misplaced_utterances(catalogue: &Catalogue, training: &TrainingSet, matcher: &Matcher) -> Vec<Problem> {
+    let misplaced = matcher.misplaced_utterances(training).into_iter();
+    misplaced
+        .filter_map(|(class, index, winner)| {
+            let scenario = catalogue.scenarios.get(&training.classes.get(class)?.id)?;
+            let utterance = scenario.utterances.get(index)?;
+            let message = format!("`{}` is won by {winner}; move it there or reword it", utterance.value);
+            let (file, key) = (scenario.file.clone(), "examples.utterances".to_owned());
+            Some(Problem {
+                file,
+                line: Some(utterance.line),
+                key,
+                message,
+            })
+        })
+        .collect()
+}
+
+/// Answers that WeCom would cut off, in any language and with any combination of slot values.
+fn answers_too_long(catalogue: &Catalogue) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for scenario in catalogue.scenarios.values() {
+        for known in slot_combinations(scenario) {
+            for language in [Language::Chinese, Language::English] {
+                let composer = Composer {
+                    catalogue,
+                    language,
+                    today: ANY_DAY,
+                };
+                let bytes = composer.as_plain_text(&composer.answer(scenario, &known)).len();
+                if bytes > LONGEST_TEXT {
+                    problems.push(too_long(scenario, language, &known, bytes));
+                }
+            }
+        }
+    }
+    problems
+}
+
+fn too_long(scenario: &Scenario, language: Language, known: &KnownSlots, bytes: usize) -> Problem {
+    let key = match language {
+        Language::Chinese => "zh",
+        Language::English => "en",
+    };
+    let variant = match known.is_empty() {
+        true => String::new(),
+        false => format!(
+            " with {}",
+            known
+                .iter()
+                .map(|(slot, value)| format!("{slot} = {value}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    let message = format!("the answer{variant} has {bytes} bytes; WeCom cuts off after {LONGEST_TEXT}, so shorten it");
+    Problem {
+        file: scenario.file.clone(),
+        line: None,
+        key: key.to_owned(),
+        message,
+    }
+}
+
+/// No slot known, and every combination of values that keep to this scenario.
+fn slot_combinations(scenario: &Scenario) -> Vec<KnownSlots> {
+    let mut combinations = vec![KnownSlots::new()];
+    for slot in &scenario.slots {
+        let staying = slot
+            .values
+            .iter()
+            .filter(|value| !matches!(value.effect, SlotEffect::GoesTo(_)));
+        let extended: Vec<KnownSlots> = staying
+            .flat_map(|value| {
+                combinations.iter().map(|known| {
+                    let mut known = known.clone();
+                    known.insert(slot.id.clone(), value.id.clone());
+                    known
+                })
+            })
+            .collect();
+        combinations.extend(extended);
+    }
+    combinations
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,249 @@
+//! Composing what is said: an answer with its dates, the part that a slot value changes, one section that was asked for.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::session::{Reply, ReplyOption};
+use crate::knowledge::{Catalogue, Language, Scenario, Section, SectionText, Sections, Slot, SlotEffect, TextKey};
+
+/// Business days after which a result of an appeal can be expected at the earliest and at the latest.
+const APPEAL_BUSINESS_DAYS: (u8, u8) = (3, 7);
+
+/// Most bytes of UTF-8 in a text message; WeCom cuts off the rest (doc/90241, doc/90236).
+pub const LONGEST_TEXT: usize = 2048;
+
+/// What is needed to compose: the catalogue, the language of the reply, and today's date in China.
+#[derive(Clone, Copy)]
+pub struct Composer<'a> {
+    /// Where the sentences come from.
+    pub catalogue: &'a Catalogue,
+    /// Language of the reply.
+    pub language: Language,
+    /// Today in China, for the dates of an appeal.
+    pub today: Date,
+}
+
+/// Slot values known so far, by slot id.
+pub type KnownSlots = BTreeMap<String, String>;
+
+impl Composer<'_> {
+    /// A text of `texts.toml` without placeholders.
+    pub fn text(&self, key: TextKey) -> String {
+        self.catalogue.texts.say(key, self.language, &[])
+    }
+
+    /// The whole answer, followed by the question for the first slot that is not known yet.
+    pub fn answer(&self, scenario: &Scenario, known: &KnownSlots) -> Reply {
+        let answer = scenario.answer.get(self.language);
+        let sections = self.sections_with(scenario, known);
+        let mut lines = vec![format!("【{}】", answer.title)];
+        let shown = sections.iter().filter(|(section, _)| !section.only_when_asked());
+        lines.extend(shown.map(|(section, text)| self.section(*section, text)));
+        lines.extend(self.dates_line(scenario, known));
+        let Some(slot) = first_unknown_slot(scenario, known) else {
+            lines.extend(self.also_ask(&sections));
+            return Reply {
+                text: lines.join("\n"),
+                options: Vec::new(),
+            };
+        };
+        self.with_slot_question(lines, slot)
+    }
+
+    /// What a newly known slot value changes, for somebody who has just read the whole answer.
+    pub fn change(&self, scenario: &Scenario, known: &KnownSlots, slot: &Slot, value: &str) -> Reply {
+        let changed = slot.value(value).map(|value| &value.effect);
+        let mut lines = Vec::new();
+        if let Some(SlotEffect::Changes { sections, .. }) = changed {
+            lines.extend(
+                sections
+                    .get(self.language)
+                    .iter()
+                    .map(|(section, text)| self.section(*section, text)),
+            );
+        }
+        lines.extend(self.dates_line(scenario, known));
+        match first_unknown_slot(scenario, known) {
+            Some(next) => self.with_slot_question(lines, next),
+            None => Reply {
+                text: lines.join("\n"),
+                options: Vec::new(),
+            },
+        }
+    }
+
+    /// The sections that were asked for, or an honest word that nothing is known.
+    pub fn sections_asked_for(&self, scenario: &Scenario, known: &KnownSlots, asked: &[Section]) -> Reply {
+        let sections = self.sections_with(scenario, known);
+        let mut found: Vec<Section> = asked
+            .iter()
+            .filter_map(|section| nearest_section(*section, &sections))
+            .collect();
+        found.dedup();
+        let said = found
+            .iter()
+            .filter_map(|section| Some(self.section(*section, sections.get(section)?)));
+        let mut lines: Vec<String> = said.collect();
+        if lines.is_empty() {
+            let title = scenario.answer.get(self.language).title.as_str();
+            lines.push(
+                self.catalogue
+                    .texts
+                    .say(TextKey::NothingKnown, self.language, &[("title", title)]),
+            );
+        }
+        if found
+            .iter()
+            .any(|section| matches!(section, Section::Time | Section::Appeal))
+        {
+            lines.extend(self.dates_line(scenario, known));
+        }
+        Reply {
+            text: lines.join("\n"),
+            options: Vec::new(),
+        }
+    }
+
+    /// A text with scenarios to choose from.
+    pub fn choice_of_scenarios<'s>(&self, key: TextKey, ids: impl Iterator<Item = &'s str>) -> Reply {
+        let scenarios = ids.filter_map(|id| self.catalogue.scenarios.get(id));
+        let option = |scenario: &Scenario| ReplyOption {
+            id: scenario.id.clone(),
+            label: scenario.label(self.language).to_owned(),
+        };
+        Reply {
+            text: self.text(key),
+            options: scenarios.map(option).collect(),
+        }
+    }
+
+    /// A reply as plain text: options become numbered lines.
+    pub fn as_plain_text(&self, reply: &Reply) -> String {
+        if reply.options.is_empty() {
+            return reply.text.clone();
+        }
+        let mut lines = vec![reply.text.clone()];
+        for (number, option) in (1..).zip(&reply.options) {
+            let values = [("number", &*format!("{number}")), ("label", option.label.as_str())];
+            lines.push(self.catalogue.texts.say(TextKey::Option, self.language, &values));
+        }
+        lines.push(self.text(TextKey::HowToChoose));
+        lines.join("\n")
+    }
+
+    fn with_slot_question(&self, mut lines: Vec<String>, slot: &Slot) -> Reply {
+        // The blank line sets the question apart from the answer above it.
+        lines.push(format!("\n{}", slot.question.get(self.language)));
+        let option = |value: &crate::knowledge::SlotValue| ReplyOption {
+            id: value.id.clone(),
+            label: value.label.get(self.language).clone(),
+        };
+        Reply {
+            text: lines.join("\n"),
+            options: slot.values.iter().map(option).collect(),
+        }
+    }
+
+    /// The scenario's sections with those of the known slot values in their place.
+    fn sections_with(&self, scenario: &Scenario, known: &KnownSlots) -> Sections {
+        let mut sections = scenario.answer.get(self.language).sections.clone();
+        for effect in known_effects(scenario, known) {
+            if let SlotEffect::Changes { sections: changed, .. } = effect {
+                sections.extend(changed.get(self.language).clone());
+            }
+        }
+        sections
+    }
+
+    fn section(&self, section: Section, text: &SectionText) -> String {
+        let heading = self.catalogue.texts.heading(section, self.language);
+        match text {
+            SectionText::Plain(text) => format!("{heading}{text}"),
+            SectionText::Steps(steps) => {
+                let numbered = (1..).zip(steps).map(|(number, step)| format!("\n{number}. {step}"));
+                format!("{heading}{}", numbered.collect::<String>())
+            }
+        }
+    }
+
+    fn also_ask(&self, sections: &Sections) -> Option<String> {
+        let texts = &self.catalogue.texts;
+        let topics = sections.keys().map(|section| texts.topic(*section, self.language));
+        let topics: Vec<&str> = topics.filter(|topic| !topic.is_empty()).collect();
+        let separator = match self.language {
+            Language::Chinese => "、",
+            Language::English => ", ",
+        };
+        let topics = topics.join(separator);
+        (!topics.is_empty()).then(|| texts.say(TextKey::AlsoAsk, self.language, &[("topics", &topics)]))
+    }
+
+    /// The appeal rule with its two dates, where an appeal takes business days.
+    fn dates_line(&self, scenario: &Scenario, known: &KnownSlots) -> Option<String> {
+        takes_business_days(scenario, known).then(|| self.appeal_dates(self.today))
+    }
+
+    /// The appeal rule with the two dates for an appeal submitted on `submitted`.
+    pub fn appeal_dates(&self, submitted: Date) -> String {
+        let (first, last) = APPEAL_BUSINESS_DAYS;
+        let workdays = &self.catalogue.workdays;
+        let first = workdays.business_day_after(submitted, first);
+        let last = workdays.business_day_after(submitted, last);
+        let texts = &self.catalogue.texts;
+        let day = |date| texts.day(date, self.language);
+        if let (Some(first), Some(last)) = (first, last) {
+            // In Chinese the weekday of a date inside a sentence stands in brackets.
+            let values = [
+                ("today", &*day(submitted)),
+                ("first", &*bracketed(&day(first), self.language)),
+                ("last", &*bracketed(&day(last), self.language)),
+            ];
+            return texts.say(TextKey::AppealDates, self.language, &values);
+        }
+        let year = workdays.first_year_missing(submitted).to_string();
+        texts.say(TextKey::AppealNoDates, self.language, &[("year", &year)])
+    }
+}
+
+/// `11月25日 周三` as `11月25日（周三）`.
+fn bracketed(day: &str, language: Language) -> String {
+    match (language, day.split_once(' ')) {
+        (Language::Chinese, Some((date, weekday))) => format!("{date}（{weekday}）"),
+        _ => day.to_owned(),
+    }
+}
+
+/// The first slot that has no value yet, unless a known one leads elsewhere.
+pub(super) fn first_unknown_slot<'a>(scenario: &'a Scenario, known: &KnownSlots) -> Option<&'a Slot> {
+    scenario.slots.iter().find(|slot| !known.contains_key(&slot.id))
+}
+
+fn known_effects<'a>(scenario: &'a Scenario, known: &'a KnownSlots) -> impl Iterator<Item = &'a SlotEffect> {
+    let value = |slot: &'a Slot| slot.value(known.get(&slot.id)?);
+    scenario.slots.iter().filter_map(value).map(|value| &value.effect)
+}
+
+/// Whether an appeal takes business days, as far as is known: one slot value that says no outweighs all that say yes.
+fn takes_business_days(scenario: &Scenario, known: &KnownSlots) -> bool {
+    let overrides = known_effects(scenario, known).filter_map(|effect| match effect {
+        SlotEffect::Changes { appeal_window, .. } => *appeal_window,
+        SlotEffect::GoesTo(_) => None,
+    });
+    overrides
+        .reduce(|all, one| all && one)
+        .unwrap_or(scenario.appeal_window)
+}
+
+/// The section itself or, where a scenario has none, the one that says most about it.
+fn nearest_section(asked: Section, sections: &Sections) -> Option<Section> {
+    let instead = match asked {
+        Section::Material | Section::Fails => Section::Appeal,
+        Section::Ladder | Section::Limits => Section::Time,
+        Section::Again => Section::Avoid,
+        other => other,
+    };
+    [asked, instead]
+        .into_iter()
+        .find(|section| sections.contains_key(section))
+}

@@ -1,0 +1,233 @@
+//! Reading short replies word by word: a choice ("第二个"), a follow-up question ("多久"), a slot value ("第二次了").
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use crate::knowledge::{ConversationWords, Scenario, Section, Slot};
+
+/// Finds known words in a text, the longest first, from the left.
+struct WordFinder<T> {
+    automaton: Option<AhoCorasick>,
+    meanings: Vec<T>,
+}
+
+impl<T: Copy> WordFinder<T> {
+    fn new(words: impl IntoIterator<Item = (String, T)>) -> Self {
+        let (patterns, meanings): (Vec<String>, Vec<T>) =
+            words.into_iter().filter(|(word, _)| !word.is_empty()).unzip();
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(patterns)
+            .ok();
+        Self { automaton, meanings }
+    }
+
+    /// The meanings of all words, or `None` when something else is in between.
+    fn read_whole(&self, text: &str) -> Option<Vec<T>> {
+        let automaton = self.automaton.as_ref()?;
+        let mut meanings = Vec::new();
+        let mut end = 0;
+        for found in automaton.find_iter(text) {
+            if has_letters(text.get(end..found.start())?) {
+                return None;
+            }
+            meanings.extend(self.meanings.get(found.pattern().as_usize()).copied());
+            end = found.end();
+        }
+        (!has_letters(text.get(end..)?)).then_some(meanings)
+    }
+}
+
+fn has_letters(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
+}
+
+/// How somebody chose among options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// The option at this index, counted from 0; it may not exist.
+    Option(usize),
+    /// The last option.
+    Last,
+    /// No option fits.
+    NoneOfThese,
+    /// A word around a choice.
+    Word,
+}
+
+/// The words of `conversation.toml`, ready for reading.
+pub(super) struct ConversationReader {
+    choices: WordFinder<Choice>,
+    follow_ups: WordFinder<Option<Section>>,
+}
+
+impl ConversationReader {
+    /// Prepares the words; `normalise` must be what questions go through as well.
+    pub(super) fn new(words: &ConversationWords, normalise: impl Fn(&str) -> String) -> Self {
+        let all = |list: &[String]| list.iter().map(|word| normalise(word)).collect::<Vec<_>>();
+        let mut choices: Vec<(String, Choice)> = Vec::new();
+        let mut add = |list: &[String], choice| choices.extend(all(list).into_iter().map(|word| (word, choice)));
+        for (index, ordinal) in words.ordinals.iter().enumerate() {
+            add(ordinal, Choice::Option(index));
+        }
+        add(&words.last, Choice::Last);
+        add(&words.none_of_these, Choice::NoneOfThese);
+        add(&words.choice_words, Choice::Word);
+        let asked = words
+            .follow_ups
+            .iter()
+            .flat_map(|(section, list)| all(list).into_iter().map(|word| (word, Some(*section))));
+        let around = all(&words.connectives).into_iter().map(|word| (word, None));
+        // The automaton keeps the first of two equal words, so what asks for something comes before what surrounds it.
+        Self {
+            choices: WordFinder::new(choices),
+            follow_ups: WordFinder::new(asked.chain(around)),
+        }
+    }
+
+    /// Reads a choice; `None` when the text is anything else. The text is normalised.
+    pub(super) fn choice(&self, text: &str) -> Option<Choice> {
+        let mut chosen = self
+            .choices
+            .read_whole(text)?
+            .into_iter()
+            .filter(|choice| *choice != Choice::Word);
+        let choice = chosen.next()?;
+        chosen.all(|other| other == choice).then_some(choice)
+    }
+
+    /// Reads which sections a follow-up question asks for; empty when it is something else. The text is normalised.
+    pub(super) fn follow_up(&self, text: &str) -> Vec<Section> {
+        let asked = self.follow_ups.read_whole(text).unwrap_or_default();
+        let mut sections: Vec<Section> = Vec::new();
+        for section in asked.into_iter().flatten() {
+            if !sections.contains(&section) {
+                sections.push(section);
+            }
+        }
+        sections
+    }
+}
+
+/// The slot phrases of every scenario, normalised once.
+pub(super) struct SlotReader {
+    phrases: Vec<(String, String, String, String)>,
+}
+
+impl SlotReader {
+    /// Prepares the phrases of all scenarios.
+    pub(super) fn new<'a>(scenarios: impl Iterator<Item = &'a Scenario>, normalise: impl Fn(&str) -> String) -> Self {
+        let mut phrases = Vec::new();
+        for scenario in scenarios {
+            for (slot, value) in scenario
+                .slots
+                .iter()
+                .flat_map(|slot| slot.values.iter().map(move |value| (slot, value)))
+            {
+                for phrase in value
+                    .phrases
+                    .iter()
+                    .map(|phrase| normalise(phrase))
+                    .filter(|phrase| !phrase.is_empty())
+                {
+                    phrases.push((scenario.id.clone(), slot.id.clone(), value.id.clone(), phrase));
+                }
+            }
+        }
+        Self { phrases }
+    }
+
+    /// The value of `slot` that a normalised text names: the one with the longest phrase in it.
+    pub(super) fn value(&self, scenario: &Scenario, slot: &Slot, text: &str) -> Option<&str> {
+        let own = self
+            .phrases
+            .iter()
+            .filter(|(owner, of, ..)| *owner == scenario.id && *of == slot.id);
+        let named = own.filter(|(_, _, _, phrase)| contains_word(text, phrase));
+        named
+            .max_by_key(|(_, _, _, phrase)| phrase.len())
+            .map(|(_, _, value, _)| value.as_str())
+    }
+}
+
+/// Whether `text` contains `phrase`; letters and digits of a phrase must not be part of a longer word or number.
+fn contains_word(text: &str, phrase: &str) -> bool {
+    text.match_indices(phrase).any(|(start, found)| {
+        let before = text.get(..start).and_then(|before| before.chars().next_back());
+        let end = start.saturating_add(found.len());
+        let after = text.get(end..).and_then(|after| after.chars().next());
+        !continues(before, found.chars().next()) && !continues(found.chars().next_back(), after)
+    })
+}
+
+fn continues(left: Option<char>, right: Option<char>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else {
+        return false;
+    };
+    (left.is_ascii_digit() && right.is_ascii_digit()) || (left.is_ascii_alphabetic() && right.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader() -> ConversationReader {
+        let file = crate::knowledge::KnowledgeFile {
+            path: "conversation.toml".to_owned(),
+            text: include_str!("../../knowledge/conversation.toml").to_owned(),
+        };
+        let words = crate::knowledge::conversation_words_of(&file);
+        ConversationReader::new(&words, str::to_lowercase)
+    }
+
+    #[track_caller]
+    fn check_choice(text: &str, expected: Option<Choice>) {
+        assert_eq!(reader().choice(text), expected, "{text}");
+    }
+
+    #[test]
+    fn digits_ordinals_and_positions_choose_an_option() {
+        check_choice("2", Some(Choice::Option(1)));
+        check_choice("二", Some(Choice::Option(1)));
+        check_choice("第二个", Some(Choice::Option(1)));
+        check_choice("选2", Some(Choice::Option(1)));
+        check_choice("我选第3个。", Some(Choice::Option(2)));
+        check_choice("应该是第一个吧", Some(Choice::Option(0)));
+        check_choice("后面那个", Some(Choice::Last));
+        check_choice("最后一个", Some(Choice::Last));
+        check_choice("都不是", Some(Choice::NoneOfThese));
+        check_choice("the second one", Some(Choice::Option(1)));
+    }
+
+    #[test]
+    fn other_replies_are_no_choice() {
+        check_choice("第二次了", None);
+        check_choice("1或者2", None);
+        check_choice("200人", None);
+        check_choice("加不了好友", None);
+        check_choice("", None);
+    }
+
+    #[track_caller]
+    fn check_follow_up(text: &str, expected: &[Section]) {
+        assert_eq!(reader().follow_up(text), expected, "{text}");
+    }
+
+    #[test]
+    fn short_questions_about_the_answer_at_hand_name_a_section() {
+        check_follow_up("多久", &[Section::Time]);
+        check_follow_up("那要多久才能好呢？", &[Section::Time]);
+        check_follow_up("谁能申诉", &[Section::Who]);
+        check_follow_up("要什么材料", &[Section::Material]);
+        check_follow_up("在哪里申诉啊", &[Section::Appeal]);
+        check_follow_up("为什么", &[Section::What]);
+        check_follow_up("多久，要什么材料", &[Section::Time, Section::Material]);
+        check_follow_up("how long does it take?", &[Section::Time]);
+    }
+
+    #[test]
+    fn a_new_question_is_no_follow_up() {
+        check_follow_up("群满了怎么办", &[]);
+        check_follow_up("加好友要多久", &[]);
+        check_follow_up("申诉", &[]);
+    }
+}

@@ -1,0 +1,245 @@
+//! The callback path: `GET` verifies the URL, `POST` brings a message (doc/90930).
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{CONTENT_ENCODING, ContentType};
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
+
+use super::error::Refusal;
+use super::metrics::Fate;
+use super::state::ServerState;
+use crate::config::App;
+use crate::protocol::{
+    DecryptError, Envelope, Fresh, IncomingMessage, Nonce, RANDOM_PREFIX, Seconds, SignedQuery, VerificationQuery,
+    WireFormat, seal_reply,
+};
+use crate::service::Outcome;
+
+/// Largest body that is read. Callbacks have a few KiB.
+const LARGEST_BODY: usize = 256 * 1024;
+
+/// How long a whole body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long settling may take. WeCom waits five seconds; what is settled later is there for the next delivery.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A refusal with the step at which it happened. The step is for the log alone.
+struct Refused {
+    refusal: Refusal,
+    reason: &'static str,
+    detail: String,
+}
+
+impl Refused {
+    fn new(refusal: Refusal, reason: &'static str, detail: impl ToString) -> Self {
+        Self {
+            refusal,
+            reason,
+            detail: detail.to_string(),
+        }
+    }
+}
+
+/// `GET /callback/{app}`: the console checks that the URL is ours by having us decrypt a text.
+pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: Data<ServerState>) -> HttpResponse {
+    let Some(app) = state.app(&name) else {
+        return unknown_app(&name);
+    };
+    match verified(app, request.query_string(), state.timestamp_window_seconds()) {
+        Ok(plaintext) => {
+            state.metrics().count(Fate::Verified);
+            tracing::info!(app = app.name, "verified");
+            HttpResponse::Ok()
+                .insert_header(ContentType::plaintext())
+                .body(plaintext)
+        }
+        Err(refused) => refuse(&state, app, &refused),
+    }
+}
+
+/// `POST /callback/{app}`: a message or event.
+pub(super) async fn receive(
+    request: HttpRequest,
+    name: Path<String>,
+    payload: Payload,
+    state: Data<ServerState>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let Some(app) = state.app(&name) else {
+        return unknown_app(&name);
+    };
+    let opened = match body_of(&request, payload).await {
+        Ok(body) => opened(app, request.query_string(), &body, state.timestamp_window_seconds()),
+        Err(refused) => Err(refused),
+    };
+    let (format, plaintext) = match opened {
+        Ok(opened) => opened,
+        Err(refused) => return refuse(&state, app, &refused),
+    };
+    let (fate, response) = answered(&state, app, format, &plaintext).await;
+    state.metrics().count(fate);
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(app = app.name, fate = fate.name(), micros, "message");
+    response
+}
+
+fn verified(app: &App, query: &str, window: i64) -> Result<String, Refused> {
+    let query = VerificationQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
+    decrypted(app, &query.signed, &query.echo, window)
+}
+
+async fn body_of(request: &HttpRequest, payload: Payload) -> Result<String, Refused> {
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return Err(Refused::new(
+            Refusal::Encoded,
+            "content_encoding",
+            "the body has a Content-Encoding; a proxy's doing?",
+        ));
+    }
+    let read = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(LARGEST_BODY)).await;
+    let bytes = match read {
+        Err(_) => {
+            return Err(Refused::new(
+                Refusal::TooSlow,
+                "body_time",
+                "the body took more than 5 s",
+            ));
+        }
+        Ok(Err(_)) => {
+            return Err(Refused::new(
+                Refusal::TooLarge,
+                "body_size",
+                "the body is larger than 256 KiB",
+            ));
+        }
+        Ok(Ok(Err(error))) => return Err(Refused::new(Refusal::Malformed, "body", error)),
+        Ok(Ok(Ok(bytes))) => bytes,
+    };
+    String::from_utf8(bytes.into()).map_err(|_| Refused::new(Refusal::Malformed, "body", "the body is not UTF-8"))
+}
+
+fn opened(app: &App, query: &str, body: &str, window: i64) -> Result<(WireFormat, String), Refused> {
+    let query = SignedQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
+    let envelope = Envelope::parse(body).map_err(|error| Refused::new(Refusal::Malformed, "envelope", error))?;
+    Ok((envelope.format, decrypted(app, &query, &envelope.encrypted, window)?))
+}
+
+/// Signature first, then the time stamp it covers, then the content.
+fn decrypted(app: &App, query: &SignedQuery, ciphertext: &str, window: i64) -> Result<String, Refused> {
+    let refused = |reason, detail: String| Refused::new(Refusal::NotGenuine, reason, detail);
+    let expected = app.credentials.signature(&query.timestamp, &query.nonce, ciphertext);
+    if !query.signature.matches(&expected) {
+        return Err(refused(
+            "signature",
+            "signed with another Token, or changed on the way".to_owned(),
+        ));
+    }
+    let now = Timestamp::now().as_second();
+    if !query.timestamp.is_within(window, now) {
+        let away = query.timestamp.value().saturating_sub(now);
+        return Err(refused(
+            "timestamp",
+            format!("is {away} s away from this machine's clock; is the clock right?"),
+        ));
+    }
+    app.credentials.decrypt(ciphertext).map_err(|error| match error {
+        DecryptError::ReceiveId => refused("receive_id", error.to_string()),
+        _ => refused("decryption", error.to_string()),
+    })
+}
+
+/// Settles a genuine message. Only what could not be stored is an error to WeCom, because only then a repeated delivery helps.
+async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext: &str) -> (Fate, HttpResponse) {
+    let message = match IncomingMessage::parse(plaintext) {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::warn!(app = app.name, %error, "genuine, but unreadable");
+            return (Fate::Unreadable, acknowledgement());
+        }
+    };
+    warn_about_agent(app, &message);
+    let key = message.deduplication_key(plaintext);
+    let corp_id = app.credentials.receive_id();
+    let settling = state.service().take(&app.name, corp_id, &message, key, format);
+    match tokio::time::timeout(SETTLE_TIMEOUT, settling).await {
+        Err(_) => {
+            tracing::error!(
+                app = app.name,
+                "the store took too long; WeCom will deliver the message again"
+            );
+            (Fate::Failed, Refusal::CannotStore.response())
+        }
+        Ok(Err(error)) => {
+            tracing::error!(app = app.name, %error, "not stored; WeCom will deliver the message again");
+            (Fate::Failed, Refusal::CannotStore.response())
+        }
+        Ok(Ok(Outcome::Acknowledged)) => (Fate::Acknowledged, acknowledgement()),
+        Ok(Ok(Outcome::Unknown(kind))) => {
+            tracing::info!(app = app.name, kind = ?kind, "of a kind that is not known");
+            (Fate::Unknown, acknowledgement())
+        }
+        Ok(Ok(Outcome::Reply { plaintext, repeated })) => {
+            let fate = if repeated { Fate::Repeated } else { Fate::Answered };
+            sealed(app, format, &plaintext)
+                .map_or((Fate::Failed, Refusal::CannotStore.response()), |reply| (fate, reply))
+        }
+    }
+}
+
+/// The reply, encrypted and signed with what is new for this response; `None` when the system has no random numbers.
+fn sealed(app: &App, format: WireFormat, plaintext: &str) -> Option<HttpResponse> {
+    let mut random_prefix = [0; RANDOM_PREFIX];
+    getrandom::fill(&mut random_prefix).ok()?;
+    let nonce = getrandom::u64().ok()?;
+    let fresh = Fresh {
+        random_prefix,
+        nonce: Nonce::parse(&nonce.to_string())?,
+        timestamp: Seconds::from_unix(Timestamp::now().as_second())?,
+    };
+    let body = seal_reply(&app.credentials, format, plaintext, &fresh);
+    let content_type = match format {
+        WireFormat::Xml => "text/xml; charset=utf-8",
+        WireFormat::Json => "application/json",
+    };
+    Some(HttpResponse::Ok().content_type(content_type).body(body))
+}
+
+/// A message of another app under this app's credentials is answered all the same; sending later on would fail.
+fn warn_about_agent(app: &App, message: &IncomingMessage) {
+    if let Some(agent_id) = &message.agent_id
+        && *agent_id != app.agent_id.to_string()
+    {
+        let (found, configured) = (agent_id.as_str(), app.agent_id);
+        tracing::warn!(
+            app = app.name,
+            found,
+            configured,
+            "the message is for another agent_id than the configured one"
+        );
+    }
+}
+
+fn acknowledgement() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+fn refuse(state: &ServerState, app: &App, refused: &Refused) -> HttpResponse {
+    state.metrics().count(Fate::Refused);
+    tracing::warn!(
+        app = app.name,
+        reason = refused.reason,
+        detail = refused.detail,
+        "refused"
+    );
+    refused.refusal.response()
+}
+
+fn unknown_app(name: &str) -> HttpResponse {
+    // The name comes from outside and goes into the log: Debug escapes what could look like another line.
+    let name: String = name.chars().take(64).collect();
+    tracing::warn!(?name, "refused: the address names no configured app");
+    Refusal::NotFound.response()
+}

@@ -1,0 +1,65 @@
+//! What request handlers share.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::metrics::Metrics;
+use crate::config::App;
+use crate::service::Service;
+use crate::store::StoreError;
+
+/// How long the outcome of a probe stands. A probe is a durable write, so a load balancer must not cause one with every request.
+const PROBE_STANDS: Duration = Duration::from_secs(5);
+
+/// Everything a handler needs.
+pub struct ServerState {
+    apps: BTreeMap<String, App>,
+    service: Service,
+    metrics: Metrics,
+    timestamp_window_seconds: i64,
+    last_probe: Mutex<Option<(Instant, Result<(), StoreError>)>>,
+}
+
+impl ServerState {
+    /// State for these apps; `timestamp_window_seconds` is how far the time stamp of a callback may be from now.
+    pub fn new(apps: impl IntoIterator<Item = App>, service: Service, timestamp_window_seconds: i64) -> Self {
+        let apps = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
+        let (metrics, last_probe) = (Metrics::default(), Mutex::new(None));
+        Self {
+            apps,
+            service,
+            metrics,
+            timestamp_window_seconds,
+            last_probe,
+        }
+    }
+
+    pub(super) fn app(&self, name: &str) -> Option<&App> {
+        self.apps.get(name)
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(super) fn timestamp_window_seconds(&self) -> i64 {
+        self.timestamp_window_seconds
+    }
+
+    /// Whether a message could be made durable now.
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        if let Some((at, outcome)) = self.last_probe.lock().map_err(|_| StoreError::Closed)?.clone()
+            && at.elapsed() < PROBE_STANDS
+        {
+            return outcome;
+        }
+        let outcome = self.service.store().probe().await;
+        *self.last_probe.lock().map_err(|_| StoreError::Closed)? = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+}

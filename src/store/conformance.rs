@@ -1,0 +1,309 @@
+//! What every store must do. Each test takes the store as a parameter, so that all stores are held to the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::{ConversationKey, MessageKey, OpenError, QuestionRecord, Retention, SqliteStore, Step, Store, StoreError};
+
+const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_764_000_000 + 60 * minute).unwrap()
+}
+
+fn message(number: u32) -> MessageKey {
+    MessageKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        deduplication_key: format!("m:{number}"),
+    }
+}
+
+fn person(user: &str) -> ConversationKey {
+    ConversationKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        user: user.to_owned(),
+    }
+}
+
+fn record(text: &str, asked_at: Timestamp) -> QuestionRecord {
+    QuestionRecord {
+        asked_at,
+        text: text.to_owned(),
+        language: "zh".to_owned(),
+        decision: "answer".to_owned(),
+        scenarios: vec!["pull-group-full".to_owned()],
+        confidence: 0.9,
+        knowledge_version: "v".to_owned(),
+        micros: 50,
+    }
+}
+
+fn step(session: &str, reply: &str) -> Step {
+    Step {
+        session: Some(session.to_owned()),
+        reply: Some(reply.to_owned()),
+        question: None,
+    }
+}
+
+fn open(directory: &TempDir) -> SqliteStore {
+    SqliteStore::open(&directory.path().join("nested/store.db"), SESSION_TTL).unwrap()
+}
+
+async fn settle(store: &dyn Store, key: MessageKey, user: &str, now: Timestamp, reply: &str) -> (Option<String>, bool) {
+    let next = step(reply, reply);
+    let settlement = store
+        .settle(key, person(user), now, Box::new(move |_| next))
+        .await
+        .unwrap();
+    (settlement.reply, settlement.repeated)
+}
+
+/// The state that the next message of `user` would find.
+async fn session_of(store: &dyn Store, number: u32, user: &str, now: Timestamp) -> Option<String> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let look = move |session: Option<String>| {
+        let _ = sender.send(session.clone());
+        Step {
+            session,
+            reply: None,
+            question: None,
+        }
+    };
+    store
+        .settle(message(number), person(user), now, Box::new(look))
+        .await
+        .unwrap();
+    receiver.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_repeated_message_gets_the_first_reply_and_no_second_step() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    assert_eq!(
+        settle(&store, message(1), "li", at(0), "first").await,
+        (Some("first".to_owned()), false)
+    );
+    assert_eq!(
+        settle(&store, message(1), "li", at(1), "second").await,
+        (Some("first".to_owned()), true)
+    );
+    let again = store
+        .settle(message(1), person("li"), at(2), Box::new(|_| Step::default()))
+        .await
+        .unwrap();
+    assert_eq!(again.settled_at, at(0));
+    assert_eq!(session_of(&store, 2, "li", at(3)).await.as_deref(), Some("first"));
+}
+
+#[tokio::test]
+async fn silence_is_settled_too() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store
+        .settle(message(1), person("li"), at(0), Box::new(|_| Step::default()))
+        .await
+        .unwrap();
+    assert_eq!(settle(&store, message(1), "li", at(0), "late").await, (None, true));
+}
+
+#[tokio::test]
+async fn apps_companies_and_persons_do_not_share_messages_or_sessions() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    settle(&store, message(1), "li", at(0), "for li").await;
+    let other_app = MessageKey {
+        app: "other".to_owned(),
+        ..message(1)
+    };
+    assert!(!settle(&store, other_app, "wang", at(0), "x").await.1);
+    let other_corp = MessageKey {
+        corp_id: "ww2".to_owned(),
+        ..message(1)
+    };
+    assert!(!settle(&store, other_corp, "wang", at(0), "x").await.1);
+    let shifted = MessageKey {
+        corp_id: "ww1s".to_owned(),
+        app: "upport".to_owned(),
+        ..message(1)
+    };
+    assert!(!settle(&store, shifted, "wang", at(0), "x").await.1);
+    assert_eq!(session_of(&store, 9, "zhang", at(0)).await, None);
+}
+
+#[tokio::test]
+async fn a_session_ends_after_its_time_to_live() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    settle(&store, message(1), "li", at(0), "talking").await;
+    assert_eq!(session_of(&store, 2, "li", at(29)).await.as_deref(), Some("talking"));
+    assert_eq!(session_of(&store, 3, "li", at(29 + 30)).await, None);
+}
+
+#[tokio::test]
+async fn everything_settled_is_there_after_reopening() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    settle(&store, message(1), "li", at(0), "kept").await;
+    store.close().await.unwrap();
+    let store = open(&directory);
+    assert_eq!(
+        settle(&store, message(1), "li", at(1), "other").await,
+        (Some("kept".to_owned()), true)
+    );
+    assert_eq!(session_of(&store, 2, "li", at(1)).await.as_deref(), Some("kept"));
+}
+
+#[tokio::test]
+async fn a_question_is_kept_until_its_retention_ends() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let asked = record("群满了", at(0));
+    let with_question = Step {
+        question: Some(asked.clone()),
+        ..Step::default()
+    };
+    store
+        .settle(message(1), person("li"), at(0), Box::new(|_| with_question))
+        .await
+        .unwrap();
+    assert_eq!(store.question(message(1)).await.unwrap(), Some(asked.clone()));
+    assert_eq!(store.question(message(2)).await.unwrap(), None);
+    let days = Retention { questions_days: 30 };
+    store.purge(at(30 * 24 * 60), days).await.unwrap();
+    assert_eq!(store.question(message(1)).await.unwrap(), Some(asked));
+    store.purge(at(30 * 24 * 60 + 1), days).await.unwrap();
+    assert_eq!(store.question(message(1)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn settled_messages_outlive_every_repeated_delivery() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    settle(&store, message(1), "li", at(0), "once").await;
+    store
+        .purge(at(6 * 24 * 60), Retention { questions_days: 1 })
+        .await
+        .unwrap();
+    assert!(settle(&store, message(1), "li", at(6 * 24 * 60), "again").await.1);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_step_stores_nothing_and_harms_nobody_else() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let failing = store.settle(
+        message(1),
+        person("li"),
+        at(0),
+        Box::new(|_| panic!("a step that panics")),
+    );
+    let fine = settle(&store, message(2), "wang", at(0), "fine");
+    let (failed, fine) = tokio::join!(failing, fine);
+    assert_eq!(failed.unwrap_err(), StoreError::Panicked);
+    assert_eq!(fine, (Some("fine".to_owned()), false));
+    assert_eq!(
+        settle(&store, message(1), "li", at(0), "next try").await,
+        (Some("next try".to_owned()), false)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_deliveries_at_once_one_steps_and_all_get_its_reply() {
+    let directory = TempDir::new().unwrap();
+    let store: Arc<dyn Store> = Arc::new(open(&directory));
+    let steps = Arc::new(AtomicUsize::new(0));
+    let deliveries = (0..200u32).map(|delivery| {
+        let (store, steps) = (Arc::clone(&store), Arc::clone(&steps));
+        tokio::spawn(async move {
+            let count = move |_| step("s", &format!("reply {}", steps.fetch_add(1, Ordering::SeqCst)));
+            let settled = store
+                .settle(message(delivery % 4), person("li"), at(0), Box::new(count))
+                .await
+                .unwrap();
+            (delivery % 4, settled.reply.unwrap())
+        })
+    });
+    let mut replies = std::collections::BTreeMap::<u32, std::collections::BTreeSet<String>>::new();
+    for delivery in deliveries.collect::<Vec<_>>() {
+        let (number, reply) = delivery.await.unwrap();
+        replies.entry(number).or_default().insert(reply);
+    }
+    assert_eq!(steps.load(Ordering::SeqCst), 4);
+    assert!(replies.values().all(|different| different.len() == 1), "{replies:?}");
+}
+
+#[tokio::test]
+async fn a_closed_store_takes_nothing_more() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store.probe().await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(store.probe().await.unwrap_err(), StoreError::Closed);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn user_ids_are_nowhere_in_the_file() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let with_question = Step {
+        question: Some(record("被封了", at(0))),
+        ..step("s", "r")
+    };
+    let key = MessageKey {
+        deduplication_key: "m:1000002:canary-user-id:77".to_owned(),
+        ..message(1)
+    };
+    store
+        .settle(key, person("canary-user-id"), at(0), Box::new(|_| with_question))
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    for entry in std::fs::read_dir(directory.path().join("nested")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(14).any(|window| window == b"canary-user-id"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().unwrap();
+    let _store = open(&directory);
+    for entry in std::fs::read_dir(directory.path().join("nested")).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(
+            entry.metadata().unwrap().permissions().mode() & 0o077,
+            0,
+            "{:?}",
+            entry.path()
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_or_too_new_is_named() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    std::fs::write(&path, "this is not a database, it is a text of some length").unwrap();
+    let error = SqliteStore::open(&path, SESSION_TTL).err().unwrap();
+    assert!(error.to_string().contains("store.db"), "{error}");
+
+    let newer = directory.path().join("newer.db");
+    rusqlite::Connection::open(&newer)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    assert!(matches!(
+        SqliteStore::open(&newer, SESSION_TTL),
+        Err(OpenError::Newer { found: 99, .. })
+    ));
+}

@@ -1,0 +1,180 @@
+//! The commands and their contracts.
+
+use serde_json::Value;
+
+use crate::program::{KnowledgeCopy, run, run_with_input};
+
+fn ask(question: &str) -> Value {
+    let ran = run(&["ask", question, "--json", "--now", "2026-11-22T10:00:00+08:00"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn ask_prints_the_contract_as_json() {
+    let answer = ask("加好友太频繁，加不了人了");
+    assert_eq!(answer["question"], "加好友太频繁，加不了人了");
+    assert_eq!(answer["decision"], "answer");
+    assert_eq!(answer["scenarios"][0], "friend-add-throttled");
+    assert!(answer["confidence"].as_f64().unwrap() > 0.5);
+    assert!(answer["reply"].as_str().unwrap().contains("24 小时"));
+    assert!(answer["options"].is_array());
+}
+
+#[test]
+fn an_appeal_answer_names_the_two_dates() {
+    let answer = ask("被投诉了群里发不了消息");
+    assert_eq!(answer["scenarios"][0], "group-message-complaint");
+    let reply = answer["reply"].as_str().unwrap();
+    assert!(reply.contains("若今天（11月22日 周日）提交，预计 11月25日（周三）至 12月1日（周二）有处理结果，以官方通知为准"), "{reply}");
+}
+
+#[test]
+fn an_answer_without_appeal_names_no_business_days() {
+    let reply = ask("加好友太频繁，加不了人了")["reply"].as_str().unwrap().to_owned();
+    assert!(!reply.contains("工作日"), "{reply}");
+}
+
+#[test]
+fn outside_the_years_on_file_the_rule_stands_without_dates() {
+    let ran = run(&["ask", "被投诉了群里发不了消息", "--now", "2026-12-23T10:00:00+08:00"]);
+    assert!(ran.out.contains("3–7 个工作日"), "{}", ran.out);
+    assert!(ran.out.contains("2027 年的节假日安排还没录入"), "{}", ran.out);
+    assert!(!ran.out.contains("12月28日"), "{}", ran.out);
+}
+
+#[test]
+fn the_day_changes_at_midnight_in_china() {
+    let reply = |now: &str| run(&["ask", "被投诉了群里发不了消息", "--now", now]).out;
+    assert!(reply("2026-11-22T15:59:59Z").contains("若今天（11月22日 周日）提交"));
+    assert!(reply("2026-11-22T16:00:00Z").contains("若今天（11月23日 周一）提交"));
+}
+
+#[test]
+fn an_english_question_is_answered_in_english() {
+    let reply = ask("my personal wechat is permanently banned")["reply"].as_str().unwrap().to_owned();
+    assert!(reply.contains("Who can act"), "{reply}");
+    assert!(!reply.contains("谁能处理"), "{reply}");
+}
+
+#[test]
+fn chat_understands_choices_and_follow_ups() {
+    let ran = run_with_input(&["chat", "--now", "2026-11-22T10:00:00+08:00"], "被投诉了群里发不了消息\n多久\n要什么材料\n谢谢\n");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let turns: Vec<&str> = ran.out.split("\n> ").collect();
+    assert!(turns[2].starts_with("多久\n多久："), "{}", turns[2]);
+    assert!(turns[2].contains("12月1日（周二）"), "{}", turns[2]);
+    assert!(turns[3].contains("截图"), "{}", turns[3]);
+    assert!(!turns[4].contains("【"), "{}", turns[4]);
+}
+
+#[test]
+fn evaluate_ends_with_a_summary_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rows.tsv");
+    std::fs::write(&file, "question\tlabel\n加好友太频繁，加不了人了\tfriend-add-throttled\n今天天气怎么样\tnone\n转人工\thuman\n").unwrap();
+    let ran = run(&["evaluate", file.to_str().unwrap(), "--format", "jsonl"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let lines: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[0]["decision"], "answer");
+    let summary = &lines[3]["summary"];
+    assert_eq!(summary["rows"], 3);
+    assert_eq!(summary["right"], 3);
+    assert_eq!(summary["by_label_kind"]["none"]["rows"], 1);
+}
+
+#[test]
+fn evaluate_names_the_line_of_an_unknown_label() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rows.tsv");
+    std::fs::write(&file, "question\tlabel\n你好\tsmalltalk\n加好友\tno-such-scenario\n").unwrap();
+    let ran = run(&["evaluate", file.to_str().unwrap()]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("rows.tsv:3: `no-such-scenario` is neither"), "{}", ran.err);
+}
+
+#[test]
+fn the_knowledge_has_no_problems() {
+    let ran = run(&["knowledge", "check"]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.contains("23 scenarios, no problems"), "{}", ran.out);
+}
+
+#[test]
+fn check_reports_all_problems_with_file_and_line() {
+    let knowledge = KnowledgeCopy::new();
+    knowledge.replace("scenarios/cheat-tools.toml", "account = ", "acount = ");
+    knowledge.replace("scenarios/pull-group-full.toml", "id = \"pull-group-full\"", "id = \"group-qr-limit\"");
+    knowledge.replace("texts.toml", "{today}", "{tody}");
+    let ran = run(&["knowledge", "check", "--knowledge", knowledge.argument()]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    for expected in [
+        "scenarios/cheat-tools.toml:1: account: is missing",
+        "scenarios/cheat-tools.toml:2: acount: unknown key",
+        "scenarios/pull-group-full.toml:1: id: is `group-qr-limit`, so the file must be called group-qr-limit.toml",
+        "appeal-dates.zh: must contain {today}",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} is missing in\n{}", ran.out);
+    }
+}
+
+#[test]
+fn check_finds_an_answer_that_wecom_would_cut_off() {
+    let knowledge = KnowledgeCopy::new();
+    let long = "长".repeat(700);
+    knowledge.replace("scenarios/appeal-progress.toml", "[zh]\ntitle = \"", &format!("[zh]\nexceptions = \"{long}\"\ntitle = \""));
+    knowledge.replace("scenarios/appeal-progress.toml", "[en]\n", "[en]\nexceptions = \"none\"\n");
+    let ran = run(&["knowledge", "check", "--knowledge", knowledge.argument()]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.contains("appeal-progress.toml: zh: the answer has "), "{}", ran.out);
+}
+
+#[test]
+fn check_finds_an_utterance_in_two_scenarios() {
+    let knowledge = KnowledgeCopy::new();
+    let utterances = "utterances = [\n";
+    for file in ["scenarios/cheat-tools.toml", "scenarios/wechat-temp-ban.toml"] {
+        knowledge.replace(file, utterances, "utterances = [\n  \"这一句放在两处\",\n");
+    }
+    let ran = run(&["knowledge", "check", "--knowledge", knowledge.argument()]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.contains("`这一句放在两处` stands in scenarios/cheat-tools.toml too"), "{}", ran.out);
+}
+
+#[test]
+fn check_finds_an_utterance_won_by_another_scenario() {
+    let knowledge = KnowledgeCopy::new();
+    let misplaced = "utterances = [\n  \"群二维码扫码提示超过200人进不去，扫码进群失败\",\n";
+    knowledge.replace("scenarios/wechat-temp-ban.toml", "utterances = [\n", misplaced);
+    let ran = run(&["knowledge", "check", "--knowledge", knowledge.argument()]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.contains("is won by group-qr-limit"), "{}", ran.out);
+}
+
+#[test]
+fn broken_knowledge_stops_the_start_with_the_report() {
+    let knowledge = KnowledgeCopy::new();
+    knowledge.append("scenarios/cheat-tools.toml", "\nunknown = 1\n");
+    let ran = run(&["ask", "你好", "--knowledge", knowledge.argument()]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("cheat-tools.toml:"), "{}", ran.err);
+    assert!(ran.out.is_empty(), "{}", ran.out);
+}
+
+#[test]
+fn a_missing_knowledge_directory_is_named() {
+    let ran = run(&["ask", "你好", "--knowledge", "/nowhere/at/all"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("/nowhere/at/all"), "{}", ran.err);
+}
+
+#[test]
+fn help_teaches_by_example() {
+    let ran = run(&["--help"]);
+    assert_eq!(ran.status, 0);
+    for command in ["demo", "serve", "ask", "chat", "evaluate", "knowledge", "simulate"] {
+        assert!(ran.out.contains(command), "{command} is missing in\n{}", ran.out);
+    }
+    assert!(ran.out.contains("jiefeng ask "), "{}", ran.out);
+}

@@ -1,0 +1,6 @@
+//! Outside-in tests: the real program, real HTTP, real files.
+
+mod commands;
+mod house;
+mod program;
+mod serving;
