@@ -5,6 +5,8 @@
 mod check;
 mod environment;
 mod raw;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;

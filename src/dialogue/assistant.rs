@@ -160,7 +160,10 @@ fn misplaced_utterances(catalogue: &Catalogue, training: &TrainingSet, matcher: 
         .filter_map(|(class, index, winner)| {
             let scenario = catalogue.scenarios.get(&training.classes.get(class)?.id)?;
             let utterance = scenario.utterances.get(index)?;
-            let message = format!("`{}` is won by {winner}; move it there or reword it", utterance.value);
+            let message = format!(
+                "`{}` is won by {winner}; move it there, reword it, or add similar ones here",
+                utterance.value
+            );
             let (file, key) = (scenario.file.clone(), "examples.utterances".to_owned());
             Some(Problem {
                 file,

@@ -120,6 +120,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
         vocabulary,
         model,
         calibration,
+        overruled: Vec::new(),
         known: known_utterances(&utterances),
         utterances,
         thresholds: Thresholds::default(),

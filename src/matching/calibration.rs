@@ -16,12 +16,22 @@ const SEED: u64 = 11;
 /// So many options are offered at most when the second probability is fitted.
 const OPTIONS: usize = 3;
 
+/// From this probability on another scenario clearly wins a held-back utterance.
+const OVERRULED: f32 = 0.8;
+
 /// How far to trust the best scenario, the first few together, and the best kind of small talk.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Calibration {
     pub(super) best: Confidence,
     pub(super) options: Confidence,
     pub(super) chat: Confidence,
+}
+
+/// What the rounds teach.
+pub(super) struct Rehearsal {
+    pub(super) calibration: Calibration,
+    /// Held-back lessons of a scenario that another scenario clearly wins: (lesson, winner).
+    pub(super) overruled: Vec<(usize, usize)>,
 }
 
 /// What the model said about one lesson it has not had.
@@ -31,11 +41,11 @@ struct Examined {
     chat: Option<Outcome>,
 }
 
-impl Calibration {
-    /// Runs the rounds and fits both probabilities.
-    pub(super) fn fit(vocabulary: &Vocabulary, kinds: &[ClassKind], lessons: &[Lesson], recipe: &Recipe) -> Self {
-        let parts = Parts::deal(kinds, lessons.len(), recipe.rounds);
-        let mut examined = Vec::new();
+impl Rehearsal {
+    /// Runs the rounds and fits the probabilities.
+    pub(super) fn run(vocabulary: &Vocabulary, kinds: &[ClassKind], lessons: &[Lesson], recipe: &Recipe) -> Self {
+        let parts = Parts::deal(kinds, lessons, recipe.rounds);
+        let (mut examined, mut overruled) = (Vec::new(), Vec::new());
         for round in 0..recipe.rounds {
             let is_stranger = |lesson: &Lesson| parts.leaves_out(lesson.class, round);
             let is_held_back = |index: usize| parts.holds_back(index, round);
@@ -45,21 +55,34 @@ impl Calibration {
                 .map(|(_, lesson)| lesson)
                 .collect();
             let model = Model::train(vocabulary, kinds.len(), &taught, recipe);
-            for (_, lesson) in numbered().filter(|(index, lesson)| is_stranger(lesson) || is_held_back(*index)) {
-                let weight = if is_stranger(lesson) {
-                    recipe.stranger_weight
-                } else {
-                    1.0
-                };
-                examined.extend(examine(&model, vocabulary, kinds, lesson, weight));
+            for lesson in lessons.iter().filter(|lesson| is_stranger(lesson)) {
+                examined.extend(examine(&model, vocabulary, kinds, lesson, recipe.stranger_weight));
+            }
+            for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
+                examined.extend(examine(&model, vocabulary, kinds, lesson, 1.0));
+                overruled.extend(overruler(&model, vocabulary, kinds, lesson).map(|winner| (index, winner)));
             }
         }
-        Self {
+        let calibration = Calibration {
             best: Confidence::fit(examined.iter().map(|one| one.best)),
             options: Confidence::fit(examined.iter().map(|one| one.options)),
             chat: Confidence::fit(examined.iter().filter_map(|one| one.chat)),
-        }
+        };
+        Self { calibration, overruled }
     }
+}
+
+/// The scenario that clearly wins a lesson of another one.
+fn overruler(model: &Model, vocabulary: &Vocabulary, kinds: &[ClassKind], lesson: &Lesson) -> Option<usize> {
+    let is_of_scenario = |class: usize| kinds.get(class).copied().is_some_and(is_scenario);
+    let look = model.look(vocabulary, &lesson.counts, None);
+    let mut clear = look
+        .probabilities
+        .iter()
+        .enumerate()
+        .filter(|(_, probability)| **probability >= OVERRULED);
+    let (winner, _) = clear.next()?;
+    (winner != lesson.class && is_of_scenario(winner) && is_of_scenario(lesson.class)).then_some(winner)
 }
 
 /// What the model says about a lesson it has not had.
@@ -113,7 +136,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn deal(kinds: &[ClassKind], lessons: usize, rounds: usize) -> Self {
+    fn deal(kinds: &[ClassKind], lessons: &[Lesson], rounds: usize) -> Self {
         let rounds = rounds.max(1);
         let mut shuffler = Shuffler::new(SEED);
         let mut scenarios: Vec<usize> = kinds
@@ -132,11 +155,18 @@ impl Parts {
                 }
             }
         }
-        let mut round_of_lesson: Vec<usize> = (0..lessons).map(|lesson| lesson % rounds).collect();
-        shuffler.shuffle(&mut round_of_lesson);
+        let mut dealt: Vec<usize> = (0..lessons.len()).collect();
+        shuffler.shuffle(&mut dealt);
+        // Never in the round in which its own class is left out, so that every lesson is once judged by a model that knows its class.
+        let round_of_lesson = dealt.iter().zip(lessons).map(|(position, lesson)| {
+            match round_of_class.get(lesson.class).copied().flatten() {
+                Some(absent) if rounds > 1 => (absent + 1 + position % (rounds - 1)) % rounds,
+                _ => position % rounds,
+            }
+        });
         Self {
+            round_of_lesson: round_of_lesson.collect(),
             round_of_class,
-            round_of_lesson,
         }
     }
 

@@ -136,11 +136,11 @@ impl fmt::Debug for EncodingAesKey {
 pub struct Signature([u8; 40]);
 
 impl Signature {
-    /// Reads a signature; capitals are accepted.
+    /// Reads a signature. WeCom writes small letters; anything else was changed on the way.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: [u8; 40] = text.as_bytes().try_into().ok()?;
-        let hexadecimal = digits.iter().all(u8::is_ascii_hexdigit);
-        hexadecimal.then(|| Self(digits.map(|digit| digit.to_ascii_lowercase())))
+        let hexadecimal = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        hexadecimal.then_some(Self(digits))
     }
 
     /// The hexadecimal digits.

@@ -157,8 +157,11 @@ fn split(raw: &str) -> Result<Vec<(&str, &str)>, QueryError> {
     if raw.len() > LONGEST_QUERY {
         return Err(QueryError::TooLong);
     }
-    let pairs = raw.split('&').filter(|pair| !pair.is_empty());
+    let pairs = raw.split('&').filter(|_| !raw.is_empty());
     let parameters: Vec<(&str, &str)> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    if parameters.iter().any(|(name, _)| name.is_empty()) {
+        return Err(QueryError::Malformed("query"));
+    }
     match parameters.len() <= MOST_PARAMETERS {
         true => Ok(parameters),
         false => Err(QueryError::TooLong),

@@ -1,5 +1,7 @@
 //! Known answers: the vectors of official pages, official samples and well-known libraries, and what may not be accepted of them.
 
+#![expect(clippy::string_slice, reason = "test texts are cut at known places")]
+
 use proptest::prelude::*;
 use serde::Deserialize;
 

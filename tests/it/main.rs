@@ -1,5 +1,13 @@
 //! Outside-in tests: the real program, real HTTP, real files.
 
+// A test may fail by panicking; helpers outside of test functions as well.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod commands;
 mod house;
 mod program;

@@ -7,17 +7,19 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A command line that keeps its caches out of the home directory.
-pub fn jiefeng(arguments: &[&str]) -> Command {
+pub(crate) fn jiefeng(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jiefeng"));
-    command.args(arguments).env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+    command
+        .args(arguments)
+        .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
     command
 }
 
 /// What a command printed, and how it ended.
-pub struct Ran {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Ran {
@@ -31,40 +33,45 @@ impl From<Output> for Ran {
 }
 
 /// Runs a command to its end.
-pub fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     jiefeng(arguments).output().unwrap().into()
 }
 
 /// Runs a command with this standard input.
-pub fn run_with_input(arguments: &[&str], input: &str) -> Ran {
+pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Ran {
     let mut command = jiefeng(arguments);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap().into()
 }
 
 /// A copy of the knowledge directory that a test may break.
-pub struct KnowledgeCopy {
+pub(crate) struct KnowledgeCopy {
     directory: TempDir,
 }
 
 impl KnowledgeCopy {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         copy(Path::new("knowledge"), directory.path());
         Self { directory }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn argument(&self) -> &str {
+    pub(crate) fn argument(&self) -> &str {
         self.path().to_str().unwrap()
     }
 
     /// Changes a file; the text must occur in it.
-    pub fn replace(&self, file: &str, from: &str, to: &str) {
+    pub(crate) fn replace(&self, file: &str, from: &str, to: &str) {
         let path = self.path().join(file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file} does not contain {from}");
@@ -72,7 +79,7 @@ impl KnowledgeCopy {
     }
 
     /// Adds text at the end of a file.
-    pub fn append(&self, file: &str, text: &str) {
+    pub(crate) fn append(&self, file: &str, text: &str) {
         let path = self.path().join(file);
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         std::fs::write(path, old + text).unwrap();
