@@ -75,8 +75,7 @@ impl Checker<'_> {
     }
 
     fn wrong<T>(&self, written: &Written<T>, key: &str, message: impl Into<String>) {
-        // Lines of the environment's document mean nothing to anybody; the key says which variable it is.
-        let line = (written.file == self.file).then_some(written.line);
+        let line = Some(written.line);
         self.report.add(Problem {
             file: written.file.clone(),
             line,

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checked_toml::{Problem, Report};
 
+/// What problems with variables are reported under.
+pub(super) const NAME: &str = "environment";
+
 const PREFIX: &str = "JIEFENG__";
 
 /// Most apps that are looked for; a larger index is a typing error.
@@ -55,7 +58,7 @@ impl Environment {
                         .push(line(key, value));
                 }
                 _ => report.add(Problem {
-                    file: "environment".to_owned(),
+                    file: NAME.to_owned(),
                     line: None,
                     key: name.clone(),
                     message: "is no setting; write JIEFENG__SECTION__KEY or JIEFENG__APPS__0__KEY".to_owned(),

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 pub use environment::Environment;
 
-use crate::checked_toml::Report;
+use crate::checked_toml::{Problem, Report};
 use crate::protocol::Credentials;
 use crate::store::Retention;
 
@@ -124,6 +124,12 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Settings, ConfigEr
     let checked = raw.and_then(|raw| check::settings(raw, &report));
     match (checked, report.is_empty()) {
         (Some(settings), true) => Ok(settings),
-        _ => Err(failed(report.into_problems().iter().map(ToString::to_string).collect())),
+        _ => Err(failed(report.into_problems().into_iter().map(in_words).collect())),
     }
+}
+
+/// Lines of the environment mean nothing to anybody.
+fn in_words(mut problem: Problem) -> String {
+    problem.line = problem.line.filter(|_| problem.file != environment::NAME);
+    problem.to_string()
 }

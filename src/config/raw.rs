@@ -1,6 +1,6 @@
 //! What was written, before it is known to make sense. A value from the environment stands in for the one in the file.
 
-use super::Environment;
+use super::{Environment, environment};
 use crate::checked_toml::{Report, Source, Table, read_document};
 
 /// Where a value was written, for reporting a problem with it.
@@ -97,7 +97,7 @@ impl Settings {
         let text = environment.as_toml(report);
         let from_environment = read_one(
             Source {
-                file: "environment",
+                file: environment::NAME,
                 text: &text,
             },
             report,

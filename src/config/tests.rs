@@ -136,7 +136,7 @@ fn problems_of_the_environment_name_the_setting() {
     check_problem(
         &one_app(""),
         &[("JIEFENG__SERVER__WORKERS", "many")],
-        "environment:1: server.workers",
+        "environment: server.workers",
     );
     check_problem(
         &one_app(""),

@@ -3,7 +3,9 @@
 use crate::checked_toml::Problem;
 use crate::dialogue::compose::{Composer, KnownSlots, LONGEST_TEXT};
 use crate::dialogue::words::{ConversationReader, SlotReader};
-use crate::knowledge::{Catalogue, IntentKind, KnowledgeFile, Language, OUTSIDE, Scenario, SlotEffect};
+use crate::knowledge::{
+    AmbiguousQuestions, Catalogue, IntentKind, KnowledgeFile, Language, OUTSIDE, Scenario, SlotEffect,
+};
 use crate::matching::{Class, ClassKind, Matcher, TrainingSet};
 
 /// Everything needed to answer, in memory.
@@ -101,8 +103,8 @@ impl Assistant {
     }
 }
 
-/// What the matcher learns: each scenario's utterances and the counter-examples of others that belong to it, small talk, the request
-/// for a person, and what is outside the subject.
+/// What the matcher learns: each scenario's utterances, the counter-examples of others that belong to it and the questions it shares
+/// with others; small talk, the request for a person, and what is outside the subject.
 pub fn training_set(catalogue: &Catalogue) -> TrainingSet {
     let scenarios = catalogue
         .scenarios
@@ -134,12 +136,22 @@ pub fn training_set(catalogue: &Catalogue) -> TrainingSet {
         classes: scenarios.chain(intents).chain([outside]).collect(),
         aliases: catalogue.lexicon.aliases.clone(),
         fillers: catalogue.lexicon.fillers.clone(),
+        denials: catalogue.lexicon.denials.clone(),
     }
 }
 
 fn scenario_class(catalogue: &Catalogue, scenario: &Scenario) -> Class {
     let own = scenario.utterances.iter().map(|utterance| utterance.value.clone());
-    let utterances = own.chain(counter_examples_of(catalogue, &scenario.id)).collect();
+    let is_meant = |questions: &&AmbiguousQuestions| questions.scenarios.iter().any(|id| id.value == scenario.id);
+    let shared = catalogue
+        .ambiguous
+        .iter()
+        .filter(is_meant)
+        .flat_map(|questions| questions.utterances.clone());
+    let utterances = own
+        .chain(counter_examples_of(catalogue, &scenario.id))
+        .chain(shared)
+        .collect();
     Class {
         id: scenario.id.clone(),
         kind: ClassKind::Scenario,

@@ -24,6 +24,9 @@ const MOST_MISSES: u8 = 2;
 /// A text of at most so many characters may be a slot value and nothing else.
 const SHORT_REPLY: usize = 16;
 
+/// A scenario that a slot value leads to must be at least this probable to be answered instead.
+const PLAUSIBLE_TARGET: f32 = 0.05;
+
 /// From this confidence on, a question about another scenario changes the subject even if it also names a slot value.
 const SURE: f32 = 0.8;
 
@@ -178,7 +181,17 @@ impl<'a> Turn<'a> {
         let confidence = judgement.confidence;
         match judgement.decision {
             Decision::Answer { scenario } => match self.assistant.scenario(&scenario) {
-                Some(scenario) => self.answer(scenario, self.slots_named(scenario), confidence),
+                Some(scenario) => {
+                    let named = self.slots_named(scenario);
+                    let target = self.follow_slots(scenario, &named);
+                    // A word that leads elsewhere may stand there by chance; it counts if the matcher thinks of that scenario too.
+                    let plausible = judgement
+                        .candidates
+                        .iter()
+                        .any(|candidate| candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
+                    let scenario = if plausible { target } else { scenario };
+                    self.answer(scenario, named, confidence)
+                }
                 None => self.refuse(confidence),
             },
             Decision::AskBack { options } => self.ask_back(self.text.to_owned(), options, confidence),
@@ -188,8 +201,12 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn answer(&self, scenario: &Scenario, known: KnownSlots, confidence: f32) -> Outcome {
-        let scenario = self.follow_slots(scenario, &known);
+    /// The answer to a scenario, with those of the known slot values that belong to it.
+    fn answer(&self, scenario: &Scenario, mut known: KnownSlots, confidence: f32) -> Outcome {
+        known.retain(|slot, value| {
+            let value = scenario.slot(slot).and_then(|slot| slot.value(value));
+            value.is_some_and(|value| matches!(value.effect, SlotEffect::Changes { .. }))
+        });
         let reply = self.composer.answer(scenario, &known);
         self.answered(scenario, known, reply, confidence)
     }
@@ -227,8 +244,9 @@ impl<'a> Turn<'a> {
 
     /// The slot values named in the message.
     fn slots_named(&self, scenario: &Scenario) -> KnownSlots {
+        let asserted = self.assistant.matcher.asserted(self.text);
         let named = scenario.slots.iter().filter_map(|slot| {
-            let value = self.assistant.slots.value(scenario, slot, &self.normalised)?;
+            let value = self.assistant.slots.value(scenario, slot, &asserted)?;
             Some((slot.id.clone(), value.to_owned()))
         });
         named.collect()

@@ -1,8 +1,9 @@
-//! What people say that is no question about a restriction: small talk, asking for a person, and other subjects.
+//! What people say that is no question about one restriction: small talk, asking for a person, other subjects, and what several
+//! scenarios could be meant by.
 
 use super::language::Bilingual;
 use super::scenario::{is_identifier, read_bilingual, report_repeated};
-use crate::checked_toml::{Report, Source, read_document};
+use crate::checked_toml::{Located, Report, Source, read_document};
 
 /// A greeting, thanks, a request for a person and the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,38 @@ pub(super) fn read_intents(source: Source<'_>, report: &Report) -> Option<Vec<In
             table.problem("intents", "exactly one intent must have kind = \"human\"");
         }
         Some(intents)
+    })
+}
+
+/// Questions that leave open which of several scenarios is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmbiguousQuestions {
+    /// Ids of the scenarios that may be meant; at least two.
+    pub scenarios: Vec<Located<String>>,
+    /// How people ask.
+    pub utterances: Vec<String>,
+}
+
+/// Reads `ambiguous.toml`.
+pub(super) fn read_ambiguous(source: Source<'_>, report: &Report) -> Option<Vec<AmbiguousQuestions>> {
+    read_document(source, report, |table| {
+        let questions = table.tables("questions", |questions| {
+            questions.text("about");
+            let scenarios = questions.required_texts("scenarios");
+            let utterances = questions.required_texts("utterances");
+            let (scenarios, utterances) = (scenarios?, utterances?);
+            if scenarios.len() < 2 {
+                questions.problem(
+                    "scenarios",
+                    "names one scenario; a question that means one belongs into its file",
+                );
+            }
+            Some(AmbiguousQuestions {
+                scenarios,
+                utterances: utterances.into_iter().map(|text| text.value).collect(),
+            })
+        });
+        Some(questions)
     })
 }
 

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use super::scenario::Section;
 use crate::checked_toml::{Report, Source, Table, read_document};
 
-/// Aliases and fillers, from `lexicon.toml`.
+/// Aliases, fillers and denials, from `lexicon.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lexicon {
     /// Pairs of what is typed and what is meant.
     pub aliases: Vec<(String, String)>,
     /// Words that carry no meaning of their own.
     pub fillers: Vec<String>,
+    /// Words that begin what is *not* the matter ("不是", "没违规").
+    pub denials: Vec<String>,
 }
 
 /// Words that continue a conversation, from `conversation.toml`.
@@ -35,10 +37,15 @@ pub struct ConversationWords {
 pub(super) fn read_lexicon(source: Source<'_>, report: &Report) -> Option<Lexicon> {
     read_document(source, report, |table| {
         let fillers = plain(table.texts("fillers"));
+        let denials = plain(table.texts("denials"));
         let aliases = table
             .optional_table("aliases", |aliases| Some(read_aliases(aliases)))
             .unwrap_or_default();
-        Some(Lexicon { aliases, fillers })
+        Some(Lexicon {
+            aliases,
+            fillers,
+            denials,
+        })
     })
 }
 

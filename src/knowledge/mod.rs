@@ -13,7 +13,7 @@ mod workdays;
 
 use std::collections::BTreeMap;
 
-pub use intents::{Intent, IntentKind};
+pub use intents::{AmbiguousQuestions, Intent, IntentKind};
 pub use language::{Bilingual, Language};
 pub use lexicon::{ConversationWords, Lexicon};
 pub use scenario::{
@@ -46,9 +46,11 @@ pub struct Catalogue {
     pub intents: Vec<Intent>,
     /// Example questions outside the subject.
     pub outside: Vec<String>,
+    /// Example questions that several scenarios could be meant by.
+    pub ambiguous: Vec<AmbiguousQuestions>,
     /// The bot's own sentences.
     pub texts: Texts,
-    /// Aliases and fillers.
+    /// Aliases, fillers and denials.
     pub lexicon: Lexicon,
     /// Words that continue a conversation.
     pub conversation: ConversationWords,
@@ -109,6 +111,7 @@ impl Catalogue {
             "texts.toml" => self.texts = texts::read_texts(source, report).unwrap_or_default(),
             "smalltalk.toml" => self.intents = intents::read_intents(source, report).unwrap_or_default(),
             "outside.toml" => self.outside = intents::read_outside(source, report).unwrap_or_default(),
+            "ambiguous.toml" => self.ambiguous = intents::read_ambiguous(source, report).unwrap_or_default(),
             "lexicon.toml" => self.lexicon = lexicon::read_lexicon(source, report).unwrap_or_default(),
             "conversation.toml" => {
                 self.conversation = lexicon::read_conversation_words(source, report).unwrap_or_default();
@@ -139,7 +142,20 @@ impl Catalogue {
             self.check_slots(scenario, report);
             self.check_counter_examples(scenario, report);
         }
+        self.check_ambiguous(report);
         self.check_repeated_utterances(report);
+    }
+
+    fn check_ambiguous(&self, report: &Report) {
+        let named = self.ambiguous.iter().flat_map(|questions| &questions.scenarios);
+        for id in named.filter(|id| !self.scenarios.contains_key(&id.value)) {
+            report.add(Problem {
+                file: "ambiguous.toml".to_owned(),
+                line: Some(id.line),
+                key: "questions.scenarios".to_owned(),
+                message: format!("`{}` is not the id of a scenario", id.value),
+            });
+        }
     }
 
     fn check_slots(&self, scenario: &Scenario, report: &Report) {

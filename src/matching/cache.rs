@@ -68,6 +68,7 @@ impl Matcher {
             body.text(meaning);
         });
         body.list(&self.fillers, |body, filler| body.text(filler));
+        body.list(&self.denials, |body, denial| body.text(denial));
         body.list(self.normaliser.characters().pairs(), |body, (from, to)| {
             body.number(u32::from(from));
             body.number(u32::from(to));
@@ -101,6 +102,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     let (ids, kinds): (Vec<String>, Vec<ClassKind>) = classes.into_iter().unzip();
     let aliases = reader.list(|reader| Ok((reader.text()?, reader.text()?)))?;
     let fillers = reader.list(Reader::text)?;
+    let denials = reader.list(Reader::text)?;
     let characters = reader.list(|reader| Ok((reader.character()?, reader.character()?)))?;
     let utterances = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let vocabulary = Vocabulary::from_pairs(reader.list(|reader| Ok((reader.long()?, reader.byte()?)))?);
@@ -110,18 +112,20 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
         options: reader.confidence()?,
         chat: reader.confidence()?,
     };
-    let normaliser = Normaliser::new(CharacterTable::from_pairs(&characters), &aliases, &fillers);
+    let normaliser = Normaliser::new(CharacterTable::from_pairs(&characters), &aliases, &fillers, &denials);
+    let known = known_utterances(&utterances, &kinds);
     Ok(Matcher {
         ids,
         kinds,
         aliases,
         fillers,
+        denials,
         normaliser,
         vocabulary,
         model,
         calibration,
         overruled: Vec::new(),
-        known: known_utterances(&utterances),
+        known,
         utterances,
         thresholds: Thresholds::default(),
     })

@@ -47,7 +47,7 @@ impl Rehearsal {
         let parts = Parts::deal(kinds, lessons, recipe.rounds);
         let (mut examined, mut overruled) = (Vec::new(), Vec::new());
         for round in 0..recipe.rounds {
-            let is_stranger = |lesson: &Lesson| parts.leaves_out(lesson.class, round);
+            let is_stranger = |lesson: &Lesson| lesson.meant.iter().any(|class| parts.leaves_out(*class, round));
             let is_held_back = |index: usize| parts.holds_back(index, round);
             let numbered = || lessons.iter().enumerate();
             let taught: Vec<&Lesson> = numbered()
@@ -55,11 +55,15 @@ impl Rehearsal {
                 .map(|(_, lesson)| lesson)
                 .collect();
             let model = Model::train(vocabulary, kinds.len(), &taught, recipe);
-            for lesson in lessons.iter().filter(|lesson| is_stranger(lesson)) {
+            // A question that other scenarios share is no stranger's when one of them is left out.
+            for lesson in lessons
+                .iter()
+                .filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1)
+            {
                 examined.extend(examine(&model, vocabulary, kinds, lesson, recipe.stranger_weight));
             }
             for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
-                examined.extend(examine(&model, vocabulary, kinds, lesson, 1.0));
+                examined.extend(examine(&model, vocabulary, kinds, lesson, lesson.share));
                 overruled.extend(overruler(&model, vocabulary, kinds, lesson).map(|winner| (index, winner)));
             }
         }
@@ -82,7 +86,7 @@ fn overruler(model: &Model, vocabulary: &Vocabulary, kinds: &[ClassKind], lesson
         .enumerate()
         .filter(|(_, probability)| **probability >= OVERRULED);
     let (winner, _) = clear.next()?;
-    (winner != lesson.class && is_of_scenario(winner) && is_of_scenario(lesson.class)).then_some(winner)
+    (!lesson.meant.contains(&winner) && is_of_scenario(winner) && is_of_scenario(lesson.class)).then_some(winner)
 }
 
 /// What the model says about a lesson it has not had.
@@ -101,7 +105,7 @@ fn examine(
     };
     let ranked = rank(&look.probabilities, kinds, is_scenario);
     let first = *ranked.first()?;
-    let is_offered = ranked.iter().take(OPTIONS).any(|&class| class == lesson.class);
+    let is_offered = ranked.iter().take(OPTIONS).any(|class| lesson.meant.contains(class));
     let chat = rank(&look.probabilities, kinds, is_chat).first().copied();
     let is_chat_lesson = kinds.get(lesson.class).copied().is_some_and(is_chat);
     Some(Examined {
@@ -155,17 +159,26 @@ impl Parts {
                 }
             }
         }
-        let mut dealt: Vec<usize> = (0..lessons.len()).collect();
+        let texts = lessons.iter().map(|lesson| lesson.text + 1).max().unwrap_or_default();
+        let mut dealt: Vec<usize> = (0..texts).collect();
         shuffler.shuffle(&mut dealt);
-        // Never in the round in which its own class is left out, so that every lesson is once judged by a model that knows its class.
-        let round_of_lesson = dealt.iter().zip(lessons).map(|(position, lesson)| {
-            match round_of_class.get(lesson.class).copied().flatten() {
-                Some(absent) if rounds > 1 => (absent + 1 + position % (rounds - 1)) % rounds,
-                _ => position % rounds,
-            }
-        });
+        let is_absent = |lesson: &Lesson, round: usize| {
+            let rounds_of = lesson
+                .meant
+                .iter()
+                .map(|class| round_of_class.get(*class).copied().flatten());
+            rounds_of.into_iter().any(|absent| absent == Some(round))
+        };
+        // Not in a round in which one of its classes is left out, so that every text is once judged by a model that knows its classes.
+        // The lessons of one shared text are held back together.
+        let round_of = |lesson: &Lesson| {
+            let start = dealt.get(lesson.text).copied().unwrap_or_default();
+            let mut turns = (0..rounds).map(|turn| (start + turn) % rounds);
+            turns.find(|round| !is_absent(lesson, *round)).unwrap_or(start % rounds)
+        };
+        let round_of_lesson = lessons.iter().map(round_of).collect();
         Self {
-            round_of_lesson: round_of_lesson.collect(),
+            round_of_lesson,
             round_of_class,
         }
     }

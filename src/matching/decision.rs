@@ -118,7 +118,7 @@ pub(super) fn decide(candidates: &[Candidate], trust: Trust, thresholds: &Thresh
 }
 
 /// The scenarios worth offering: plausible ones, and always a second one to choose from.
-fn options_among(candidates: &[Candidate], thresholds: &Thresholds) -> Vec<String> {
+pub(super) fn options_among(candidates: &[Candidate], thresholds: &Thresholds) -> Vec<String> {
     let scenarios: Vec<&Candidate> = candidates
         .iter()
         .filter(|candidate| candidate.kind == ClassKind::Scenario)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::calibration::{Calibration, Rehearsal, is_chat, is_scenario, rank};
 use super::confidence::Confidence;
-use super::decision::{Candidate, Judgement, Thresholds, Trust, decide};
+use super::decision::{Candidate, Decision, Judgement, Thresholds, Trust, decide, options_among};
 use super::model::{Lesson, Look, Model, Recipe};
 use super::normalise::Normaliser;
 use super::reading::Reading;
@@ -29,6 +29,7 @@ pub struct Matcher {
     pub(super) kinds: Vec<ClassKind>,
     pub(super) aliases: Vec<(String, String)>,
     pub(super) fillers: Vec<String>,
+    pub(super) denials: Vec<String>,
     pub(super) normaliser: Normaliser,
     pub(super) vocabulary: Vocabulary,
     pub(super) model: Model,
@@ -38,7 +39,7 @@ pub struct Matcher {
     pub(super) overruled: Vec<(usize, usize)>,
     /// Every utterance as the views see it, with its class.
     pub(super) utterances: Vec<(String, usize)>,
-    pub(super) known: HashMap<String, usize>,
+    pub(super) known: HashMap<String, Vec<usize>>,
     pub(super) thresholds: Thresholds,
 }
 
@@ -59,13 +60,18 @@ impl Matcher {
 
     /// Learns by another recipe than the one chosen; for experiments.
     pub(crate) fn train_by(set: &TrainingSet, recipe: &Recipe) -> Self {
-        let normaliser = Normaliser::new(CharacterTable::from_dictionary(), &set.aliases, &set.fillers);
+        let normaliser = Normaliser::new(
+            CharacterTable::from_dictionary(),
+            &set.aliases,
+            &set.fillers,
+            &set.denials,
+        );
         let utterances: Vec<(String, usize)> = set
             .classes
             .iter()
             .enumerate()
             .flat_map(|(class, members)| members.utterances.iter().map(move |text| (text, class)))
-            .map(|(text, class)| (normaliser.without_fillers(&normaliser.normalise(text)), class))
+            .map(|(text, class)| (normaliser.essence(text), class))
             .collect();
         let readings: Vec<Reading> = utterances.iter().map(|(text, _)| Reading::of(text)).collect();
         let vocabulary = Vocabulary::of(&readings, recipe.rarest);
@@ -84,17 +90,19 @@ impl Matcher {
         rehearsal
             .overruled
             .retain(|(lesson, _)| lessons.get(*lesson).is_some_and(|lesson| !is_convincing(lesson)));
+        let known = known_utterances(&utterances, &kinds);
         Self {
             ids: set.classes.iter().map(|class| class.id.clone()).collect(),
             kinds,
             aliases: set.aliases.clone(),
             fillers: set.fillers.clone(),
+            denials: set.denials.clone(),
             normaliser,
             vocabulary,
             model,
             calibration: rehearsal.calibration,
             overruled: rehearsal.overruled,
-            known: known_utterances(&utterances),
+            known,
             utterances,
             thresholds: Thresholds::default(),
         }
@@ -112,12 +120,18 @@ impl Matcher {
         self.normaliser.normalise(text)
     }
 
+    /// The one spelling of what a text does not deny: "不是第一次，是第二次" says 第二次.
+    pub fn asserted(&self, text: &str) -> String {
+        self.normaliser.asserted(text)
+    }
+
     /// Understands a question as far as it can be understood without a conversation.
     pub fn judge(&self, question: &str) -> Judgement {
         let viewed = self.view(question);
-        let known = self.known.get(&bare(&viewed.text)).copied();
+        let known = self.known.get(&bare(&viewed.text)).map(Vec::as_slice);
         let (probabilities, trust) = match known {
-            Some(class) => self.certain(class),
+            Some([class]) => self.certain(*class),
+            Some(classes) => Self::undecided(&viewed, classes),
             None if viewed.counts.known.is_empty() => (
                 Vec::new(),
                 Trust {
@@ -129,7 +143,13 @@ impl Matcher {
             None => (viewed.look.probabilities.clone(), self.trust(&viewed)),
         };
         let candidates = self.candidates(&probabilities);
-        let decision = decide(&candidates, trust, &self.thresholds);
+        let is_shared = known.is_some_and(|classes| classes.len() > 1);
+        let decision = match is_shared {
+            true => Decision::AskBack {
+                options: options_among(&candidates, &self.thresholds),
+            },
+            false => decide(&candidates, trust, &self.thresholds),
+        };
         Judgement {
             confidence: if candidates.first().is_some_and(|best| is_chat(best.kind)) {
                 trust.chat
@@ -169,7 +189,7 @@ impl Matcher {
 
     /// Takes a question apart and scores it.
     pub(super) fn view(&self, question: &str) -> Viewed {
-        let text = self.normaliser.without_fillers(&self.normaliser.normalise(question));
+        let text = self.normaliser.essence(question);
         let reading = Reading::of(&text);
         let counts = self.vocabulary.count(&reading);
         let look = self.model.look(&self.vocabulary, &counts, Some(&reading));
@@ -198,6 +218,28 @@ impl Matcher {
     }
 
     /// What to think of a question that is word for word an utterance of a class.
+    /// An utterance of several scenarios: one of them is meant for certain, and which is open.
+    fn undecided(viewed: &Viewed, classes: &[usize]) -> (Vec<f32>, Trust) {
+        let of = |class: usize| viewed.look.probabilities.get(class).copied().unwrap_or_default();
+        let total: f32 = classes.iter().map(|class| of(*class)).sum();
+        let mut probabilities = vec![0.0; viewed.look.probabilities.len()];
+        for class in classes {
+            probabilities
+                .get_mut(*class)
+                .into_iter()
+                .for_each(|place| *place = of(*class) / total.max(f32::MIN_POSITIVE));
+        }
+        let best = 1.0 / classes.len().max(1) as f32;
+        (
+            probabilities,
+            Trust {
+                best,
+                options: KNOWN_UTTERANCE,
+                chat: 0.0,
+            },
+        )
+    }
+
     fn certain(&self, class: usize) -> (Vec<f32>, Trust) {
         let probabilities = (0..self.ids.len())
             .map(|other| if other == class { 1.0 } else { 0.0 })
@@ -235,7 +277,8 @@ impl Matcher {
     }
 }
 
-/// How much each utterance counts: classes with many utterances count a little less each, so that none swallows the rest.
+/// How much each utterance counts: classes with many utterances count a little less each, so that none swallows the rest, and an
+/// utterance of several classes counts for each in part.
 fn lessons(
     vocabulary: &Vocabulary,
     kinds: &[ClassKind],
@@ -257,27 +300,46 @@ fn lessons(
         };
         of_kind * (mean / size).powf(recipe.balance)
     };
+    let owners = owners_of(utterances);
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     let pairs = readings.iter().zip(utterances);
     pairs
-        .map(|(reading, (_, class))| Lesson {
-            class: *class,
-            counts: vocabulary.count(reading),
-            weight: weight_of(*class),
+        .map(|(reading, (text, class))| {
+            let meant = owners.get(&bare(text)).cloned().unwrap_or_default();
+            let share = 1.0 / meant.len().max(1) as f32;
+            let next = numbers.len();
+            let text = *numbers.entry(bare(text)).or_insert(next);
+            Lesson {
+                class: *class,
+                text,
+                meant,
+                counts: vocabulary.count(reading),
+                weight: weight_of(*class) * share,
+                share,
+            }
         })
         .collect()
 }
 
-/// Utterances that belong to one class only, without their punctuation.
-pub(super) fn known_utterances(utterances: &[(String, usize)]) -> HashMap<String, usize> {
-    let mut owners: HashMap<String, Option<usize>> = HashMap::new();
+/// The classes of every utterance, by its letters.
+fn owners_of(utterances: &[(String, usize)]) -> HashMap<String, Vec<usize>> {
+    let mut owners: HashMap<String, Vec<usize>> = HashMap::new();
     for (text, class) in utterances {
-        let owner = owners.entry(bare(text)).or_insert(Some(*class));
-        *owner = owner.filter(|owner| owner == class);
+        let classes = owners.entry(bare(text)).or_default();
+        if !classes.contains(class) {
+            classes.push(*class);
+        }
     }
     owners
-        .into_iter()
-        .filter_map(|(text, owner)| Some((text, owner?)))
-        .collect()
+}
+
+/// Utterances by their letters, with the class, or the scenarios among which they leave open which is meant.
+pub(super) fn known_utterances(utterances: &[(String, usize)], kinds: &[ClassKind]) -> HashMap<String, Vec<usize>> {
+    let mut owners = owners_of(utterances);
+    let is_of_scenario = |class: &usize| kinds.get(*class).copied().is_some_and(is_scenario);
+    // What a scenario shares with small talk or another subject tells nothing for certain.
+    owners.retain(|_, classes| classes.len() == 1 || classes.iter().all(is_of_scenario));
+    owners
 }
 
 /// A text without punctuation and spaces; a text of nothing but punctuation stays.

@@ -1,6 +1,6 @@
 //! A question and a catalogue to a decision: answer, ask back or refuse, with the evidence for it.
 //!
-//! In the order a question takes: [`normalise`] gives it one spelling, [`reading`] takes it apart into n-grams of
+//! In the order a question takes: [`denial`] drops what is not the matter, [`normalise`] gives it one spelling, [`reading`] takes it apart into n-grams of
 //! characters, sounds and words, [`vocabulary`] weighs them, [`classifier`] scores every class, [`confidence`] says
 //! how far to trust that, [`decision`] picks the move. [`model`] and [`calibration`] learn all of it from a
 //! [`TrainingSet`]; [`matcher`] holds it together.
@@ -10,6 +10,7 @@ mod calibration;
 mod classifier;
 mod confidence;
 mod decision;
+mod denial;
 mod explain;
 mod matcher;
 mod model;

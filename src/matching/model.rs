@@ -41,8 +41,14 @@ impl Default for Recipe {
 #[derive(Debug, Clone)]
 pub(super) struct Lesson {
     pub(super) class: usize,
+    /// Number of the text; the same for all classes that have it.
+    pub(super) text: usize,
+    /// All classes that have this utterance; each has a lesson of its own.
+    pub(super) meant: Vec<usize>,
     pub(super) counts: Counts,
     pub(super) weight: f32,
+    /// One divided by how many classes have this utterance.
+    pub(super) share: f32,
 }
 
 /// What is learnt from a selection of utterances.

@@ -2,6 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::denial::Denials;
 use super::numbers;
 use super::rewriter::Rewriter;
 use super::traditional::CharacterTable;
@@ -15,15 +16,22 @@ pub(super) struct Normaliser {
     characters: CharacterTable,
     aliases: Rewriter,
     fillers: Rewriter,
+    denials: Denials,
 }
 
 impl Normaliser {
-    /// Aliases and fillers may be written in any spelling themselves.
-    pub(super) fn new(characters: CharacterTable, aliases: &[(String, String)], fillers: &[String]) -> Self {
+    /// Aliases, fillers and denials may be written in any spelling themselves.
+    pub(super) fn new(
+        characters: CharacterTable,
+        aliases: &[(String, String)],
+        fillers: &[String],
+        denials: &[String],
+    ) -> Self {
         let mut normaliser = Self {
             characters,
             aliases: Rewriter::default(),
             fillers: Rewriter::default(),
+            denials: Denials::default(),
         };
         normaliser.aliases = Rewriter::new(
             aliases
@@ -35,7 +43,18 @@ impl Normaliser {
                 .iter()
                 .map(|filler| (normaliser.normalise(filler), String::new())),
         );
+        normaliser.denials = Denials::new(denials.iter().map(|denial| normaliser.characters_of(denial)));
         normaliser
+    }
+
+    /// What of a text goes into matching: its one spelling without what it denies and without fillers.
+    pub(super) fn essence(&self, text: &str) -> String {
+        self.without_fillers(&self.asserted(text))
+    }
+
+    /// The one spelling of what a text does not deny.
+    pub(super) fn asserted(&self, text: &str) -> String {
+        self.normalise(&self.denials.strip(&self.characters_of(text)))
     }
 
     /// The text in its one spelling, with aliases replaced by their meaning. Punctuation is kept.
@@ -48,7 +67,7 @@ impl Normaliser {
     }
 
     /// A normalised text without its fillers; a text of nothing but fillers stays whole.
-    pub(super) fn without_fillers(&self, normalised: &str) -> String {
+    fn without_fillers(&self, normalised: &str) -> String {
         let stripped = self.fillers.rewrite(normalised);
         if stripped.chars().any(char::is_alphanumeric) {
             tidy(stripped.chars())
@@ -59,6 +78,11 @@ impl Normaliser {
 
     /// Everything that does not need the lexicon.
     fn spell(&self, text: &str) -> String {
+        numbers::with_digits(&tidy(self.characters_of(text).chars()))
+    }
+
+    /// One width, case and script; a space between Han characters becomes a line break, because people use it as a comma.
+    fn characters_of(&self, text: &str) -> String {
         let characters = text
             .chars()
             .take(LONGEST_QUESTION)
@@ -66,7 +90,15 @@ impl Normaliser {
             .flat_map(char::to_lowercase)
             .take(LONGEST_QUESTION)
             .map(|character| self.characters.simplify(character));
-        numbers::with_digits(&tidy(characters))
+        let mut spelled: String = String::with_capacity(text.len());
+        let mut characters = characters.peekable();
+        while let Some(character) = characters.next() {
+            let between_han = character == ' '
+                && spelled.chars().next_back().is_some_and(is_han)
+                && characters.peek().copied().is_some_and(is_han);
+            spelled.push(if between_han { '\n' } else { character });
+        }
+        spelled
     }
 
     pub(super) fn characters(&self) -> &CharacterTable {
@@ -155,7 +187,7 @@ mod tests {
             .map(|(typed, meaning)| (typed.to_string(), meaning.to_string()))
             .collect();
         let fillers: Vec<_> = ["请问", "一下", "please"].map(String::from).to_vec();
-        Normaliser::new(CharacterTable::from_dictionary(), &aliases, &fillers)
+        Normaliser::new(CharacterTable::from_dictionary(), &aliases, &fillers, &[])
     }
 
     #[track_caller]

@@ -105,6 +105,7 @@ fn knowledge() -> TrainingSet {
             .map(|(typed, meaning)| (typed.to_string(), meaning.to_string()))
             .collect(),
         fillers: ["请问", "一下", "啊"].map(String::from).to_vec(),
+        denials: vec!["不是".into()],
     }
 }
 
@@ -265,17 +266,8 @@ fn small_knowledge_is_no_trouble() {
 }
 
 #[test]
-fn an_utterance_in_the_wrong_place_is_found() {
-    let mut set = knowledge();
-    set.classes[0].utterances.push("群满了拉不进人".into());
-    let misplaced = Matcher::train(&set).misplaced_utterances(&set);
-    assert!(
-        misplaced
-            .iter()
-            .all(|(_, _, winner)| winner == "group-full" || winner == "throttled")
-    );
-    assert_eq!(misplaced.len(), 1);
-    assert!(matcher().misplaced_utterances(&knowledge()).is_empty());
+fn utterances_in_their_place_are_not_complained_about() {
+    assert_eq!(matcher().misplaced_utterances(&knowledge()), []);
 }
 
 #[test]
@@ -350,4 +342,31 @@ proptest! {
         cache[at..at + bytes.len()].copy_from_slice(&bytes);
         let _ = Matcher::from_bytes(&cache);
     }
+}
+
+#[test]
+fn a_question_of_several_scenarios_is_asked_back_about() {
+    let mut set = knowledge();
+    for class in set.classes.iter_mut().take(3) {
+        class.utterances.push("账号出问题了".into());
+    }
+    let matcher = Matcher::train(&set);
+    let judgement = matcher.judge("账号出问题了！");
+    let Decision::AskBack { options } = &judgement.decision else {
+        panic!("{judgement:?}")
+    };
+    let mut options = options.clone();
+    options.sort();
+    assert_eq!(options, ["group-full", "permanent", "throttled"]);
+    assert!(matcher.misplaced_utterances(&set).is_empty());
+    let cached = Matcher::from_bytes(&matcher.to_bytes()).unwrap();
+    assert_eq!(cached.judge("账号出问题了！"), judgement);
+}
+
+#[test]
+fn what_is_denied_does_not_decide() {
+    let matcher = Matcher::train(&knowledge());
+    let scenario = |question: &str| matcher.judge(question).candidates[0].id.clone();
+    assert_eq!(scenario("不是永久封号，是群满了拉不进人"), "group-full");
+    assert_eq!(scenario("不是群满了，是微信被永久封号"), "permanent");
 }

@@ -1,9 +1,9 @@
-//! What the matcher learns from: classes with their utterances, aliases and fillers.
+//! What the matcher learns from: classes with their utterances, aliases, fillers and denials.
 
 use sha2::{Digest, Sha256};
 
 /// Raised whenever the same training set would give another matcher, so that old caches are not used.
-const MATCHER_VERSION: u32 = 2;
+const MATCHER_VERSION: u32 = 3;
 
 /// What a class stands for, which decides what happens when it wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -33,12 +33,14 @@ pub struct Class {
 /// Everything the matcher is trained from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrainingSet {
-    /// All classes, in a stable order.
+    /// All classes, in a stable order. An utterance that stands in several of them leaves open which is meant.
     pub classes: Vec<Class>,
     /// Pairs of (as typed, meaning): `vx` means `微信`.
     pub aliases: Vec<(String, String)>,
     /// Words that carry no meaning: `请问`, `麻烦`.
     pub fillers: Vec<String>,
+    /// Words that begin what is not the matter: `不是`, `没违规`.
+    pub denials: Vec<String>,
 }
 
 impl TrainingSet {
@@ -58,8 +60,10 @@ impl TrainingSet {
             add_text(&mut digest, typed);
             add_text(&mut digest, meaning);
         }
-        add_count(&mut digest, self.fillers.len());
-        self.fillers.iter().for_each(|text| add_text(&mut digest, text));
+        for words in [&self.fillers, &self.denials] {
+            add_count(&mut digest, words.len());
+            words.iter().for_each(|text| add_text(&mut digest, text));
+        }
         digest.finalize().into()
     }
 }
