@@ -15,7 +15,10 @@ const QUESTIONS: [(&str, &str); 6] = [
     ("short", "加不了人咋整"),
     ("usual", "今天加客户加太快被限制了，多久能恢复正常啊"),
     ("pinyin", "jia haoyou tai pinfan le zenmeban ne"),
-    ("english", "my wechat account is restricted since monday, how long will it take"),
+    (
+        "english",
+        "my wechat account is restricted since monday, how long will it take",
+    ),
     ("outside", "公司打印机连不上网了谁能修一下"),
     (
         "long",
@@ -51,9 +54,13 @@ fn starting(criterion: &mut Criterion) {
     let bytes = assistant.matcher.to_bytes();
     let mut group = criterion.benchmark_group("start");
     group.sample_size(10);
-    group.bench_function("read files", |bencher| bencher.iter(|| read_directory(Path::new("knowledge")).is_ok()));
+    group.bench_function("read files", |bencher| {
+        bencher.iter(|| read_directory(Path::new("knowledge")).is_ok())
+    });
     group.bench_function("train", |bencher| bencher.iter(|| Matcher::train(black_box(&set))));
-    group.bench_function("matcher from cache", |bencher| bencher.iter(|| Matcher::from_bytes(black_box(&bytes)).is_ok()));
+    group.bench_function("matcher from cache", |bencher| {
+        bencher.iter(|| Matcher::from_bytes(black_box(&bytes)).is_ok())
+    });
     group.finish();
 }
 

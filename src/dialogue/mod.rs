@@ -8,6 +8,8 @@ mod compose;
 mod language;
 mod session;
 mod step;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use assistant::{Assistant, MatcherCache, NoCache, training_set};

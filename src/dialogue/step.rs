@@ -10,7 +10,7 @@ use super::language::language_of;
 use super::session::{Action, Attachment, DecisionKind, Event, Reply, Session, State, Understanding};
 use super::words::Choice;
 use crate::knowledge::{IntentKind, Language, Scenario, SlotEffect, TextKey};
-use crate::matching::{Decision, Judgement};
+use crate::matching::{ClassKind, Decision, Judgement};
 
 /// China has one time zone and no daylight saving time.
 const CHINA: Offset = Offset::constant(8);
@@ -26,6 +26,9 @@ const SHORT_REPLY: usize = 16;
 
 /// A scenario that a slot value leads to must be at least this probable to be answered instead.
 const PLAUSIBLE_TARGET: f32 = 0.05;
+
+/// A message of fewer characters is a word in reply rather than a sentence of its own.
+const SHORTEST_SENTENCE: usize = 5;
 
 /// From this confidence on, a question about another scenario changes the subject even if it also names a slot value.
 const SURE: f32 = 0.8;
@@ -331,17 +334,28 @@ impl<'a> Turn<'a> {
         ) {
             return self.question(alone);
         }
+        if let Some(scenario) = self.option_named(options) {
+            return self.answer(scenario, self.slots_in(scenario, question), 1.0);
+        }
+        let is_new_question = matches!(alone.decision, Decision::AskBack { .. });
+        // A welcome asks nothing, so whatever follows it stands for itself.
+        if question.is_empty() || (!is_new_question && self.is_another_subject(&alone)) {
+            return self.question(alone);
+        }
         let together = self.judge(&format!("{question} {}", self.text));
-        if let Some(scenario) = self
-            .option_answered(&together, options)
-            .or_else(|| self.option_named(options))
-        {
-            return self.answer(scenario, self.slots_in(scenario, question), together.confidence);
+        match self.option_answered(&together, options) {
+            Some(scenario) => self.answer(scenario, self.slots_in(scenario, question), together.confidence),
+            None if is_new_question => self.question(alone),
+            None => self.missed(question, options, misses),
         }
-        match alone.decision {
-            Decision::AskBack { .. } => self.question(alone),
-            _ => self.missed(question, options, misses),
-        }
+    }
+
+    /// Whether the message is about something else altogether, and not just too short to be understood by itself.
+    fn is_another_subject(&self, judgement: &Judgement) -> bool {
+        let best = judgement.candidates.first();
+        let is_outside = best.is_some_and(|best| best.kind == ClassKind::Outside && best.probability >= SURE);
+        let is_whole_sentence = self.normalised.chars().count() >= SHORTEST_SENTENCE;
+        is_outside && is_whole_sentence && judgement.decision == Decision::Refuse
     }
 
     fn option_answered(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
@@ -453,7 +467,8 @@ impl<'a> Turn<'a> {
     /// A slot value said in words, unless the message is clearly about something else.
     fn slot_in_passing(&self, scenario: &'a Scenario, known: &KnownSlots, judgement: &Judgement) -> Option<Outcome> {
         let another = matches!(&judgement.decision, Decision::Answer { scenario: other } if *other != scenario.id);
-        if (another && judgement.confidence >= SURE) || self.normalised.chars().count() > SHORT_REPLY {
+        let is_new_question = (another && judgement.confidence >= SURE) || self.is_another_subject(judgement);
+        if is_new_question || self.normalised.chars().count() > SHORT_REPLY {
             return None;
         }
         let mut named = self.slots_named(scenario).into_iter();

@@ -99,7 +99,7 @@ fn examine(
 ) -> Option<Examined> {
     let look = model.look(vocabulary, &lesson.counts, None);
     let outcome = |class: usize, right: bool| Outcome {
-        facts: model.facts(&lesson.counts, &look, class),
+        facts: model.facts(&lesson.counts, &look, class, kinds),
         right,
         weight,
     };

@@ -1,7 +1,7 @@
 //! From what a decision looks like to the probability that it is right.
 
 /// How many facts are looked at.
-pub(super) const FACTS: usize = 6;
+pub(super) const FACTS: usize = 8;
 
 /// What is known about a decision before its outcome is known.
 pub(super) type Facts = [f32; FACTS];

@@ -22,7 +22,7 @@ impl Default for Thresholds {
     fn default() -> Self {
         Self {
             answer: 0.45,
-            ask_back: 0.3,
+            ask_back: 0.5,
             smalltalk: 0.4,
             plausible: 0.1,
             options: 3,

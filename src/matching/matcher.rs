@@ -132,7 +132,7 @@ impl Matcher {
         let (probabilities, trust) = match known {
             Some([class]) => self.certain(*class),
             Some(classes) => Self::undecided(&viewed, classes),
-            None if viewed.counts.known.is_empty() => (
+            None if viewed.counts.known.is_empty() || is_number(&viewed.text) => (
                 Vec::new(),
                 Trust {
                     best: 0.0,
@@ -205,7 +205,7 @@ impl Matcher {
         let of = |wanted, confidence: &Confidence| {
             let best = rank(&viewed.look.probabilities, &self.kinds, wanted).first().copied();
             best.map_or(0.0, |class| {
-                confidence.of(&self.model.facts(&viewed.counts, &viewed.look, class))
+                confidence.of(&self.model.facts(&viewed.counts, &viewed.look, class, &self.kinds))
             })
         };
         let best = of(is_scenario, &self.calibration.best);
@@ -340,6 +340,12 @@ pub(super) fn known_utterances(utterances: &[(String, usize)], kinds: &[ClassKin
     // What a scenario shares with small talk or another subject tells nothing for certain.
     owners.retain(|_, classes| classes.len() == 1 || classes.iter().all(is_of_scenario));
     owners
+}
+
+/// A number by itself means something only in a conversation.
+fn is_number(text: &str) -> bool {
+    text.chars()
+        .all(|character| character.is_numeric() || character.is_ascii_punctuation())
 }
 
 /// A text without punctuation and spaces; a text of nothing but punctuation stays.

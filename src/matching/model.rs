@@ -3,6 +3,7 @@
 use super::classifier::{Classifier, Example, Schedule, softmax};
 use super::confidence::Facts;
 use super::reading::{Reading, View};
+use super::training_set::ClassKind;
 use super::vocabulary::{Counts, Rarity, Vector, Vocabulary};
 
 /// The choices that shape training. They were made by experiment; the history says which.
@@ -115,12 +116,21 @@ impl Model {
     }
 
     /// What tells whether a class is the right one.
-    pub(super) fn facts(&self, counts: &Counts, look: &Look, class: usize) -> Facts {
+    pub(super) fn facts(&self, counts: &Counts, look: &Look, class: usize, kinds: &[ClassKind]) -> Facts {
         let probability = look.probabilities.get(class).copied().unwrap_or_default();
         let rival = (0..).zip(&look.probabilities).filter(|(other, _)| *other != class);
         let rival = rival.map(|(_, probability)| *probability).fold(0.0, f32::max);
         let (own, anyone) = self.owners.coverage(counts, &self.rarity, class);
         let mass = look.vector.mass.max(1e-6);
+        let of_kind = |wanted: ClassKind| {
+            let pairs = kinds.iter().zip(&look.probabilities);
+            pairs
+                .filter(|(kind, _)| **kind == wanted)
+                .map(|(_, probability)| *probability)
+                .sum::<f32>()
+        };
+        // Whether it is about the subject at all is another question than which scenario it is.
+        let (subject, outside) = (of_kind(ClassKind::Scenario), of_kind(ClassKind::Outside));
         [
             logit(probability),
             look.scores.get(class).copied().unwrap_or_default(),
@@ -128,6 +138,8 @@ impl Model {
             (probability + 1e-6).ln() - (rival + 1e-6).ln(),
             anyone / mass,
             (1.0 + mass).ln(),
+            logit(subject),
+            (subject + 1e-6).ln() - (outside + 1e-6).ln(),
         ]
     }
 }
@@ -163,7 +175,7 @@ fn fit(
 }
 
 fn logit(probability: f32) -> f32 {
-    ((probability + 1e-6) / (1.0 - probability + 1e-6)).ln()
+    ((probability + 1e-6) / (1.0 - probability + 1e-6).max(1e-6)).ln()
 }
 
 /// Which classes' utterances hold a feature: one bit each.

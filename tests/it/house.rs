@@ -124,3 +124,31 @@ fn readme_names_only_files_that_exist() {
         }
     }
 }
+
+/// Letters and digits of a text, so that punctuation makes no difference.
+fn bare(text: &str) -> String {
+    text.chars()
+        .filter(|character| character.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[test]
+fn no_development_question_is_an_utterance() {
+    let files = ["knowledge", "knowledge/scenarios"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let texts = files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let knowledge: Vec<String> = texts.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let quoted: std::collections::HashSet<String> =
+        knowledge.iter().flat_map(|text| text.split('"')).map(bare).collect();
+    let development = fs::read_to_string("knowledge/eval/development.tsv").unwrap();
+    let questions = development.lines().skip(1).filter_map(|line| line.split('\t').next());
+    let repeated: Vec<&str> = questions.filter(|question| quoted.contains(&bare(question))).collect();
+    assert!(
+        repeated.is_empty(),
+        "development questions that are taught measure nothing: {repeated:?}"
+    );
+}
