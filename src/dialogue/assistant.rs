@@ -209,10 +209,7 @@ fn answers_too_long(catalogue: &Catalogue) -> Vec<Problem> {
 }
 
 fn too_long(scenario: &Scenario, language: Language, known: &KnownSlots, bytes: usize) -> Problem {
-    let key = match language {
-        Language::Chinese => "zh",
-        Language::English => "en",
-    };
+    let key = language.tag();
     let variant = match known.is_empty() {
         true => String::new(),
         false => format!(

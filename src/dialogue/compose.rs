@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
+use super::script::in_traditional_characters;
 use super::session::{Reply, ReplyOption};
 use crate::knowledge::{Catalogue, Language, Scenario, Section, SectionText, Sections, Slot, SlotEffect, TextKey};
 
@@ -118,6 +119,25 @@ impl Composer<'_> {
         }
     }
 
+    /// A reply in the characters of the language.
+    pub(super) fn in_characters(&self, reply: Reply) -> Reply {
+        let option = |option: ReplyOption| ReplyOption {
+            label: self.written(&option.label),
+            ..option
+        };
+        Reply {
+            text: self.written(&reply.text),
+            options: reply.options.into_iter().map(option).collect(),
+        }
+    }
+
+    fn written(&self, text: &str) -> String {
+        match self.language {
+            Language::TraditionalChinese => in_traditional_characters(text),
+            Language::Chinese | Language::English => text.to_owned(),
+        }
+    }
+
     /// A reply as plain text: options become numbered lines.
     pub fn as_plain_text(&self, reply: &Reply) -> String {
         if reply.options.is_empty() {
@@ -128,7 +148,7 @@ impl Composer<'_> {
             let values = [("number", &*format!("{number}")), ("label", option.label.as_str())];
             lines.push(self.catalogue.texts.say(TextKey::Option, self.language, &values));
         }
-        lines.push(self.text(TextKey::HowToChoose));
+        lines.push(self.written(&self.text(TextKey::HowToChoose)));
         lines.join("\n")
     }
 
@@ -172,7 +192,7 @@ impl Composer<'_> {
         let topics = sections.keys().map(|section| texts.topic(*section, self.language));
         let topics: Vec<&str> = topics.filter(|topic| !topic.is_empty()).collect();
         let separator = match self.language {
-            Language::Chinese => "、",
+            Language::Chinese | Language::TraditionalChinese => "、",
             Language::English => ", ",
         };
         let topics = topics.join(separator);
@@ -209,7 +229,7 @@ impl Composer<'_> {
 /// `11月25日 周三` as `11月25日（周三）`.
 fn bracketed(day: &str, language: Language) -> String {
     match (language, day.split_once(' ')) {
-        (Language::Chinese, Some((date, weekday))) => format!("{date}（{weekday}）"),
+        (Language::Chinese | Language::TraditionalChinese, Some((date, weekday))) => format!("{date}（{weekday}）"),
         _ => day.to_owned(),
     }
 }

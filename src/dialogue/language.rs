@@ -2,9 +2,15 @@
 
 use crate::knowledge::Language;
 
-/// English for words in Latin letters only, unless they are pinyin; Chinese as soon as one Chinese character occurs; `None` where
-/// the text does not tell (digits, emoji).
-pub(super) fn language_of(text: &str, is_pinyin: impl FnOnce() -> bool) -> Option<Language> {
+/// Chinese as soon as one Chinese character occurs, in traditional characters if one of them is; English for words in Latin letters only, unless they are pinyin; `None` where the text does not tell (digits, emoji).
+pub(super) fn language_of(
+    text: &str,
+    is_traditional: impl Fn(char) -> bool,
+    is_pinyin: impl FnOnce() -> bool,
+) -> Option<Language> {
+    if text.chars().any(is_traditional) {
+        return Some(Language::TraditionalChinese);
+    }
     if text.chars().any(is_han) {
         return Some(Language::Chinese);
     }
@@ -26,9 +32,11 @@ mod tests {
 
     #[test]
     fn one_chinese_character_makes_it_chinese() {
-        assert_eq!(language_of("account被ban", || false), Some(Language::Chinese));
-        assert_eq!(language_of("my account is banned", || false), Some(Language::English));
-        assert_eq!(language_of("zenme shensu", || true), Some(Language::Chinese));
-        assert_eq!(language_of("2", || false), None);
+        let language = |text: &str| language_of(text, |letter| letter == '號', || text.starts_with("zenme"));
+        assert_eq!(language("account被ban"), Some(Language::Chinese));
+        assert_eq!(language("帳號被封"), Some(Language::TraditionalChinese));
+        assert_eq!(language("my account is banned"), Some(Language::English));
+        assert_eq!(language("zenme shensu"), Some(Language::Chinese));
+        assert_eq!(language("2"), None);
     }
 }

@@ -6,6 +6,7 @@
 mod assistant;
 mod compose;
 mod language;
+mod script;
 mod session;
 mod step;
 #[cfg(test)]

@@ -36,6 +36,16 @@ const SURE: f32 = 0.8;
 impl Assistant {
     /// Takes one event and says what to do and what to remember.
     pub fn step(&self, session: Session, event: &Event, now: Timestamp) -> (Session, Vec<Action>) {
+        let (session, actions) = self.stepped(session, event, now);
+        let composer = self.composer(session.language, now);
+        let in_characters = |action| match action {
+            Action::Reply(reply) => Action::Reply(composer.in_characters(reply)),
+            other => other,
+        };
+        (session, actions.into_iter().map(in_characters).collect())
+    }
+
+    fn stepped(&self, session: Session, event: &Event, now: Timestamp) -> (Session, Vec<Action>) {
         let today = today_in_china(now);
         match event {
             Event::Entered => self.entered(session, today),
@@ -126,7 +136,8 @@ struct Turn<'a> {
 impl<'a> Turn<'a> {
     fn new(assistant: &'a Assistant, session: Session, text: &'a str, today: Date) -> Self {
         let is_pinyin = || assistant.matcher.is_typed_in_pinyin(text);
-        let language = language_of(text, is_pinyin).unwrap_or(session.language);
+        let language =
+            language_of(text, |letter| assistant.matcher.is_traditional(letter), is_pinyin).unwrap_or(session.language);
         let composer = assistant.composer_on(language, today);
         let normalised = assistant.matcher.normalise(text);
         Self {

@@ -193,6 +193,14 @@ fn english_is_answered_in_english_and_so_is_what_follows() {
 }
 
 #[test]
+fn traditional_characters_are_answered_in_traditional_characters_and_so_is_what_follows() {
+    check_said(&["微信帳號被永久封號了怎麼辦"], "怎麼回事");
+    check_said(&["進不了群"], "回覆數字就行");
+    check_said(&["進不了群", "1"], "現在這樣做");
+    check_said(&["進不了群", "1", "谢谢，我换个号再问：加好友太频繁被限了"], "怎么回事");
+}
+
+#[test]
 fn pinyin_is_answered_in_chinese() {
     check_said(&["jia haoyou tai pinfan le"], "怎么回事");
 }

@@ -2,11 +2,13 @@
 
 /// Language of a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Language {
     /// Simplified Chinese; also the answer to mixed questions.
     #[default]
     Chinese,
+    /// Chinese in traditional characters, for those who write them.
+    TraditionalChinese,
     /// English, for questions without any Chinese.
     English,
 }
@@ -20,11 +22,22 @@ pub struct Bilingual<T> {
     pub en: T,
 }
 
+impl Language {
+    /// The language's tag in records (BCP 47).
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Chinese => "zh",
+            Self::TraditionalChinese => "zh-Hant",
+            Self::English => "en",
+        }
+    }
+}
+
 impl<T> Bilingual<T> {
     /// The one in `language`.
     pub fn get(&self, language: Language) -> &T {
         match language {
-            Language::Chinese => &self.zh,
+            Language::Chinese | Language::TraditionalChinese => &self.zh,
             Language::English => &self.en,
         }
     }

@@ -163,6 +163,11 @@ impl Matcher {
         }
     }
 
+    /// Whether a character is a traditional one that has a simplified form.
+    pub fn is_traditional(&self, character: char) -> bool {
+        self.normaliser.characters().simplify(character) != character
+    }
+
     /// Whether a text is Chinese typed in pinyin, with hardly anything else in it.
     pub fn is_typed_in_pinyin(&self, text: &str) -> bool {
         self.view(text).reading.is_typed_pinyin()

@@ -11,7 +11,6 @@ pub use clock::{ConversationClock, NOW_VARIABLE};
 
 use crate::channels::app::{Heard, heard, reply_text};
 use crate::dialogue::{Action, Assistant, Event, Session, Understanding};
-use crate::knowledge::Language;
 use crate::protocol::{DeduplicationKey, IncomingMessage, TextReply, WireFormat};
 use crate::store::{ConversationKey, MessageKey, QuestionRecord, Step, Store, StoreError};
 
@@ -144,14 +143,10 @@ impl Turn {
             Event::Text(text) => text.clone(),
             Event::Entered | Event::Attachment(_) => String::new(),
         };
-        let language = match understanding.language {
-            Language::Chinese => "zh",
-            Language::English => "en",
-        };
         QuestionRecord {
             asked_at: Timestamp::now(),
             text,
-            language: language.to_owned(),
+            language: understanding.language.tag().to_owned(),
             decision: understanding.decision.name().to_owned(),
             scenarios: understanding.scenarios.clone(),
             confidence: understanding.confidence,

@@ -70,7 +70,7 @@ pub struct QuestionRecord {
     pub asked_at: Timestamp,
     /// As it was written.
     pub text: String,
-    /// `zh` or `en`.
+    /// `zh`, `zh-Hant` or `en`.
     pub language: String,
     /// `answer`, `ask_back`, `refuse`, `smalltalk` or `human`.
     pub decision: String,
