@@ -2,7 +2,7 @@
 //!
 //! The bytes carry a mark, a version and a checksum; whatever does not fit is refused with a reason and never trusted.
 
-use super::calibration::Calibration;
+use super::calibration::{Calibration, Trustworthiness};
 use super::classifier::Classifier;
 use super::confidence::{Confidence, FACTS};
 use super::decision::Thresholds;
@@ -91,9 +91,11 @@ impl Matcher {
         body.list(self.model.owners.bits(), |body, bits| body.long(*bits));
         body.classifier(&self.model.classifier);
         body.classifier(&self.model.by_sound);
-        body.confidence(&self.calibration.best);
-        body.confidence(&self.calibration.options);
-        body.confidence(&self.calibration.chat);
+        for trustworthiness in [&self.calibration.of_everything, &self.calibration.of_sound] {
+            body.confidence(&trustworthiness.best);
+            body.confidence(&trustworthiness.options);
+            body.confidence(&trustworthiness.chat);
+        }
     }
 }
 
@@ -107,11 +109,14 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     let utterances = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let vocabulary = Vocabulary::from_pairs(reader.list(|reader| Ok((reader.long()?, reader.byte()?)))?);
     let model = read_model(reader, kinds.len())?;
-    let calibration = Calibration {
-        best: reader.confidence()?,
-        options: reader.confidence()?,
-        chat: reader.confidence()?,
+    let mut trustworthiness = || {
+        Ok::<_, CacheError>(Trustworthiness {
+            best: reader.confidence()?,
+            options: reader.confidence()?,
+            chat: reader.confidence()?,
+        })
     };
+    let calibration = Calibration { of_everything: trustworthiness()?, of_sound: trustworthiness()? };
     let normaliser = Normaliser::new(CharacterTable::from_pairs(&characters), &aliases, &fillers, &denials);
     let known = known_utterances(&utterances, &kinds);
     Ok(Matcher {

@@ -5,10 +5,10 @@
 //! the two probabilities are fitted to: that the best scenario is right, and that one of the first few is.
 
 use super::confidence::{Confidence, Outcome};
-use super::model::{Lesson, Model, Recipe};
+use super::model::{Attention, Lesson, Model, Recipe};
 use super::shuffle::Shuffler;
 use super::training_set::ClassKind;
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Counts, Vocabulary};
 
 /// Fixed, so that the same knowledge gives the same probabilities.
 const SEED: u64 = 11;
@@ -19,9 +19,26 @@ const OPTIONS: usize = 3;
 /// From this probability on another scenario clearly wins a held-back utterance.
 const OVERRULED: f32 = 0.8;
 
-/// How far to trust the best scenario, the first few together, and the best kind of small talk.
+/// How far to trust a judgement, by what it goes by: sounds alone tell less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Calibration {
+    pub(super) of_everything: Trustworthiness,
+    pub(super) of_sound: Trustworthiness,
+}
+
+impl Calibration {
+    /// How far to trust a judgement that goes by this.
+    pub(super) fn of(&self, attention: Attention) -> &Trustworthiness {
+        match attention {
+            Attention::Everything => &self.of_everything,
+            Attention::Sound => &self.of_sound,
+        }
+    }
+}
+
+/// How far to trust the best scenario, the first few together, and the best kind of small talk.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Trustworthiness {
     pub(super) best: Confidence,
     pub(super) options: Confidence,
     pub(super) chat: Confidence,
@@ -45,7 +62,7 @@ impl Rehearsal {
     /// Runs the rounds and fits the probabilities.
     pub(super) fn run(vocabulary: &Vocabulary, kinds: &[ClassKind], lessons: &[Lesson], recipe: &Recipe) -> Self {
         let parts = Parts::deal(kinds, lessons, recipe.rounds);
-        let (mut examined, mut overruled) = (Vec::new(), Vec::new());
+        let (mut of_everything, mut of_sound, mut overruled) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..recipe.rounds {
             let is_stranger = |lesson: &Lesson| lesson.meant.iter().any(|class| parts.leaves_out(*class, round));
             let is_held_back = |index: usize| parts.holds_back(index, round);
@@ -55,31 +72,42 @@ impl Rehearsal {
                 .map(|(_, lesson)| lesson)
                 .collect();
             let model = Model::train(vocabulary, kinds.len(), &taught, recipe);
+            let mut examine_both = |lesson: &Lesson, weight: f32| {
+                of_everything.extend(examine(&model, vocabulary, kinds, lesson, &lesson.counts, Attention::Everything, weight));
+                let heard = lesson.counts.of_sound(vocabulary);
+                of_sound.extend(examine(&model, vocabulary, kinds, lesson, &heard, Attention::Sound, weight));
+            };
             // A question that other scenarios share is no stranger's when one of them is left out.
-            for lesson in lessons
-                .iter()
-                .filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1)
-            {
-                examined.extend(examine(&model, vocabulary, kinds, lesson, recipe.stranger_weight));
+            for lesson in lessons.iter().filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1) {
+                examine_both(lesson, recipe.stranger_weight);
             }
             for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
-                examined.extend(examine(&model, vocabulary, kinds, lesson, lesson.share));
+                examine_both(lesson, lesson.share);
                 overruled.extend(overruler(&model, vocabulary, kinds, lesson).map(|winner| (index, winner)));
             }
         }
         let calibration = Calibration {
+            of_everything: Trustworthiness::fit(&of_everything),
+            of_sound: Trustworthiness::fit(&of_sound),
+        };
+        Self { calibration, overruled }
+    }
+}
+
+impl Trustworthiness {
+    fn fit(examined: &[Examined]) -> Self {
+        Self {
             best: Confidence::fit(examined.iter().map(|one| one.best)),
             options: Confidence::fit(examined.iter().map(|one| one.options)),
             chat: Confidence::fit(examined.iter().filter_map(|one| one.chat)),
-        };
-        Self { calibration, overruled }
+        }
     }
 }
 
 /// The scenario that clearly wins a lesson of another one.
 fn overruler(model: &Model, vocabulary: &Vocabulary, kinds: &[ClassKind], lesson: &Lesson) -> Option<usize> {
     let is_of_scenario = |class: usize| kinds.get(class).copied().is_some_and(is_scenario);
-    let look = model.look(vocabulary, &lesson.counts, None);
+    let look = model.look(vocabulary, &lesson.counts, Attention::Everything);
     let mut clear = look
         .probabilities
         .iter()
@@ -95,11 +123,13 @@ fn examine(
     vocabulary: &Vocabulary,
     kinds: &[ClassKind],
     lesson: &Lesson,
+    counts: &Counts,
+    attention: Attention,
     weight: f32,
 ) -> Option<Examined> {
-    let look = model.look(vocabulary, &lesson.counts, None);
+    let look = model.look(vocabulary, counts, attention);
     let outcome = |class: usize, right: bool| Outcome {
-        facts: model.facts(&lesson.counts, &look, class, kinds),
+        facts: model.facts(counts, &look, class, kinds),
         right,
         weight,
     };

@@ -80,10 +80,6 @@ impl Classifier {
         (self.classes, &self.weights, &self.bias)
     }
 
-    pub(super) fn features(&self) -> usize {
-        self.weights.len() / self.stride.max(1)
-    }
-
     /// The score of every class, higher being likelier.
     pub(super) fn scores(&self, entries: &[Entry]) -> Vec<f32> {
         let mut scores = self.bias.clone();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::calibration::{Calibration, Rehearsal, is_chat, is_scenario, rank};
 use super::confidence::Confidence;
 use super::decision::{Candidate, Decision, Judgement, Thresholds, Trust, decide, options_among};
-use super::model::{Lesson, Look, Model, Recipe};
+use super::model::{Attention, Lesson, Look, Model, Recipe};
 use super::normalise::Normaliser;
 use super::reading::Reading;
 use super::traditional::CharacterTable;
@@ -48,6 +48,7 @@ pub struct Matcher {
 pub(super) struct Viewed {
     pub(super) text: String,
     pub(super) reading: Reading,
+    pub(super) attention: Attention,
     pub(super) counts: Counts,
     pub(super) look: Look,
 }
@@ -78,10 +79,9 @@ impl Matcher {
         let kinds: Vec<ClassKind> = set.classes.iter().map(|class| class.kind).collect();
         let lessons = lessons(&vocabulary, &kinds, &readings, &utterances, recipe);
         let all: Vec<&Lesson> = lessons.iter().collect();
-        let mut model = Model::train(&vocabulary, kinds.len(), &all, recipe);
-        model.train_sounds(&vocabulary, kinds.len(), &all, recipe);
+        let model = Model::train(&vocabulary, kinds.len(), &all, recipe);
         let is_convincing = |lesson: &Lesson| {
-            let look = model.look(&vocabulary, &lesson.counts, None);
+            let look = model.look(&vocabulary, &lesson.counts, Attention::Everything);
             look.probabilities
                 .get(lesson.class)
                 .is_some_and(|own| *own >= CONVINCED)
@@ -196,33 +196,42 @@ impl Matcher {
     pub(super) fn view(&self, question: &str) -> Viewed {
         let text = self.normaliser.essence(question);
         let reading = Reading::of(&text);
+        let attention = match reading.is_typed_pinyin() {
+            true => Attention::Sound,
+            false => Attention::Everything,
+        };
         let counts = self.vocabulary.count(&reading);
-        let look = self.model.look(&self.vocabulary, &counts, Some(&reading));
+        let counts = match attention {
+            Attention::Sound => counts.of_sound(&self.vocabulary),
+            Attention::Everything => counts,
+        };
+        let look = self.model.look(&self.vocabulary, &counts, attention);
         Viewed {
             text,
             reading,
+            attention,
             counts,
             look,
         }
     }
 
     fn trust(&self, viewed: &Viewed) -> Trust {
+        let calibration = self.calibration.of(viewed.attention);
         let of = |wanted, confidence: &Confidence| {
             let best = rank(&viewed.look.probabilities, &self.kinds, wanted).first().copied();
             best.map_or(0.0, |class| {
                 confidence.of(&self.model.facts(&viewed.counts, &viewed.look, class, &self.kinds))
             })
         };
-        let best = of(is_scenario, &self.calibration.best);
-        let options = of(is_scenario, &self.calibration.options);
+        let best = of(is_scenario, &calibration.best);
+        let options = of(is_scenario, &calibration.options);
         Trust {
             best,
             options: options.max(best),
-            chat: of(is_chat, &self.calibration.chat),
+            chat: of(is_chat, &calibration.chat),
         }
     }
 
-    /// What to think of a question that is word for word an utterance of a class.
     /// An utterance of several scenarios: one of them is meant for certain, and which is open.
     fn undecided(viewed: &Viewed, classes: &[usize]) -> (Vec<f32>, Trust) {
         let of = |class: usize| viewed.look.probabilities.get(class).copied().unwrap_or_default();
@@ -245,6 +254,7 @@ impl Matcher {
         )
     }
 
+    /// What to think of a question that is word for word an utterance of a class.
     fn certain(&self, class: usize) -> (Vec<f32>, Trust) {
         let probabilities = (0..self.ids.len())
             .map(|other| if other == class { 1.0 } else { 0.0 })

@@ -2,7 +2,7 @@
 
 use super::classifier::{Classifier, Example, Schedule, softmax};
 use super::confidence::Facts;
-use super::reading::{Reading, View};
+use super::reading::View;
 use super::training_set::ClassKind;
 use super::vocabulary::{Counts, Rarity, Vector, Vocabulary};
 
@@ -33,7 +33,7 @@ impl Default for Recipe {
             outside_weight: 1.0,
             smalltalk_weight: 1.0,
             rounds: 5,
-            stranger_weight: 0.3,
+            stranger_weight: 0.2,
         }
     }
 }
@@ -62,6 +62,15 @@ pub(super) struct Model {
     pub(super) owners: Owners,
 }
 
+/// What a model goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attention {
+    /// Characters, sounds and words.
+    Everything,
+    /// Sounds alone, for questions typed in pinyin.
+    Sound,
+}
+
 /// How a question looks to a model.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
@@ -76,33 +85,16 @@ impl Model {
         let texts = lessons.iter().map(|lesson| &lesson.counts);
         let rarity = Rarity::measure(vocabulary.len(), texts, recipe.view_lengths);
         let classifier = fit(vocabulary, &rarity, classes, lessons, recipe, View::all);
+        let by_sound = fit(vocabulary, &rarity, classes, lessons, recipe, View::sounds);
         let owners = Owners::of(vocabulary.len(), classes, lessons);
-        Self {
-            rarity,
-            classifier,
-            by_sound: Classifier::default(),
-            owners,
-        }
-    }
-
-    /// Learns to tell the classes apart by sound alone.
-    pub(super) fn train_sounds(
-        &mut self,
-        vocabulary: &Vocabulary,
-        classes: usize,
-        lessons: &[&Lesson],
-        recipe: &Recipe,
-    ) {
-        self.by_sound = fit(vocabulary, &self.rarity, classes, lessons, recipe, View::sounds);
+        Self { rarity, classifier, by_sound, owners }
     }
 
     /// Weighs a question and scores every class.
-    pub(super) fn look(&self, vocabulary: &Vocabulary, counts: &Counts, reading: Option<&Reading>) -> Look {
-        let sounds_only = reading.is_some_and(Reading::is_typed_pinyin) && self.by_sound.features() > 0;
-        let (classifier, looks_at): (_, fn(u8) -> bool) = if sounds_only {
-            (&self.by_sound, View::sounds)
-        } else {
-            (&self.classifier, View::all)
+    pub(super) fn look(&self, vocabulary: &Vocabulary, counts: &Counts, attention: Attention) -> Look {
+        let (classifier, looks_at): (_, fn(u8) -> bool) = match attention {
+            Attention::Sound => (&self.by_sound, View::sounds),
+            Attention::Everything => (&self.classifier, View::all),
         };
         let vector = self.rarity.weigh(vocabulary, counts, looks_at);
         let scores = classifier.scores(&vector.entries);

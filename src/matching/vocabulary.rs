@@ -15,6 +15,15 @@ pub(super) struct Counts {
     pub(super) unknown: [f32; 3],
 }
 
+impl Counts {
+    /// Of these features, those of sound.
+    pub(super) fn of_sound(&self, vocabulary: &Vocabulary) -> Self {
+        let known = self.known.iter().filter(|(feature, _)| View::sounds(vocabulary.view(*feature)));
+        let [_, unknown, _] = self.unknown;
+        Self { known: known.copied().collect(), unknown: [0.0, unknown, 0.0] }
+    }
+}
+
 /// A text as the classifier sees it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Vector {
