@@ -116,7 +116,10 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
             chat: reader.confidence()?,
         })
     };
-    let calibration = Calibration { of_everything: trustworthiness()?, of_sound: trustworthiness()? };
+    let calibration = Calibration {
+        of_everything: trustworthiness()?,
+        of_sound: trustworthiness()?,
+    };
     let normaliser = Normaliser::new(CharacterTable::from_pairs(&characters), &aliases, &fillers, &denials);
     let known = known_utterances(&utterances, &kinds);
     Ok(Matcher {

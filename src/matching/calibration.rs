@@ -73,12 +73,31 @@ impl Rehearsal {
                 .collect();
             let model = Model::train(vocabulary, kinds.len(), &taught, recipe);
             let mut examine_both = |lesson: &Lesson, weight: f32| {
-                of_everything.extend(examine(&model, vocabulary, kinds, lesson, &lesson.counts, Attention::Everything, weight));
+                of_everything.extend(examine(
+                    &model,
+                    vocabulary,
+                    kinds,
+                    lesson,
+                    &lesson.counts,
+                    Attention::Everything,
+                    weight,
+                ));
                 let heard = lesson.counts.of_sound(vocabulary);
-                of_sound.extend(examine(&model, vocabulary, kinds, lesson, &heard, Attention::Sound, weight));
+                of_sound.extend(examine(
+                    &model,
+                    vocabulary,
+                    kinds,
+                    lesson,
+                    &heard,
+                    Attention::Sound,
+                    weight,
+                ));
             };
             // A question that other scenarios share is no stranger's when one of them is left out.
-            for lesson in lessons.iter().filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1) {
+            for lesson in lessons
+                .iter()
+                .filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1)
+            {
                 examine_both(lesson, recipe.stranger_weight);
             }
             for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {

@@ -4,7 +4,20 @@
 //! else is said.
 
 /// Words that turn from what is not the matter to what is, inside one clause.
-const TURNS: [&str; 6] = ["而是", "只是", "就是", "但是", "是因为", " but "];
+const TURNS: [&str; 12] = [
+    "而是",
+    "只是",
+    "就是",
+    "但是",
+    "是因为",
+    "还是",
+    "怎么",
+    "为什么",
+    "为啥",
+    "咋",
+    " but ",
+    " still ",
+];
 
 /// At least so much must be left, in Han characters or half Latin words, for the rest to stand alone.
 const LEAST_LEFT: usize = 4;
@@ -37,22 +50,24 @@ impl Denials {
         }
     }
 
-    /// What a clause says apart from its denial. A question ("不是24小时就好吗") denies nothing.
+    /// What a clause says apart from its denial. A question without a turn ("不是24小时就好吗") denies nothing.
     fn kept_of(&self, clause: &str) -> String {
-        let is_question =
-            clause.ends_with('?') || clause.trim_end_matches(is_boundary).ends_with(['吗', '么', '嘛', '吧']);
-        let Some(start) = self.start_of_denial(clause).filter(|_| !is_question) else {
+        let Some(start) = self.start_of_denial(clause) else {
             return clause.to_owned();
         };
         let (before, denied) = clause.split_at_checked(start).unwrap_or((clause, ""));
         let turn = TURNS.iter().filter_map(|turn| denied.find(turn)).min();
-        let after = turn.and_then(|turn| denied.get(turn..)).unwrap_or_default();
+        if let Some(after) = turn.and_then(|turn| denied.get(turn..)) {
+            return [before, after].concat();
+        }
+        let is_question =
+            clause.ends_with('?') || clause.trim_end_matches(is_boundary).ends_with(['吗', '么', '嘛', '吧']);
+        if is_question {
+            return clause.to_owned();
+        }
         // What the clause ended with keeps its neighbours apart.
-        let end = denied
-            .chars()
-            .next_back()
-            .filter(|end| after.is_empty() && is_boundary(*end));
-        [before, after].concat() + &end.map(String::from).unwrap_or_default()
+        let end = denied.chars().next_back().filter(|end| is_boundary(*end));
+        before.chars().chain(end).collect()
     }
 
     fn start_of_denial(&self, clause: &str) -> Option<usize> {
@@ -91,7 +106,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let words = ["不是", "没违规", "没被投诉", "not banned"];
+        let words = ["不是", "没违规", "没被投诉", "已经实名", "not banned"];
         assert_eq!(Denials::new(words.map(String::from)).strip(text), expected);
     }
 
@@ -104,6 +119,8 @@ mod tests {
         );
         check("我没违规没被投诉\n群里500人了拉不动", "我\n群里500人了拉不动");
         check("不是封号而是限制加人", "而是限制加人");
+        check("已经实名了还是进不了群", "还是进不了群");
+        check("没被投诉怎么加不了人?", "怎么加不了人?");
         check("not banned, i just cannot add people", ", i just cannot add people");
     }
 

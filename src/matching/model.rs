@@ -87,7 +87,12 @@ impl Model {
         let classifier = fit(vocabulary, &rarity, classes, lessons, recipe, View::all);
         let by_sound = fit(vocabulary, &rarity, classes, lessons, recipe, View::sounds);
         let owners = Owners::of(vocabulary.len(), classes, lessons);
-        Self { rarity, classifier, by_sound, owners }
+        Self {
+            rarity,
+            classifier,
+            by_sound,
+            owners,
+        }
     }
 
     /// Weighs a question and scores every class.

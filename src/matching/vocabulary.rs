@@ -18,9 +18,15 @@ pub(super) struct Counts {
 impl Counts {
     /// Of these features, those of sound.
     pub(super) fn of_sound(&self, vocabulary: &Vocabulary) -> Self {
-        let known = self.known.iter().filter(|(feature, _)| View::sounds(vocabulary.view(*feature)));
+        let known = self
+            .known
+            .iter()
+            .filter(|(feature, _)| View::sounds(vocabulary.view(*feature)));
         let [_, unknown, _] = self.unknown;
-        Self { known: known.copied().collect(), unknown: [0.0, unknown, 0.0] }
+        Self {
+            known: known.copied().collect(),
+            unknown: [0.0, unknown, 0.0],
+        }
     }
 }
 
