@@ -556,7 +556,7 @@ fn no_secret_and_no_word_of_a_user_is_in_the_log() {
     );
     server.post(&forged.query, &forged.body);
     server.deliver(WireFormat::Xml, "canarytext is no XML", 3);
-    server.get("/callback/can\u{1b}ary%0Aforged-line?canarytext");
+    server.get("/callback/can%1Bary%0Aforged-line?canarytext");
     server.assert_logs("reason=\"signature\"");
     server.assert_logs("unreadable");
     server.assert_logs("names no configured app");
