@@ -139,7 +139,7 @@ impl Classifier {
 }
 
 /// An example whose class misses certainty by less teaches nothing.
-const CERTAIN: f32 = 0.003;
+const CERTAIN: f32 = 0.02;
 
 /// Classes differ little in how common they are, so the bias moves slowly.
 const BIAS_RATE: f32 = 0.1;

@@ -27,7 +27,7 @@ impl Default for Recipe {
             epochs: 12,
             rate: 1.0,
             decay: 0.01,
-            rarest: 1,
+            rarest: 2,
             view_lengths: [1.0, 1.0, 1.0],
             balance: 0.5,
             outside_weight: 1.0,
