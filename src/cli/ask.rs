@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Failure, KnowledgeOption, print_line};
 use crate::dialogue::{Action, Assistant, DecisionKind, Event, Reply, ReplyOption, Session, Understanding};
+use crate::matching::ClassKind;
 
 /// Answer one question in the terminal
 #[derive(Args)]
@@ -63,8 +64,15 @@ impl AnsweredQuestion {
     pub(super) fn first(assistant: &Assistant, question: &str, now: Timestamp) -> Self {
         let event = Event::Text(question.to_owned());
         let (_, actions) = assistant.step(Session::default(), &event, now);
-        let (reply, understanding) = reply_and_understanding(actions);
+        let (reply, mut understanding) = reply_and_understanding(actions);
         let composer = assistant.composer(understanding.language, now);
+        // What else it could be, best first, also where nothing is answered.
+        let judged = assistant.matcher.judge(question).candidates.into_iter();
+        let others = judged
+            .filter(|candidate| candidate.kind == ClassKind::Scenario)
+            .map(|candidate| candidate.id);
+        let others: Vec<String> = others.filter(|id| !understanding.scenarios.contains(id)).collect();
+        understanding.scenarios.extend(others);
         Self {
             question: question.to_owned(),
             decision: understanding.decision,

@@ -16,7 +16,8 @@ pub(super) enum LogFormat {
 
 /// Logs to standard error, from `level` on unless `RUST_LOG` says otherwise.
 pub(super) fn start_logging(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

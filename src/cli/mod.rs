@@ -46,7 +46,7 @@ enum Command {
     Chat(chat::Chat),
     /// Measure answers against a file of questions with the right answers
     Evaluate(evaluate::Evaluate),
-    /// Check the knowledge, or count what it holds
+    /// Check, count, import or export knowledge
     #[command(subcommand)]
     Knowledge(knowledge::Knowledge),
     /// Run the WeCom simulator alone, against a server of yours

@@ -171,7 +171,7 @@ fn misplaced_utterances(catalogue: &Catalogue, training: &TrainingSet, matcher: 
     misplaced
         .filter_map(|(class, index, winner)| {
             let scenario = catalogue.scenarios.get(&training.classes.get(class)?.id)?;
-            let utterance = scenario.utterances.get(index)?;
+            let utterance = scenario.utterances.get(index).filter(|_| !scenario.draft)?;
             let message = format!(
                 "`{}` is won by {winner}; move it there, reword it, or add similar ones here",
                 utterance.value

@@ -4,6 +4,7 @@
 //! seen without the matcher or the composer (an utterance that another scenario wins, an answer that is too long) is checked by
 //! [`crate::dialogue::Assistant`].
 
+mod faq;
 mod intents;
 mod language;
 mod lexicon;
@@ -13,6 +14,7 @@ mod workdays;
 
 use std::collections::BTreeMap;
 
+pub use faq::{Faq, FaqEntry, FaqError};
 pub use intents::{AmbiguousQuestions, Intent, IntentKind};
 pub use language::{Bilingual, Language};
 pub use lexicon::{ConversationWords, Lexicon};

@@ -151,10 +151,9 @@ impl Matcher {
             false => decide(&candidates, trust, &self.thresholds),
         };
         Judgement {
-            confidence: if candidates.first().is_some_and(|best| is_chat(best.kind)) {
-                trust.chat
-            } else {
-                trust.best
+            confidence: match decision {
+                Decision::Smalltalk { .. } | Decision::Human => trust.chat,
+                Decision::Answer { .. } | Decision::AskBack { .. } | Decision::Refuse => trust.best,
             },
             confidence_in_options: trust.options,
             is_known_utterance: known.is_some(),

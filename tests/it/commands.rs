@@ -212,3 +212,55 @@ fn help_teaches_by_example() {
     }
     assert!(ran.out.contains("jiefeng ask "), "{}", ran.out);
 }
+
+#[test]
+fn a_list_of_questions_on_any_subject_becomes_knowledge_and_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (list, knowledge, exported) = (path("faq.tsv"), path("knowledge"), path("exported.csv"));
+    let rows = "entry_id\tphrasing\nopen/account\t怎么开户\nopen/account\t开户要什么资料\nopen/account\t想开个户\n\
+                手续费\t手续费多少\n手续费\t交易要收多少钱\n手续费\t佣金怎么算\nclose\t怎么销户\nclose\t不想用了想注销账户\nclose\t\"销户\"流程, 多久\n";
+    std::fs::write(&list, rows).unwrap();
+    let ran = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("3 draft scenarios with 9 utterances"), "{}", ran.out);
+    let ran = run(&["ask", "开户要啥资料呢", "--json", "--knowledge", &knowledge]);
+    let answer: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(answer["scenarios"][0], "open/account");
+    assert_eq!(
+        run(&["knowledge", "export", &exported, "--knowledge", &knowledge]).status,
+        0
+    );
+    let csv = std::fs::read_to_string(&exported).unwrap();
+    assert!(csv.starts_with("entry_id,phrasing\n"), "{csv}");
+    assert!(csv.contains("close,\"\"\"销户\"\"流程, 多久\"\n"), "{csv}");
+    let again = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
+    assert_eq!(again.status, 2);
+    assert!(again.err.contains("is not empty"), "{}", again.err);
+}
+
+#[test]
+fn a_list_that_cannot_be_imported_is_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = directory.path().join("faq.tsv");
+    let knowledge = directory.path().join("knowledge");
+    let import = |text: &str| {
+        std::fs::write(&list, text).unwrap();
+        run(&[
+            "knowledge",
+            "import",
+            list.to_str().unwrap(),
+            "--knowledge",
+            knowledge.to_str().unwrap(),
+        ])
+    };
+    let ran = import("id\tquestion\na\tb\n");
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("has no `entry_id`"), "{}", ran.err);
+    assert!(
+        import("entry_id\tphrasing\nnone\tx\n")
+            .err
+            .contains("line 2: `none` cannot be an entry_id")
+    );
+    assert!(!knowledge.exists());
+}
