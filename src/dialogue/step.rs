@@ -345,19 +345,27 @@ impl<'a> Turn<'a> {
         ) {
             return self.question(alone);
         }
+        // A welcome asks nothing, so whatever follows it stands for itself.
+        if question.is_empty() {
+            return self.question(alone);
+        }
         if let Some(scenario) = self.option_named(options) {
             return self.answer(scenario, self.slots_in(scenario, question), 1.0);
         }
-        let is_new_question = matches!(alone.decision, Decision::AskBack { .. });
-        // A welcome asks nothing, so whatever follows it stands for itself.
-        if question.is_empty() || (!is_new_question && self.is_another_subject(&alone)) {
+        let adds_something = matches!(alone.decision, Decision::AskBack { .. });
+        if !adds_something && self.is_another_subject(&alone) {
             return self.question(alone);
         }
-        let together = self.judge(&format!("{question} {}", self.text));
-        match self.option_answered(&together, options) {
-            Some(scenario) => self.answer(scenario, self.slots_in(scenario, question), together.confidence),
-            None if is_new_question => self.question(alone),
-            None => self.missed(question, options, misses),
+        let whole_question = format!("{question} {}", self.text);
+        let together = self.judge(&whole_question);
+        match (&together.decision, self.option_answered(&together, options)) {
+            (_, Some(scenario)) => self.answer(scenario, self.slots_in(scenario, question), together.confidence),
+            (Decision::Answer { .. }, None) if adds_something => self.question(together),
+            (Decision::AskBack { options }, None) if adds_something => {
+                self.ask_back(whole_question, options.clone(), together.confidence)
+            }
+            _ if adds_something => self.question(alone),
+            _ => self.missed(question, options, misses),
         }
     }
 
@@ -437,9 +445,16 @@ impl<'a> Turn<'a> {
             return self.kept(scenario, known, asked, reply);
         }
         let judgement = self.judge(self.text);
-        match self.slot_in_passing(scenario, known, &judgement) {
-            Some(outcome) => outcome,
-            None => self.question(judgement),
+        if let Some(outcome) = self.slot_in_passing(scenario, known, &judgement) {
+            return outcome;
+        }
+        match &judgement.decision {
+            // The same again: what is known about it stays known.
+            Decision::Answer { scenario: again } if *again == scenario.id => {
+                let known = known.clone().into_iter().chain(self.slots_named(scenario)).collect();
+                self.answer(scenario, known, judgement.confidence)
+            }
+            _ => self.question(judgement),
         }
     }
 

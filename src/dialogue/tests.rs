@@ -88,6 +88,26 @@ fn a_choice_can_be_made_in_other_words() {
 }
 
 #[test]
+fn what_is_added_narrows_the_choice() {
+    check_understood(
+        &["被封了", "企业微信", "给客户发广告"],
+        DecisionKind::Answer,
+        Some("harassing-content"),
+    );
+    check_understood(
+        &["被封了", "个人微信，封七天"],
+        DecisionKind::Answer,
+        Some("wechat-temp-ban"),
+    );
+}
+
+#[test]
+fn a_question_that_is_part_of_a_welcome_option_is_still_asked_back_about() {
+    let (_, understood, _) = last_of(&[Event::Entered, Event::Text("加不了人".to_owned())]);
+    assert_eq!(understood.decision, DecisionKind::AskBack);
+}
+
+#[test]
 fn an_option_that_does_not_exist_is_asked_for_again_and_then_given_up() {
     check_said(&["群里发不了消息", "9"], "没对上选项");
     check_said(&["群里发不了消息", "都不是"], "都不是");
@@ -113,6 +133,8 @@ fn short_questions_refer_to_the_answer_at_hand() {
     check_said(&[opening, "多久"], "12月1日（周二）");
     check_said(&[opening, "谁能申诉"], "谁能处理：");
     check_said(&[opening, "要什么材料"], "截图");
+    check_said(&["给客户发骚扰信息被封了", "第二次了", "能提前解吗"], "多久：");
+    check_said(&["申诉被驳回了", "还能再申诉吗"], "申诉：");
     check_understood(
         &[opening, "多久"],
         DecisionKind::Answer,
