@@ -135,9 +135,7 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn new(assistant: &'a Assistant, session: Session, text: &'a str, today: Date) -> Self {
-        let is_pinyin = || assistant.matcher.is_typed_in_pinyin(text);
-        let language =
-            language_of(text, |letter| assistant.matcher.is_traditional(letter), is_pinyin).unwrap_or(session.language);
+        let language = language_of(text, session.language, &assistant.matcher);
         let composer = assistant.composer_on(language, today);
         let normalised = assistant.matcher.normalise(text);
         Self {

@@ -184,6 +184,12 @@ fn a_person_who_wants_a_person_is_handed_over() {
 }
 
 #[test]
+fn paid_unblocking_is_warned_against() {
+    check_said(&["有没有代解封的，多少钱"], "别找代解封");
+    check_said(&["微信被永久封号了", "花钱能解吗"], "别找代解封");
+}
+
+#[test]
 fn thanks_are_answered_and_change_nothing() {
     check_understood(&["被投诉了群里发不了消息", "谢谢"], DecisionKind::Smalltalk, None);
     check_said(&["被投诉了群里发不了消息", "谢谢", "多久"], "12月1日");
@@ -219,6 +225,7 @@ fn traditional_characters_are_answered_in_traditional_characters_and_so_is_what_
     check_said(&["微信帳號被永久封號了怎麼辦"], "怎麼回事");
     check_said(&["進不了群"], "回覆數字就行");
     check_said(&["進不了群", "1"], "現在這樣做");
+    check_said(&["微信帳號被永久封號了怎麼辦", "多久"], "沒有到期日");
     check_said(&["進不了群", "1", "谢谢，我换个号再问：加好友太频繁被限了"], "怎么回事");
 }
 

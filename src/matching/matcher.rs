@@ -167,6 +167,11 @@ impl Matcher {
         self.normaliser.characters().simplify(character) != character
     }
 
+    /// Whether a character is the simplified form of a traditional one. Most characters are neither.
+    pub fn is_simplified(&self, character: char) -> bool {
+        self.normaliser.characters().is_simplified(character)
+    }
+
     /// Whether a text is Chinese typed in pinyin, with hardly anything else in it.
     pub fn is_typed_in_pinyin(&self, text: &str) -> bool {
         self.view(text).reading.is_typed_pinyin()

@@ -3,6 +3,8 @@
 //! Phrase rules would cost most of the time budget of a question and change nothing that the matcher sees, so the
 //! dictionary is read once, character by character, into a flat table.
 
+use std::collections::HashSet;
+
 use ferrous_opencc::OpenCC;
 use ferrous_opencc::config::BuiltinConfig;
 
@@ -12,7 +14,11 @@ const LAST: u32 = 0x9fff;
 
 /// The simplified form of every Han character of the basic plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CharacterTable(Vec<char>);
+pub(super) struct CharacterTable {
+    simplified: Vec<char>,
+    /// What the characters that change become: nobody who writes traditional characters writes these.
+    only_simplified: HashSet<char>,
+}
 
 impl CharacterTable {
     /// Reads the table out of the dictionary. Without a dictionary every character stands for itself.
@@ -41,22 +47,31 @@ impl CharacterTable {
                 *entry = to;
             }
         }
-        Self(table)
+        let only_simplified = pairs.iter().map(|(_, to)| *to).collect();
+        Self {
+            simplified: table,
+            only_simplified,
+        }
     }
 
     /// The characters that change, with what they become.
     pub(super) fn pairs(&self) -> Vec<(char, char)> {
         let characters = (FIRST..=LAST).filter_map(char::from_u32);
         characters
-            .zip(self.0.iter().copied())
+            .zip(self.simplified.iter().copied())
             .filter(|(from, to)| from != to)
             .collect()
+    }
+
+    /// Whether a character is the simplified form of another one.
+    pub(super) fn is_simplified(&self, character: char) -> bool {
+        self.only_simplified.contains(&character)
     }
 
     /// The simplified form of a character; any other character stays as it is.
     pub(super) fn simplify(&self, character: char) -> char {
         slot_of(character)
-            .and_then(|slot| self.0.get(slot))
+            .and_then(|slot| self.simplified.get(slot))
             .copied()
             .unwrap_or(character)
     }
