@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, KnowledgeOption, print_line};
 use crate::app::LoadError;
+use crate::checked_toml::Problem;
 use crate::dialogue::{Assistant, NoCache};
 use crate::knowledge::{Faq, KnowledgeFile};
 
@@ -68,23 +69,23 @@ impl Knowledge {
 
 fn check(option: &KnowledgeOption) -> Result<(), Failure> {
     match crate::app::load_assistant(&option.directory, &NoCache) {
+        Ok(assistant) if !assistant.misplaced.is_empty() => found(option, &assistant.misplaced),
         Ok(assistant) => {
-            let count = assistant.catalogue.scenarios.len();
-            print_line(&format!(
-                "{}: {count} scenarios, no problems",
-                option.directory.display()
-            ));
+            let (directory, count) = (option.directory.display(), assistant.catalogue.scenarios.len());
+            print_line(&format!("{directory}: {count} scenarios, no problems"));
             Ok(())
         }
         Err(LoadError::Unreadable(error)) => Err(Failure::CannotRun(error)),
-        Err(LoadError::Problems(problems)) => {
-            for problem in &problems {
-                print_line(&format!("{}/{problem}", option.directory.display()));
-            }
-            print_line(&format!("{} problem(s)", problems.len()));
-            Err(Failure::FoundProblems)
-        }
+        Err(LoadError::Problems(problems)) => found(option, &problems),
     }
+}
+
+fn found(option: &KnowledgeOption, problems: &[Problem]) -> Result<(), Failure> {
+    for problem in problems {
+        print_line(&format!("{}/{problem}", option.directory.display()));
+    }
+    print_line(&format!("{} problem(s)", problems.len()));
+    Err(Failure::FoundProblems)
 }
 
 fn stats(assistant: &Assistant) {

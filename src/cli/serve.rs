@@ -39,6 +39,9 @@ impl Serve {
         let cache = MatcherFiles::new(settings.knowledge.cache_dir.clone());
         let directory = settings.knowledge.dir.clone();
         let assistant = load_assistant(&directory, &cache).map_err(|error| knowledge_failure(&directory, error))?;
+        for problem in &assistant.misplaced {
+            tracing::warn!(%problem, "an utterance is misplaced; `jiefeng knowledge check` lists them");
+        }
         let callbacks: Vec<String> = settings
             .apps
             .iter()

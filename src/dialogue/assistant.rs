@@ -20,6 +20,9 @@ pub struct Assistant {
     pub(super) slots: SlotReader,
     /// Names the content of the knowledge and of the matcher; stored with every answer.
     pub version: String,
+    /// Utterances that another scenario wins. They should be mended, but nothing is broken: which ones these are depends on all
+    /// others, and a bot must not stop because a question was added elsewhere.
+    pub misplaced: Vec<Problem>,
 }
 
 /// A day whose dates are written as long as dates get, for measuring answers.
@@ -49,28 +52,22 @@ impl Assistant {
     ///
     /// # Errors
     ///
-    /// Every problem of the knowledge, with file and line. A matcher is cached only when nothing is wrong, so a cached one needs no
-    /// further check.
+    /// Every problem of the knowledge, with file and line.
     pub fn assemble(files: &[KnowledgeFile], cache: &impl MatcherCache) -> Result<Self, Vec<Problem>> {
         let catalogue = Catalogue::read(files)?;
         let training = training_set(&catalogue);
         let version = hexadecimal(&training.fingerprint());
-        let mut problems = answers_too_long(&catalogue);
-        let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
-        let matcher = match cached {
-            Some(matcher) => matcher,
-            None => {
-                let matcher = Matcher::train(&training);
-                problems.extend(misplaced_utterances(&catalogue, &training, &matcher));
-                if problems.is_empty() {
-                    cache.save(&version, &matcher.to_bytes());
-                }
-                matcher
-            }
-        };
+        let problems = answers_too_long(&catalogue);
         if !problems.is_empty() {
             return Err(problems);
         }
+        let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
+        let matcher = cached.unwrap_or_else(|| {
+            let matcher = Matcher::train(&training);
+            cache.save(&version, &matcher.to_bytes());
+            matcher
+        });
+        let misplaced = misplaced_utterances(&catalogue, &training, &matcher);
         let conversation = ConversationReader::new(&catalogue.conversation, |word| matcher.normalise(word));
         let slots = SlotReader::new(catalogue.scenarios.values(), |word| matcher.normalise(word));
         Ok(Self {
@@ -79,6 +76,7 @@ impl Assistant {
             conversation,
             slots,
             version,
+            misplaced,
         })
     }
 

@@ -91,6 +91,10 @@ impl Matcher {
         body.list(self.model.owners.bits(), |body, bits| body.long(*bits));
         body.classifier(&self.model.classifier);
         body.classifier(&self.model.by_sound);
+        body.list(&self.overruled, |body, (lesson, winner)| {
+            body.number(*lesson as u32);
+            body.number(*winner as u32);
+        });
         for trustworthiness in [&self.calibration.of_everything, &self.calibration.of_sound] {
             body.confidence(&trustworthiness.best);
             body.confidence(&trustworthiness.options);
@@ -109,6 +113,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     let utterances = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let vocabulary = Vocabulary::from_pairs(reader.list(|reader| Ok((reader.long()?, reader.byte()?)))?);
     let model = read_model(reader, kinds.len())?;
+    let overruled = reader.list(|reader| Ok((reader.number()? as usize, reader.number()? as usize)))?;
     let mut trustworthiness = || {
         Ok::<_, CacheError>(Trustworthiness {
             best: reader.confidence()?,
@@ -132,7 +137,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
         vocabulary,
         model,
         calibration,
-        overruled: Vec::new(),
+        overruled,
         known,
         utterances,
         thresholds: Thresholds::default(),

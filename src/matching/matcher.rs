@@ -34,8 +34,7 @@ pub struct Matcher {
     pub(super) vocabulary: Vocabulary,
     pub(super) model: Model,
     pub(super) calibration: Calibration,
-    /// Misplaced utterances with the class that wins them. Known after training only: it is a finding about the knowledge, not part of
-    /// what judges questions.
+    /// Misplaced utterances with the class that wins them: a finding about the knowledge, not part of what judges questions.
     pub(super) overruled: Vec<(usize, usize)>,
     /// Every utterance as the views see it, with its class.
     pub(super) utterances: Vec<(String, usize)>,
@@ -178,7 +177,7 @@ impl Matcher {
     }
 
     /// Utterances that another scenario wins, as (class index, utterance index, id of the winner): clearly when a matcher is trained
-    /// without them, and nearly still when it is trained with them. Empty for a matcher from a cache.
+    /// without them, and nearly still when it is trained with them.
     pub fn misplaced_utterances(&self, set: &TrainingSet) -> Vec<(usize, usize, String)> {
         let places = set.classes.iter().enumerate();
         let places: Vec<(usize, usize)> = places

@@ -177,13 +177,25 @@ fn check_finds_an_utterance_in_two_scenarios() {
 }
 
 #[test]
-fn check_finds_an_utterance_won_by_another_scenario() {
+fn check_finds_utterances_won_by_another_scenario() {
     let knowledge = KnowledgeCopy::new();
-    let misplaced = "utterances = [\n  \"个人微信被永久封号\",\n";
-    knowledge.replace("scenarios/pull-group-full.toml", "utterances = [\n", misplaced);
+    let misplaced =
+        "utterances = [\n  \"申诉几天能出结果呀\",\n  \"企业没认证拉不了客户\",\n  \"个人微信被永久封号了\",\n";
+    knowledge.replace("scenarios/group-join-realname.toml", "utterances = [\n", misplaced);
     let ran = run(&["knowledge", "check", "--knowledge", knowledge.argument()]);
     assert_eq!(ran.status, 1, "{}", ran.err);
-    assert!(ran.out.contains("is won by wechat-permanent-ban"), "{}", ran.out);
+    let found = ["appeal-progress", "pull-corp-unverified", "wechat-permanent-ban"].map(|winner| {
+        ran.out
+            .lines()
+            .any(|line| line.contains("group-join-realname.toml:") && line.contains(&format!("is won by {winner}")))
+    });
+    assert!(found.contains(&true), "{}", ran.out);
+    let ran = run(&["ask", "群满了", "--knowledge", knowledge.argument()]);
+    assert_eq!(
+        ran.status, 0,
+        "a misplaced utterance must not stop the bot: {}",
+        ran.err
+    );
 }
 
 #[test]

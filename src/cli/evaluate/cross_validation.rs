@@ -1,6 +1,6 @@
 //! How well utterances are understood by a matcher that has not seen them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::cli::print_line;
 use crate::dialogue::{Assistant, training_set};
@@ -16,7 +16,12 @@ struct Outcomes {
     answered_wrong: usize,
     asked_back_right: usize,
     refused: usize,
+    /// Utterances by scenario, and how many of them another scenario won, by that scenario.
+    by_scenario: BTreeMap<String, (usize, BTreeMap<String, usize>)>,
 }
+
+/// So many scenarios are named that are understood worst.
+const WEAKEST: usize = 8;
 
 /// Holds back every `folds`-th utterance in turn and prints what a matcher trained on the rest makes of it.
 pub(super) fn cross_validate(assistant: &Assistant, folds: usize) {
@@ -43,6 +48,7 @@ pub(super) fn cross_validate(assistant: &Assistant, folds: usize) {
         }
     }
     outcomes.print(folds);
+    outcomes.print_weakest();
 }
 
 /// The part of a training set whose utterances' places within their class are wanted.
@@ -68,7 +74,16 @@ impl Outcomes {
             .candidates
             .iter()
             .filter(|candidate| candidate.kind == ClassKind::Scenario);
-        let rank = scenarios.take(3).position(|candidate| candidate.id == class.id);
+        let scenarios: Vec<_> = scenarios.take(3).collect();
+        if let Some(first) = scenarios.first() {
+            let (utterances, lost) = self.by_scenario.entry(class.id.clone()).or_default();
+            *utterances = utterances.saturating_add(1);
+            if first.id != class.id {
+                let count = lost.entry(first.id.clone()).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        let rank = scenarios.iter().position(|candidate| candidate.id == class.id);
         let add = |count: &mut usize, holds: bool| *count = count.saturating_add(usize::from(holds));
         add(&mut self.utterances, true);
         add(&mut self.first, rank == Some(0));
@@ -100,6 +115,30 @@ impl Outcomes {
             ("refused", self.refused),
         ] {
             print_line(&format!("{name:<32}{:>6.1} %", share(count)));
+        }
+    }
+
+    /// The scenarios that lose most of their utterances, and to which others.
+    fn print_weakest(&self) {
+        let lost = |lost: &BTreeMap<String, usize>| lost.values().sum::<usize>();
+        let mut scenarios: Vec<_> = self.by_scenario.iter().collect();
+        scenarios.sort_by_key(|(_, (utterances, lost_to))| {
+            std::cmp::Reverse(lost(lost_to).saturating_mul(1000) / (*utterances).max(1))
+        });
+        print_line("\nunderstood worst");
+        for (id, (utterances, lost_to)) in scenarios.into_iter().take(WEAKEST) {
+            let mut winners: Vec<_> = lost_to.iter().collect();
+            winners.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            let winners: Vec<String> = winners
+                .iter()
+                .take(3)
+                .map(|(winner, count)| format!("{winner} {count}"))
+                .collect();
+            print_line(&format!(
+                "{id:<28}{:>4} of {utterances} lost: {}",
+                lost(lost_to),
+                winners.join(", ")
+            ));
         }
     }
 }
