@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{KnowledgeCopy, run, run_with_input};
+use crate::program::{KnowledgeCopy, Ran, run, run_with_input};
 
 fn ask(question: &str) -> Value {
     let ran = run(&["ask", question, "--json", "--now", "2026-11-22T10:00:00+08:00"]);
@@ -225,30 +225,108 @@ fn help_teaches_by_example() {
     assert!(ran.out.contains("jiefeng ask "), "{}", ran.out);
 }
 
+const SMALL_FAQ: &str = "entry_id\tphrasing\nopen/account\t怎么开户\nopen/account\t开户要什么资料\nopen/account\t想开个户\n\
+                         手续费\t手续费多少\n手续费\t交易要收多少钱\n手续费\t佣金怎么算\nclose\t怎么销户\nclose\t不想用了想注销账户\n\
+                         close\t\"销户\"流程, 多久\n";
+
+/// A list of questions made into a knowledge directory.
+struct ImportedFaq {
+    directory: tempfile::TempDir,
+    list: String,
+    knowledge: String,
+    ran: Ran,
+}
+
+impl ImportedFaq {
+    fn of(name: &str, text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let (list, knowledge) = (path(name), path("knowledge"));
+        std::fs::write(&list, text).unwrap();
+        let ran = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        Self {
+            directory,
+            list,
+            knowledge,
+            ran,
+        }
+    }
+
+    fn export(&self, name: &str) -> String {
+        let file = self.directory.path().join(name);
+        let ran = run(&[
+            "knowledge",
+            "export",
+            file.to_str().unwrap(),
+            "--knowledge",
+            &self.knowledge,
+        ]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        std::fs::read_to_string(file).unwrap()
+    }
+}
+
 #[test]
 fn a_list_of_questions_on_any_subject_becomes_knowledge_and_comes_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let (list, knowledge, exported) = (path("faq.tsv"), path("knowledge"), path("exported.csv"));
-    let rows = "entry_id\tphrasing\nopen/account\t怎么开户\nopen/account\t开户要什么资料\nopen/account\t想开个户\n\
-                手续费\t手续费多少\n手续费\t交易要收多少钱\n手续费\t佣金怎么算\nclose\t怎么销户\nclose\t不想用了想注销账户\nclose\t\"销户\"流程, 多久\n";
-    std::fs::write(&list, rows).unwrap();
-    let ran = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
-    assert!(ran.out.contains("3 draft scenarios with 9 utterances"), "{}", ran.out);
-    let ran = run(&["ask", "开户要啥资料呢", "--json", "--knowledge", &knowledge]);
+    let faq = ImportedFaq::of("faq.tsv", SMALL_FAQ);
+    assert!(
+        faq.ran.out.contains("3 draft scenarios with 9 utterances"),
+        "{}",
+        faq.ran.out
+    );
+    let ran = run(&["ask", "开户要啥资料呢", "--json", "--knowledge", &faq.knowledge]);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["scenarios"][0], "open/account");
-    assert_eq!(
-        run(&["knowledge", "export", &exported, "--knowledge", &knowledge]).status,
-        0
-    );
-    let csv = std::fs::read_to_string(&exported).unwrap();
+    let csv = faq.export("exported.csv");
     assert!(csv.starts_with("entry_id,phrasing\n"), "{csv}");
     assert!(csv.contains("close,\"\"\"销户\"\"流程, 多久\"\n"), "{csv}");
-    let again = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
+    let mut lines: Vec<&str> = SMALL_FAQ.lines().collect();
+    lines.sort_unstable();
+    let tsv = faq.export("exported.tsv");
+    let mut exported: Vec<&str> = tsv.lines().collect();
+    exported.sort_unstable();
+    assert_eq!(exported, lines);
+    let again = run(&["knowledge", "import", &faq.list, "--knowledge", &faq.knowledge]);
     assert_eq!(again.status, 2);
     assert!(again.err.contains("is not empty"), "{}", again.err);
+}
+
+#[test]
+fn a_json_list_comes_back_with_its_answers() {
+    let list = r#"[
+  {"id": "fees", "questions": ["手续费多少", "佣金怎么算"], "answer": "万分之三。\n最低 5 元。"},
+  {"id": "open/account", "questions": ["怎么开户", "想开个户"], "answer": "带上 \"身份证\"。"},
+  {"id": "unanswered", "questions": ["怎么销户"]}
+]"#;
+    let faq = ImportedFaq::of("faq.json", list);
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(value(&faq.export("exported.json")), value(list));
+    let csv = faq.export("exported.csv");
+    let again = ImportedFaq::of("again.csv", &csv);
+    assert_eq!(value(&again.export("exported.json")), value(list));
+}
+
+#[test]
+fn a_list_as_a_spreadsheet_saves_it_can_be_imported() {
+    let sheet = "\u{feff}entry_id,phrasing,answer\r\nfees,\"手续费\r\n多少\",\"万分之三，\n最低 5 元\"\r\nfees,\"佣金, 怎么算\",\r\n,,\r\nopen,怎么开户,\r\n";
+    let faq = ImportedFaq::of("faq.csv", sheet);
+    let exported: Value = serde_json::from_str(&faq.export("exported.json")).unwrap();
+    assert_eq!(
+        exported[0]["questions"],
+        serde_json::json!(["手续费 多少", "佣金, 怎么算"])
+    );
+    assert_eq!(exported[0]["answer"], "万分之三，\n最低 5 元");
+    assert_eq!(exported[1]["id"], "open");
+}
+
+#[test]
+fn an_answer_that_one_message_does_not_hold_is_shortened_and_named() {
+    let list = serde_json::json!([{"id": "长".repeat(64), "questions": ["怎么开户"], "answer": "长".repeat(2000)}]);
+    let faq = ImportedFaq::of("faq.json", &list.to_string());
+    assert!(faq.ran.out.contains("shortened, since one message"), "{}", faq.ran.out);
+    let ran = run(&["ask", "怎么开户", "--knowledge", &faq.knowledge]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
 }
 
 #[test]
@@ -273,6 +351,21 @@ fn a_list_that_cannot_be_imported_is_explained() {
         import("entry_id\tphrasing\nnone\tx\n")
             .err
             .contains("line 2: `none` cannot be an entry_id")
+    );
+    let csv = directory.path().join("faq.csv");
+    std::fs::write(&csv, b"entry_id,phrasing\na,\xb7\xd1\n").unwrap();
+    let ran = run(&[
+        "knowledge",
+        "import",
+        csv.to_str().unwrap(),
+        "--knowledge",
+        knowledge.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.status, 2);
+    assert!(
+        ran.err.contains("faq.csv` is not UTF-8 text; save it as UTF-8"),
+        "{}",
+        ran.err
     );
     assert!(!knowledge.exists());
 }
