@@ -116,6 +116,165 @@ fn evaluate_names_the_line_of_an_unknown_label() {
     );
 }
 
+/// A file of rows to measure.
+struct Rows {
+    directory: tempfile::TempDir,
+}
+
+impl Rows {
+    fn new(rows: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("rows.tsv"), rows).unwrap();
+        Self { directory }
+    }
+
+    fn evaluate(&self, arguments: &[&str]) -> Ran {
+        let file = self.directory.path().join("rows.tsv");
+        let command = ["evaluate", file.to_str().unwrap()];
+        run(&[command.as_slice(), arguments].concat())
+    }
+}
+
+fn json_lines(ran: &Ran) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap();
+    ran.out.lines().map(parse).collect()
+}
+
+/// Two rows that come out right, and one answered though its label says that it is outside the subject.
+const ROWS: &str = "question\tlabel\tstyle\n加好友太频繁，加不了人了\tfriend-add-throttled\tterse\n\
+                    群满了拉不进人\tnone\tterse\n今天天气怎么样\tnone\tother\n";
+
+#[test]
+fn evaluate_explains_the_worst_rows() {
+    let rows = Rows::new(ROWS);
+    let ran = rows.evaluate(&["--worst", "5"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    for expected in [
+        "  1. 群满了拉不进人\n     is none, got answer pull-group-full",
+        "nearest: ",
+        "confused (label → what came out)\n     1  none → pull-group-full",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} is missing in\n{}", ran.out);
+    }
+    let lines = json_lines(&rows.evaluate(&["--worst", "5", "--format", "jsonl"]));
+    assert_eq!(lines[1]["worst"], 1);
+    let reasons = &lines[1]["evidence"]["reasons"][0];
+    assert_eq!(reasons["candidate"]["id"], "pull-group-full");
+    assert!(reasons["nearest_utterance"].is_string() && reasons["pieces"][0]["weight"].is_number());
+    assert!(lines[0].get("evidence").is_none());
+    let confusion = &lines[3]["summary"]["confusions"][0];
+    assert_eq!((&confusion["label"], &confusion["rows"]), (&"none".into(), &1.into()));
+}
+
+#[test]
+fn evaluate_fails_when_a_demand_is_not_met() {
+    let rows = Rows::new(ROWS);
+    assert_eq!(rows.evaluate(&["--at-least", "60", "--at-most-wrong", "40"]).status, 0);
+    for (demand, expected) in [
+        (
+            ["--at-least", "70"],
+            "66.7 % of the rows are right, at least 70 % must be",
+        ),
+        (
+            ["--at-least", "none=60"],
+            "50.0 % of the `none` rows are right, at least 60 % must be",
+        ),
+        (["--at-least", "human=60"], "there are no `human` rows"),
+        (
+            ["--at-most-wrong", "30"],
+            "33.3 % of the rows got a wrong answer, at most 30 % may",
+        ),
+    ] {
+        let ran = rows.evaluate(&demand);
+        assert_eq!(ran.status, 1, "{demand:?}");
+        assert!(ran.err.contains(expected), "{}", ran.err);
+    }
+    assert_eq!(rows.evaluate(&["--at-least", "nothing=60"]).status, 2);
+    assert_eq!(Rows::new("question\tlabel\n").evaluate(&[]).status, 2);
+}
+
+#[test]
+fn evaluate_says_what_another_knowledge_made_of_the_rows() {
+    let old = KnowledgeCopy::new();
+    let utterances = "utterances = [\n";
+    let strange = "utterances = [\n  \"紫薯香蕉跳水\",\n  \"紫薯西瓜跳高\",\n";
+    old.replace("scenarios/cheat-tools.toml", utterances, strange);
+    old.replace("scenarios/pull-group-full.toml", "title = \"", "title = \"旧：");
+    let rows = Rows::new(
+        "question\tlabel\n紫薯香蕉跳水\tnone\n紫薯西瓜跳高\tcheat-tools\n群满了\tpull-group-full\n你好\tsmalltalk\n",
+    );
+    let compare = ["--compare", old.argument()];
+    let lines = json_lines(&rows.evaluate(&[compare.as_slice(), &["--format", "jsonl"]].concat()));
+    let changes: Vec<&str> = lines.iter().filter_map(|line| line["change"].as_str()).collect();
+    assert_eq!(changes, ["gained", "lost", "reworded", "same"]);
+    assert_eq!(lines[0]["old"]["scenarios"][0], "cheat-tools");
+    assert_eq!(lines[0]["old"]["right"], false);
+    let summary = &lines[4]["summary"];
+    assert_eq!((&summary["right"], &summary["compare"]["lost"]), (&3.into(), &1.into()));
+    assert_eq!(summary["compare"]["old"]["right"], 3);
+
+    let ran = rows.evaluate(&[compare.as_slice(), &["--at-most-lost", "0"]].concat());
+    assert_eq!(ran.status, 1);
+    assert!(
+        ran.err
+            .contains("rows lost against the other knowledge: 1, at most 0 may be"),
+        "{}",
+        ran.err
+    );
+    for expected in [
+        "lost: right before, not any more (1)\n  紫薯西瓜跳高\n      is cheat-tools: answer cheat-tools (0.99) → ",
+        "1 gained, 1 lost, 0 changed, 1 reworded, 1 the same",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} is missing in\n{}", ran.out);
+    }
+    let ran = rows.evaluate(&["--compare", "/nowhere/at/all"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("/nowhere/at/all"), "{}", ran.err);
+}
+
+#[test]
+fn utterances_are_measured_by_matchers_that_have_not_seen_them() {
+    let faq = ImportedFaq::of("faq.tsv", SMALL_FAQ);
+    let lines = json_lines(&faq.evaluate(&["--folds", "3", "--format", "jsonl"]));
+    let summary = &lines.last().unwrap()["summary"];
+    assert_eq!(summary["scenario_rows"], 9);
+    assert_eq!(summary["by_label_kind"]["scenario"]["rows"], 9);
+    assert_eq!(summary["rows"].as_u64().unwrap() as usize, lines.len() - 1);
+    assert!(
+        summary["auroc"].is_number() && summary["calibration"].is_array(),
+        "{summary}"
+    );
+    assert!(lines.iter().any(|line| line["label"] == "open/account"));
+    let ran = faq.evaluate(&["--folds", "3"]);
+    assert!(ran.out.contains("has not seen it (3 folds)"), "{}", ran.out);
+    let ran = faq.evaluate(&["--folds", "100000"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("--folds 100000 is more than the "), "{}", ran.err);
+    assert_eq!(faq.evaluate(&[]).status, 2);
+}
+
+#[test]
+fn every_utterance_can_be_left_out_by_itself() {
+    let faq = ImportedFaq::of("faq.tsv", SMALL_FAQ);
+    let write = |file: &str, text: &str| std::fs::write(format!("{}/{file}", faq.knowledge), text).unwrap();
+    write(
+        "smalltalk.toml",
+        "[[intents]]\nid = \"human\"\nkind = \"human\"\nreply = { zh = \"好\", en = \"OK\" }\nutterances = [\"转人工\"]\n",
+    );
+    write(
+        "outside.toml",
+        "[[topics]]\nid = \"nonsense\"\nabout = \"Nothing\"\nutterances = [\"asdf\"]\n",
+    );
+    let ran = faq.evaluate(&["--leave-one-out", "--worst", "1"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(
+        ran.out
+            .contains("11 utterances, each judged by a matcher that has not seen it (11 folds)"),
+        "{}",
+        ran.out
+    );
+}
+
 #[test]
 fn the_knowledge_has_no_problems() {
     let ran = run(&["knowledge", "check"]);
@@ -251,6 +410,10 @@ impl ImportedFaq {
             knowledge,
             ran,
         }
+    }
+
+    fn evaluate(&self, arguments: &[&str]) -> Ran {
+        run(&[&["evaluate", "--knowledge", &self.knowledge], arguments].concat())
     }
 
     fn export(&self, name: &str) -> String {
