@@ -174,11 +174,11 @@ impl Progress {
 
     fn step(&mut self) {
         self.done = self.done.saturating_add(1);
-        if self.said.elapsed() < PROGRESS_EVERY {
+        let left = u32::try_from(self.steps).unwrap_or(u32::MAX).saturating_sub(self.done);
+        if left == 0 || self.said.elapsed() < PROGRESS_EVERY {
             return;
         }
         self.said = Instant::now();
-        let left = u32::try_from(self.steps).unwrap_or(u32::MAX).saturating_sub(self.done);
         let seconds = (self.started.elapsed() / self.done).saturating_mul(left).as_secs();
         let (done, steps) = (self.done, self.steps);
         // Nobody may be listening; that is no reason to stop.
