@@ -8,6 +8,7 @@ mod knowledge;
 mod logging;
 mod serve;
 mod simulate;
+mod text_file;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,9 +64,12 @@ struct KnowledgeOption {
 
 impl KnowledgeOption {
     fn load(&self) -> Result<Assistant, Failure> {
-        load_assistant(&self.directory, &MatcherFiles::new(None))
-            .map_err(|error| knowledge_failure(&self.directory, error))
+        load_knowledge(&self.directory)
     }
+}
+
+fn load_knowledge(directory: &Path) -> Result<Assistant, Failure> {
+    load_assistant(directory, &MatcherFiles::new(None)).map_err(|error| knowledge_failure(directory, error))
 }
 
 /// Why there is no assistant, in words.
