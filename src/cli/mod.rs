@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod appeals;
 mod ask;
 mod chat;
 mod demo;
@@ -45,6 +46,8 @@ enum Command {
     Ask(ask::Ask),
     /// Hold a conversation in the terminal
     Chat(chat::Chat),
+    /// List the appeals that are followed
+    Appeals(appeals::Appeals),
     /// Measure answers against a file of questions with the right answers
     Evaluate(evaluate::Evaluate),
     /// Check, count, import or export knowledge
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Ask(ask) => ask.run(),
         Command::Chat(chat) => chat.run(),
+        Command::Appeals(appeals) => appeals.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Knowledge(knowledge) => knowledge.run(),
         Command::Simulate(simulate) => simulate.run(),
