@@ -670,7 +670,7 @@ function describeReply(xml, name, { outcome }) {
 
 function describeAttempts({ attempts = [] }) {
   const rows = attempts.map(({ number, status, micros, problem }) => {
-    const isFine = status >= 200 && status < 300 && !problem;
+    const isFine = status === 200 && !problem;
     return element(
       'li',
       { className: 'attempt' },
@@ -682,7 +682,7 @@ function describeAttempts({ attempts = [] }) {
   });
   return [
     element('ol', { className: 'attempts' }, ...rows),
-    note('企业微信等 5 秒；没等到就重试，一共投递 3 次。'),
+    note('企业微信等 5 秒；没等到 HTTP 200 就重试，一共投递 3 次。'),
   ];
 }
 
