@@ -31,7 +31,7 @@ const TRIES: u32 = 3;
 const LARGEST_REPLY: usize = 256 * 1024;
 
 /// What a person can send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// Words.
