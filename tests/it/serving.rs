@@ -14,6 +14,7 @@ use jiefeng::protocol::{
 };
 use tempfile::TempDir;
 
+use crate::dialogues::{self, Line};
 use crate::program::jiefeng;
 
 const TOKEN: &str = "CanaryToken7Q";
@@ -287,6 +288,39 @@ fn a_conversation_goes_on_over_several_messages() {
     );
     let thanks = text_of(&server.says("lixiaoyu", 4, "多久"));
     assert!(thanks.starts_with("多久："), "{thanks}");
+}
+
+#[test]
+fn scripted_conversations_go_the_same_through_the_running_server() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start_with(
+        folder.path(),
+        "allow_sample_credentials = true",
+        &[("JIEFENG_NOW", dialogues::START)],
+    );
+    let scripts: Vec<dialogues::Script> = dialogues::scripts().into_iter().filter(|script| script.through_the_server).collect();
+    assert!(scripts.len() >= 12, "only {} conversations", scripts.len());
+    let mut message_id = 0;
+    for (person, script) in scripts.iter().enumerate() {
+        let user = format!("member{person}");
+        let mut reply = String::new();
+        for (number, line) in &script.lines {
+            message_id += 1;
+            match line {
+                Line::Entered => {
+                    let entered = "<MsgType>event</MsgType><Event>enter_agent</Event>";
+                    let response = server.deliver(WireFormat::Xml, &message(&user, entered), message_id);
+                    reply = text_of(&open_reply(&credentials(), &response.body).unwrap());
+                }
+                Line::Says(text) => reply = text_of(&server.says(&user, message_id, text)),
+                Line::Holds(words) => assert!(reply.contains(words), "{}, line {number}: {reply}", script.name),
+                Line::Lacks(words) => assert!(!reply.contains(words), "{}, line {number}: {reply}", script.name),
+                // Decisions and actions are not seen from outside; the server's clock cannot be moved while it runs.
+                Line::Decides(_) | Line::Does(_) => {}
+                Line::Clock(_) => panic!("{}, line {number}: a server's clock stays", script.name),
+            }
+        }
+    }
 }
 
 #[test]
