@@ -203,16 +203,19 @@ impl<'a> Table<'a> {
     /// A whole number that may be missing.
     pub fn optional_integer(&mut self, key: &str) -> Option<i64> {
         let value = self.take(key)?;
-        self.expect_kind(key, value, "a whole number", |value| {
-            let integer = value.as_integer()?;
-            i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-        })
+        self.expect_kind(key, value, "a whole number", whole_number)
     }
 
     /// A whole number that must be there.
     pub fn integer(&mut self, key: &str) -> Option<i64> {
         self.require(key);
         self.optional_integer(key)
+    }
+
+    /// A list of whole numbers; empty when missing.
+    pub fn integers(&mut self, key: &str) -> Vec<i64> {
+        let numbers = self.list(key, "a whole number", whole_number);
+        numbers.into_iter().map(|number| number.value).collect()
     }
 
     /// A date such as `2026-11-22` that must be there.
@@ -380,6 +383,11 @@ impl<'a> Table<'a> {
             format!("{}.{key}", self.path)
         }
     }
+}
+
+fn whole_number(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
 fn civil_date(value: &DeValue<'_>) -> Option<Date> {

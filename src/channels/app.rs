@@ -44,7 +44,7 @@ pub fn reply_text(
     let composer = assistant.composer(session.language, now);
     let said = actions.iter().filter_map(|action| match action {
         Action::Reply(reply) => Some(composer.as_plain_text(reply)),
-        Action::Record(_) | Action::HandOver => None,
+        _ => None,
     });
     let texts: Vec<String> = said.collect();
     (!texts.is_empty()).then(|| texts.join("\n"))

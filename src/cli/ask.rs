@@ -95,7 +95,7 @@ pub(super) fn reply_and_understanding(actions: Vec<Action>) -> (Reply, Understan
         match action {
             Action::Reply(said) => reply = said,
             Action::Record(understood) => understanding = understood,
-            Action::HandOver => {}
+            _ => {}
         }
     }
     (reply, understanding)

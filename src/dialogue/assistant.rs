@@ -1,6 +1,7 @@
 //! The bot's mind: the catalogue, the matcher trained on it, and what reads short replies; checked as a whole.
 
 use crate::checked_toml::Problem;
+use crate::dialogue::circumstances::Circumstances;
 use crate::dialogue::compose::{Composer, KnownSlots, LONGEST_TEXT};
 use crate::dialogue::words::{ConversationReader, SlotReader};
 use crate::knowledge::{
@@ -86,10 +87,10 @@ impl Assistant {
             let composer = Composer {
                 catalogue: &self.catalogue,
                 language,
-                today: ANY_DAY,
+                now: ANY_DAY.at(9, 0, 0, 0),
             };
             composer
-                .as_plain_text(&composer.answer(scenario, &KnownSlots::new()))
+                .as_plain_text(&composer.answer(scenario, &KnownSlots::new(), &Circumstances::default()))
                 .len()
         };
         (bytes(Language::Chinese), bytes(Language::English))
@@ -194,9 +195,9 @@ fn answers_too_long(catalogue: &Catalogue) -> Vec<Problem> {
                 let composer = Composer {
                     catalogue,
                     language,
-                    today: ANY_DAY,
+                    now: ANY_DAY.at(9, 0, 0, 0),
                 };
-                let bytes = composer.as_plain_text(&composer.answer(scenario, &known)).len();
+                let bytes = composer.as_plain_text(&composer.answer(scenario, &known, &Circumstances::default())).len();
                 if bytes > LONGEST_TEXT {
                     problems.push(too_long(scenario, language, &known, bytes));
                 }

@@ -2,27 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 
+use super::circumstances::Circumstances;
 use super::script::in_traditional_characters;
 use super::session::{Reply, ReplyOption};
 use crate::knowledge::{Catalogue, Language, Scenario, Section, SectionText, Sections, Slot, SlotEffect, TextKey};
 
 /// Business days after which a result of an appeal can be expected at the earliest and at the latest.
-const APPEAL_BUSINESS_DAYS: (u8, u8) = (3, 7);
+pub(super) const APPEAL_BUSINESS_DAYS: (u8, u8) = (3, 7);
 
 /// Most bytes of UTF-8 in a text message; WeCom cuts off the rest (doc/90241, doc/90236).
 pub const LONGEST_TEXT: usize = 2048;
 
-/// What is needed to compose: the catalogue, the language of the reply, and today's date in China.
+/// Left out of an answer, in this order, when what the person said about time would make it longer than a message may be.
+const LEFT_OUT_FIRST: [Section; 4] = [Section::Limits, Section::Ladder, Section::Exceptions, Section::Material];
+
+/// What is needed to compose: the catalogue, the language of the reply, and the time in China.
 #[derive(Clone, Copy)]
 pub struct Composer<'a> {
     /// Where the sentences come from.
     pub catalogue: &'a Catalogue,
     /// Language of the reply.
     pub language: Language,
-    /// Today in China, for the dates of an appeal.
-    pub today: Date,
+    /// Civil time in China, from which dates are counted.
+    pub now: DateTime,
 }
 
 /// Slot values known so far, by slot id.
@@ -35,21 +39,62 @@ impl Composer<'_> {
     }
 
     /// The whole answer, followed by the question for the first slot that is not known yet.
-    pub fn answer(&self, scenario: &Scenario, known: &KnownSlots) -> Reply {
-        let answer = scenario.answer.get(self.language);
-        let sections = self.sections_with(scenario, known);
-        let mut lines = vec![format!("【{}】", answer.title)];
-        let shown = sections.iter().filter(|(section, _)| !section.only_when_asked());
-        lines.extend(shown.map(|(section, text)| self.section(*section, text)));
-        lines.extend(self.dates_line(scenario, known));
-        let Some(slot) = first_unknown_slot(scenario, known) else {
-            lines.extend(self.also_ask(&sections));
-            return Reply {
-                text: lines.join("\n"),
+    pub fn answer(&self, scenario: &Scenario, known: &KnownSlots, circumstances: &Circumstances) -> Reply {
+        let end = match first_unknown_slot(scenario, known) {
+            Some(slot) => self.slot_question(slot),
+            None => Reply {
+                text: self.also_ask(&self.sections_with(scenario, known)).unwrap_or_default(),
                 options: Vec::new(),
-            };
+            },
         };
-        self.with_slot_question(lines, slot)
+        self.answer_before(end, scenario, known, circumstances)
+    }
+
+    /// The whole answer, followed by the other issue that the same message named.
+    pub(super) fn answer_and_offer(
+        &self,
+        scenario: &Scenario,
+        known: &KnownSlots,
+        circumstances: &Circumstances,
+        other: &Scenario,
+    ) -> Reply {
+        let offer = self.choice_of_scenarios(TextKey::AlsoMentioned, std::iter::once(other.id.as_str()));
+        let end = Reply {
+            text: format!("\n{}", offer.text),
+            options: offer.options,
+        };
+        self.answer_before(end, scenario, known, circumstances)
+    }
+
+    /// The answer itself, then `end`. What the person said about time is worked out; if that makes the message too long, what matters
+    /// least is left out.
+    fn answer_before(&self, end: Reply, scenario: &Scenario, known: &KnownSlots, circumstances: &Circumstances) -> Reply {
+        let mut sections = self.sections_with(scenario, known);
+        let time_lines = self.time_lines(scenario, circumstances);
+        let dates_line = self.dates_line(scenario, known);
+        let written = |sections: &Sections| {
+            let mut lines = vec![format!("【{}】", scenario.answer.get(self.language).title)];
+            for (section, text) in sections.iter().filter(|(section, _)| !section.only_when_asked()) {
+                lines.push(self.section(*section, text));
+                if *section == Section::Time {
+                    lines.extend_from_slice(&time_lines);
+                }
+            }
+            lines.extend(dates_line.clone());
+            lines.push(end.text.clone());
+            Reply {
+                text: lines.join("\n").trim_end().to_owned(),
+                options: end.options.clone(),
+            }
+        };
+        let mut reply = written(&sections);
+        for section in LEFT_OUT_FIRST.iter().filter(|_| !time_lines.is_empty()) {
+            if self.as_plain_text(&reply).len() > LONGEST_TEXT {
+                sections.remove(section);
+                reply = written(&sections);
+            }
+        }
+        reply
     }
 
     /// What a newly known slot value changes, for somebody who has just read the whole answer.
@@ -65,17 +110,22 @@ impl Composer<'_> {
             );
         }
         lines.extend(self.dates_line(scenario, known));
-        match first_unknown_slot(scenario, known) {
-            Some(next) => self.with_slot_question(lines, next),
-            None => Reply {
-                text: lines.join("\n"),
-                options: Vec::new(),
-            },
+        let end = first_unknown_slot(scenario, known).map(|next| self.slot_question(next));
+        lines.extend(end.iter().map(|end| end.text.clone()));
+        Reply {
+            text: lines.join("\n"),
+            options: end.map(|end| end.options).unwrap_or_default(),
         }
     }
 
     /// The sections that were asked for, or an honest word that nothing is known.
-    pub fn sections_asked_for(&self, scenario: &Scenario, known: &KnownSlots, asked: &[Section]) -> Reply {
+    pub fn sections_asked_for(
+        &self,
+        scenario: &Scenario,
+        known: &KnownSlots,
+        circumstances: &Circumstances,
+        asked: &[Section],
+    ) -> Reply {
         let sections = self.sections_with(scenario, known);
         let mut found: Vec<Section> = asked
             .iter()
@@ -93,6 +143,9 @@ impl Composer<'_> {
                     .texts
                     .say(TextKey::NothingKnown, self.language, &[("title", title)]),
             );
+        }
+        if found.contains(&Section::Time) {
+            lines.extend(self.time_lines(scenario, circumstances));
         }
         if found
             .iter()
@@ -152,21 +205,20 @@ impl Composer<'_> {
         lines.join("\n")
     }
 
-    fn with_slot_question(&self, mut lines: Vec<String>, slot: &Slot) -> Reply {
-        // The blank line sets the question apart from the answer above it.
-        lines.push(format!("\n{}", slot.question.get(self.language)));
+    /// The question for a slot, set apart from what stands above it by a blank line.
+    fn slot_question(&self, slot: &Slot) -> Reply {
         let option = |value: &crate::knowledge::SlotValue| ReplyOption {
             id: value.id.clone(),
             label: value.label.get(self.language).clone(),
         };
         Reply {
-            text: lines.join("\n"),
+            text: format!("\n{}", slot.question.get(self.language)),
             options: slot.values.iter().map(option).collect(),
         }
     }
 
     /// The scenario's sections with those of the known slot values in their place.
-    fn sections_with(&self, scenario: &Scenario, known: &KnownSlots) -> Sections {
+    pub(super) fn sections_with(&self, scenario: &Scenario, known: &KnownSlots) -> Sections {
         let mut sections = scenario.answer.get(self.language).sections.clone();
         for effect in known_effects(scenario, known) {
             if let SlotEffect::Changes { sections: changed, .. } = effect {
@@ -176,7 +228,7 @@ impl Composer<'_> {
         sections
     }
 
-    fn section(&self, section: Section, text: &SectionText) -> String {
+    pub(super) fn section(&self, section: Section, text: &SectionText) -> String {
         let heading = self.catalogue.texts.heading(section, self.language);
         match text {
             SectionText::Plain(text) => format!("{heading}{text}"),
@@ -201,7 +253,7 @@ impl Composer<'_> {
 
     /// The appeal rule with its two dates, where an appeal takes business days.
     fn dates_line(&self, scenario: &Scenario, known: &KnownSlots) -> Option<String> {
-        takes_business_days(scenario, known).then(|| self.appeal_dates(self.today))
+        takes_business_days(scenario, known).then(|| self.appeal_dates(self.now.date()))
     }
 
     /// The appeal rule with the two dates for an appeal submitted on `submitted`.
@@ -227,7 +279,7 @@ impl Composer<'_> {
 }
 
 /// `11月25日 周三` as `11月25日（周三）`.
-fn bracketed(day: &str, language: Language) -> String {
+pub(super) fn bracketed(day: &str, language: Language) -> String {
     match (language, day.split_once(' ')) {
         (Language::Chinese | Language::TraditionalChinese, Some((date, weekday))) => format!("{date}（{weekday}）"),
         _ => day.to_owned(),
@@ -239,7 +291,7 @@ pub(super) fn first_unknown_slot<'a>(scenario: &'a Scenario, known: &KnownSlots)
     scenario.slots.iter().find(|slot| !known.contains_key(&slot.id))
 }
 
-fn known_effects<'a>(scenario: &'a Scenario, known: &'a KnownSlots) -> impl Iterator<Item = &'a SlotEffect> {
+pub(super) fn known_effects<'a>(scenario: &'a Scenario, known: &'a KnownSlots) -> impl Iterator<Item = &'a SlotEffect> {
     let value = |slot: &'a Slot| slot.value(known.get(&slot.id)?);
     scenario.slots.iter().filter_map(value).map(|value| &value.effect)
 }

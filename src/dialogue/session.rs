@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::circumstances::Circumstances;
 use crate::knowledge::Language;
 
 /// What is remembered of a conversation.
@@ -13,6 +16,12 @@ pub struct Session {
     pub language: Language,
     /// Where the conversation stands.
     pub state: State,
+    /// How many messages in a row were not understood.
+    #[serde(default)]
+    pub refusals: u8,
+    /// The appeal that is being followed. It outlives the conversation, so the shell keeps it apart and puts it in before a step.
+    #[serde(skip)]
+    pub appeal: Option<Appeal>,
 }
 
 /// Where a conversation stands.
@@ -32,14 +41,92 @@ pub enum State {
         misses: u8,
     },
     /// A scenario was answered and is at hand.
-    Answered {
+    Answered(AtHand),
+}
+
+/// The scenario that was answered last, with all that is known about the case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtHand {
+    /// Scenario id.
+    pub scenario: String,
+    /// Slot values known so far.
+    pub slots: BTreeMap<String, String>,
+    /// The person's own words that led to it.
+    pub said: String,
+    /// What they tell about the restriction.
+    pub circumstances: Circumstances,
+    /// What the bot has asked.
+    pub open: Open,
+}
+
+/// The one question of the bot that is open; there is never more than one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "question", rename_all = "snake_case")]
+pub enum Open {
+    /// None.
+    #[default]
+    Nothing,
+    /// Which value a slot has.
+    Slot {
+        /// Slot id.
+        slot: String,
+    },
+    /// Whether the other issue of the same message is to be answered as well.
+    OtherIssue {
         /// Scenario id.
         scenario: String,
-        /// Slot values known so far.
-        slots: BTreeMap<String, String>,
-        /// The slot just asked for.
-        asked: Option<String>,
     },
+    /// Whether an appeal may be kept and followed.
+    Tracking {
+        /// When it was submitted.
+        submitted: Date,
+    },
+    /// On which day an appeal was submitted.
+    SubmissionDay,
+    /// How the appeal ended.
+    Result,
+}
+
+/// An appeal that is being followed, with the person's consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appeal {
+    /// Scenario id of what was appealed, as far as is known.
+    pub scenario: String,
+    /// The day it was submitted, in China.
+    pub submitted: Date,
+}
+
+/// How following an appeal ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppealOutcome {
+    /// The restriction was lifted.
+    Lifted,
+    /// The appeal was refused.
+    Refused,
+    /// The person no longer wants it followed.
+    Cancelled,
+}
+
+/// Something that becomes due while an appeal is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminder {
+    /// Business days after the day of submission.
+    pub business_day: u8,
+    /// When it is due.
+    pub due: Timestamp,
+}
+
+/// What somebody thought of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It was of use.
+    Useful,
+    /// It was of no use.
+    Useless,
+    /// The trouble is over.
+    Solved,
 }
 
 /// Something that happened in a conversation.
@@ -77,6 +164,22 @@ pub enum Action {
     Record(Understanding),
     /// The person wants a person.
     HandOver,
+    /// Keep an appeal and make its reminders due.
+    Track {
+        /// The appeal.
+        appeal: Appeal,
+        /// What becomes due, in the order of time; none where the calendar is not on file.
+        reminders: Vec<Reminder>,
+    },
+    /// Stop following the appeal and keep how it ended.
+    CloseAppeal(AppealOutcome),
+    /// Keep what the person thought of the last answer.
+    Rate {
+        /// Scenario id of that answer.
+        scenario: String,
+        /// What they thought.
+        verdict: Verdict,
+    },
 }
 
 /// What the bot says.
@@ -125,6 +228,28 @@ pub enum DecisionKind {
     Smalltalk,
     /// A person is asked for.
     Human,
+}
+
+impl AppealOutcome {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lifted => "lifted",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Verdict {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Useful => "useful",
+            Self::Useless => "useless",
+            Self::Solved => "solved",
+        }
+    }
 }
 
 impl DecisionKind {

@@ -1,28 +1,26 @@
 //! One step of a conversation.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 use super::assistant::Assistant;
-use super::compose::{Composer, KnownSlots};
+use super::circumstances::Circumstances;
+use super::compose::{Composer, KnownSlots, first_unknown_slot};
 use super::language::language_of;
-use super::session::{Action, Attachment, DecisionKind, Event, Reply, Session, State, Understanding};
+use super::session::{
+    Action, Appeal, AtHand, Attachment, DecisionKind, Event, Open, Reply, Session, State, Understanding,
+};
+use super::when;
 use super::words::Choice;
-use crate::knowledge::{IntentKind, Language, Scenario, SlotEffect, TextKey};
+use crate::knowledge::{AccountKind, IntentKind, Language, Role, Scenario, SlotEffect, TextKey};
 use crate::matching::{ClassKind, Decision, Judgement};
 
 /// China has one time zone and no daylight saving time.
-const CHINA: Offset = Offset::constant(8);
+pub(super) const CHINA: Offset = Offset::constant(8);
 
 /// How many situations are offered in a welcome.
 const COMMONEST: usize = 6;
-
-/// After so many replies that fit no option, the bot stops insisting.
-const MOST_MISSES: u8 = 2;
-
-/// A text of at most so many characters may be a slot value and nothing else.
-const SHORT_REPLY: usize = 16;
 
 /// A scenario that a slot value leads to must be at least this probable to be answered instead.
 const PLAUSIBLE_TARGET: f32 = 0.05;
@@ -31,7 +29,13 @@ const PLAUSIBLE_TARGET: f32 = 0.05;
 const SHORTEST_SENTENCE: usize = 5;
 
 /// From this confidence on, a question about another scenario changes the subject even if it also names a slot value.
-const SURE: f32 = 0.8;
+pub(super) const SURE: f32 = 0.8;
+
+/// So many messages in a row that are not understood lead to an offer of the commonest situations and of a person.
+const MOST_REFUSALS: u8 = 2;
+
+/// Words of a person that are kept are cut after so many characters.
+const LONGEST_SAID: usize = 300;
 
 impl Assistant {
     /// Takes one event and says what to do and what to remember.
@@ -46,25 +50,25 @@ impl Assistant {
     }
 
     fn stepped(&self, session: Session, event: &Event, now: Timestamp) -> (Session, Vec<Action>) {
-        let today = today_in_china(now);
+        let now = CHINA.to_datetime(now);
         match event {
-            Event::Entered => self.entered(session, today),
+            Event::Entered => self.entered(session, now),
             Event::Attachment(attachment) => {
                 let reply = self
-                    .composer_on(session.language, today)
+                    .composer_on(session.language, now)
                     .text(attachment_text(*attachment));
                 (session, vec![say(reply)])
             }
-            Event::Text(text) => Turn::new(self, session, text, today).take(),
+            Event::Text(text) => Turn::new(self, session, text, now).take(),
         }
     }
 
     /// Greets with the commonest situations, but only when no conversation is under way: WeCom reports every opening.
-    fn entered(&self, session: Session, today: Date) -> (Session, Vec<Action>) {
+    fn entered(&self, session: Session, now: DateTime) -> (Session, Vec<Action>) {
         if session.state != State::Start {
             return (session, Vec::new());
         }
-        let composer = self.composer_on(session.language, today);
+        let composer = self.composer_on(session.language, now);
         let reply = self.commonest_situations(composer, TextKey::Welcome);
         let options = reply.options.iter().map(|option| option.id.clone()).collect();
         let state = State::Choosing {
@@ -82,20 +86,16 @@ impl Assistant {
 
     /// What composes replies in `language` at `now`.
     pub fn composer(&self, language: Language, now: Timestamp) -> Composer<'_> {
-        self.composer_on(language, today_in_china(now))
+        self.composer_on(language, CHINA.to_datetime(now))
     }
 
-    fn composer_on(&self, language: Language, today: Date) -> Composer<'_> {
+    fn composer_on(&self, language: Language, now: DateTime) -> Composer<'_> {
         Composer {
             catalogue: &self.catalogue,
             language,
-            today,
+            now,
         }
     }
-}
-
-fn today_in_china(now: Timestamp) -> Date {
-    CHINA.to_datetime(now).date()
 }
 
 fn attachment_text(attachment: Attachment) -> TextKey {
@@ -116,33 +116,67 @@ fn say(text: String) -> Action {
 }
 
 /// What a turn leads to.
-struct Outcome {
-    state: State,
-    reply: Reply,
-    decision: DecisionKind,
-    scenarios: Vec<String>,
-    confidence: f32,
+pub(super) struct Outcome {
+    pub(super) state: State,
+    pub(super) reply: Reply,
+    pub(super) decision: DecisionKind,
+    pub(super) scenarios: Vec<String>,
+    pub(super) confidence: f32,
+    pub(super) effects: Vec<Action>,
+}
+
+impl Outcome {
+    /// About no scenario in particular.
+    pub(super) fn new(state: State, reply: Reply, decision: DecisionKind) -> Self {
+        Self {
+            state,
+            reply,
+            decision,
+            scenarios: Vec::new(),
+            confidence: 0.0,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The same with something more to carry out.
+    pub(super) fn with(mut self, effect: Action) -> Self {
+        self.effects.push(effect);
+        self
+    }
 }
 
 /// One message of a person, read in the light of the session.
-struct Turn<'a> {
-    assistant: &'a Assistant,
-    composer: Composer<'a>,
+pub(super) struct Turn<'a> {
+    pub(super) assistant: &'a Assistant,
+    pub(super) composer: Composer<'a>,
     state: State,
-    text: &'a str,
-    normalised: String,
+    refusals: u8,
+    pub(super) appeal: Option<Appeal>,
+    pub(super) text: &'a str,
+    pub(super) normalised: String,
+    /// The normalised text without the times it names.
+    pub(super) without_times: String,
+    /// What the message tells about the restriction.
+    pub(super) circumstances: Circumstances,
+    named_day: Option<Date>,
 }
 
 impl<'a> Turn<'a> {
-    fn new(assistant: &'a Assistant, session: Session, text: &'a str, today: Date) -> Self {
+    fn new(assistant: &'a Assistant, session: Session, text: &'a str, now: DateTime) -> Self {
         let language = language_of(text, session.language, &assistant.matcher);
-        let composer = assistant.composer_on(language, today);
+        let composer = assistant.composer_on(language, now);
         let normalised = assistant.matcher.normalise(text);
+        let named = when::moments(&normalised, now);
         Self {
             assistant,
             composer,
             state: session.state,
+            refusals: session.refusals,
+            appeal: session.appeal,
             text,
+            circumstances: Circumstances::read(&normalised, assistant.conversation.appeal_buttons(), now),
+            without_times: without(&normalised, &named),
+            named_day: named.first().map(|spoken| spoken.past.at.date()),
             normalised,
         }
     }
@@ -156,92 +190,178 @@ impl<'a> Turn<'a> {
             confidence: outcome.confidence,
             language,
         };
+        let session = Session {
+            language,
+            state: outcome.state,
+            refusals: match outcome.decision {
+                DecisionKind::Refuse => self.refusals.saturating_add(1),
+                _ => 0,
+            },
+            appeal: appeal_after(self.appeal, &outcome.effects),
+        };
         let mut actions = vec![Action::Reply(outcome.reply), Action::Record(understanding)];
         if outcome.decision == DecisionKind::Human {
             actions.push(Action::HandOver);
         }
-        (
-            Session {
-                language,
-                state: outcome.state,
-            },
-            actions,
-        )
+        actions.extend(outcome.effects);
+        (session, actions)
     }
 
     fn outcome(&self) -> Outcome {
         match &self.state {
-            State::Start => self.question(self.judge(self.text)),
+            State::Start => self.fresh(),
             State::Choosing {
                 question,
                 options,
                 misses,
-            } => self.choice(question, options, *misses),
-            State::Answered { scenario, slots, asked } => match self.assistant.scenario(scenario) {
-                Some(scenario) => self.after_answer(scenario, slots, asked.as_deref()),
-                None => self.question(self.judge(self.text)),
+            } => self.saying(None).unwrap_or_else(|| self.choice(question, options, *misses)),
+            State::Answered(at_hand) => match self.assistant.scenario(&at_hand.scenario) {
+                Some(scenario) => self.after_answer(scenario, at_hand),
+                None => self.fresh(),
             },
         }
     }
 
-    fn judge(&self, question: &str) -> Judgement {
+    /// A message with nothing before it.
+    fn fresh(&self) -> Outcome {
+        self.saying(None).unwrap_or_else(|| self.question(self.judge(self.text)))
+    }
+
+    pub(super) fn judge(&self, question: &str) -> Judgement {
         self.assistant.matcher.judge(question)
     }
 
     /// A message that stands for itself.
-    fn question(&self, judgement: Judgement) -> Outcome {
+    pub(super) fn question(&self, judgement: Judgement) -> Outcome {
         let confidence = judgement.confidence;
-        match judgement.decision {
-            Decision::Answer { scenario } => match self.assistant.scenario(&scenario) {
-                Some(scenario) => {
-                    let named = self.slots_named(scenario);
-                    let target = self.follow_slots(scenario, &named);
-                    // A word that leads elsewhere may stand there by chance; it counts if the matcher thinks of that scenario too.
-                    let plausible = judgement
-                        .candidates
-                        .iter()
-                        .any(|candidate| candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
-                    let scenario = if plausible { target } else { scenario };
-                    self.answer(scenario, named, confidence)
-                }
+        if let Some((main, other)) = self.two_issues(&judgement) {
+            return self.answer_and_offer(main, other, confidence);
+        }
+        match &judgement.decision {
+            Decision::Answer { scenario } => match self.assistant.scenario(scenario) {
+                Some(scenario) => self.answer_judged(scenario, &judgement),
                 None => self.refuse(confidence),
             },
-            Decision::AskBack { options } => self.ask_back(self.text.to_owned(), options, confidence),
+            Decision::AskBack { options } => self.ask_back(self.text.to_owned(), options.clone(), confidence),
             Decision::Refuse => self.refuse(confidence),
-            Decision::Smalltalk { intent } => self.intent(&intent, DecisionKind::Smalltalk, confidence),
+            Decision::Smalltalk { intent } => self.intent(intent, DecisionKind::Smalltalk, confidence),
             Decision::Human => self.human(confidence),
         }
     }
 
+    fn answer_judged(&self, scenario: &'a Scenario, judgement: &Judgement) -> Outcome {
+        let names_submission = self.assistant.conversation.names_submission(&self.normalised);
+        if scenario.role == Some(Role::AppealProgress)
+            && names_submission
+            && let Some(day) = self.named_day()
+        {
+            return self.submitted_on(day, None);
+        }
+        let named = self.slots_named(scenario);
+        let target = self.follow_slots(scenario, &named);
+        // A word that leads elsewhere may stand there by chance; it counts if the matcher thinks of that scenario too.
+        let plausible = judgement
+            .candidates
+            .iter()
+            .any(|candidate| candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
+        let scenario = if plausible { target } else { scenario };
+        self.answer(scenario, named, self.text, judgement.confidence)
+    }
+
+    /// Two issues that the clauses of a message name clearly, the graver one first.
+    fn two_issues(&self, judgement: &Judgement) -> Option<(&'a Scenario, &'a Scenario)> {
+        let clauses: Vec<&str> = self.text.split(is_boundary).filter(|clause| !clause.trim().is_empty()).collect();
+        if clauses.len() < 2 || !matches!(judgement.decision, Decision::Answer { .. } | Decision::AskBack { .. }) {
+            return None;
+        }
+        let clear = clauses.into_iter().filter_map(|clause| self.clear_issue(&self.judge(clause)));
+        let mut issues: Vec<&Scenario> = Vec::new();
+        for scenario in clear.chain(self.clear_issue(judgement)) {
+            if !issues.iter().any(|known| known.id == scenario.id) {
+                issues.push(scenario);
+            }
+        }
+        issues.sort_by_key(|scenario| std::cmp::Reverse(scenario.gravity));
+        match issues.as_slice() {
+            [main, other, ..] => Some((main, other)),
+            _ => None,
+        }
+    }
+
+    /// The scenario of a clear answer that is an issue of its own.
+    fn clear_issue(&self, judgement: &Judgement) -> Option<&'a Scenario> {
+        match &judgement.decision {
+            Decision::Answer { scenario } if judgement.confidence >= SURE => {
+                self.assistant.scenario(scenario).filter(|scenario| scenario.gravity > 0)
+            }
+            _ => None,
+        }
+    }
+
+    fn answer_and_offer(&self, main: &'a Scenario, other: &'a Scenario, confidence: f32) -> Outcome {
+        let slots = self.slots_named(main);
+        let reply = self.composer.answer_and_offer(main, &slots, &self.circumstances, other);
+        let at_hand = AtHand {
+            scenario: main.id.clone(),
+            slots,
+            said: self.text.chars().take(LONGEST_SAID).collect(),
+            circumstances: self.circumstances.clone(),
+            open: Open::OtherIssue {
+                scenario: other.id.clone(),
+            },
+        };
+        let outcome = self.about(main, at_hand, reply, confidence);
+        Outcome {
+            scenarios: vec![main.id.clone(), other.id.clone()],
+            ..outcome
+        }
+    }
+
+    /// The answer to a scenario for all that was said so far.
+    pub(super) fn answer_about(&self, scenario: &Scenario, said: &str, confidence: f32) -> Outcome {
+        self.answer(scenario, self.slots_in(scenario, said), said, confidence)
+    }
+
     /// The answer to a scenario, with those of the known slot values that belong to it.
-    fn answer(&self, scenario: &Scenario, mut known: KnownSlots, confidence: f32) -> Outcome {
+    pub(super) fn answer(&self, scenario: &Scenario, mut known: KnownSlots, said: &str, confidence: f32) -> Outcome {
         known.retain(|slot, value| {
             let value = scenario.slot(slot).and_then(|slot| slot.value(value));
             value.is_some_and(|value| matches!(value.effect, SlotEffect::Changes { .. }))
         });
-        let reply = self.composer.answer(scenario, &known);
-        self.answered(scenario, known, reply, confidence)
+        let normalised = self.assistant.matcher.normalise(said);
+        let buttons = self.assistant.conversation.appeal_buttons();
+        let circumstances = Circumstances::read(&normalised, buttons, self.composer.now);
+        let reply = self.composer.answer(scenario, &known, &circumstances);
+        self.answered(scenario, known, said.to_owned(), circumstances, reply, confidence)
     }
 
-    /// The outcome after something was said about a scenario; whatever options the reply has are values of the next slot.
-    fn answered(&self, scenario: &Scenario, slots: KnownSlots, reply: Reply, confidence: f32) -> Outcome {
-        let unknown = super::compose::first_unknown_slot(scenario, &slots).map(|slot| slot.id.clone());
-        let asked = unknown.filter(|_| !reply.options.is_empty());
-        Outcome {
-            state: State::Answered {
-                scenario: scenario.id.clone(),
-                slots,
-                asked,
-            },
-            reply,
-            decision: DecisionKind::Answer,
-            scenarios: vec![scenario.id.clone()],
-            confidence,
-        }
+    /// The outcome after a scenario was answered; whatever options the reply has are values of the next slot.
+    pub(super) fn answered(
+        &self,
+        scenario: &Scenario,
+        slots: KnownSlots,
+        said: String,
+        circumstances: Circumstances,
+        reply: Reply,
+        confidence: f32,
+    ) -> Outcome {
+        let unknown = first_unknown_slot(scenario, &slots).map(|slot| slot.id.clone());
+        let open = match unknown.filter(|_| !reply.options.is_empty()) {
+            Some(slot) => Open::Slot { slot },
+            None => Open::Nothing,
+        };
+        let at_hand = AtHand {
+            scenario: scenario.id.clone(),
+            slots,
+            said,
+            circumstances,
+            open,
+        };
+        self.about(scenario, at_hand, reply, confidence)
     }
 
     /// The scenario that a known slot value leads to, else the scenario itself.
-    fn follow_slots(&self, scenario: &'a Scenario, known: &KnownSlots) -> &'a Scenario {
+    pub(super) fn follow_slots(&self, scenario: &'a Scenario, known: &KnownSlots) -> &'a Scenario {
         let effects = scenario
             .slots
             .iter()
@@ -255,8 +375,12 @@ impl<'a> Turn<'a> {
     }
 
     /// The slot values named in the message.
-    fn slots_named(&self, scenario: &Scenario) -> KnownSlots {
-        let asserted = self.assistant.matcher.asserted(self.text);
+    pub(super) fn slots_named(&self, scenario: &Scenario) -> KnownSlots {
+        self.slots_in(scenario, self.text)
+    }
+
+    fn slots_in(&self, scenario: &Scenario, said: &str) -> KnownSlots {
+        let asserted = self.assistant.matcher.asserted(said);
         let named = scenario.slots.iter().filter_map(|slot| {
             let value = self.assistant.slots.value(scenario, slot, &asserted)?;
             Some((slot.id.clone(), value.to_owned()))
@@ -264,25 +388,60 @@ impl<'a> Turn<'a> {
         named.collect()
     }
 
-    fn ask_back(&self, question: String, options: Vec<String>, confidence: f32) -> Outcome {
-        let reply = self
-            .composer
-            .choice_of_scenarios(TextKey::WhichOfThese, options.iter().map(String::as_str));
+    /// What was said before, and this message.
+    pub(super) fn after(&self, said: &str) -> String {
+        let both = [said, self.text].join("\n");
+        both.trim_start().chars().take(LONGEST_SAID).collect()
+    }
+
+    /// The first day the message names, as something that has happened.
+    pub(super) fn named_day(&self) -> Option<Date> {
+        self.named_day
+    }
+
+    pub(super) fn ask_back(&self, question: String, options: Vec<String>, confidence: f32) -> Outcome {
+        let key = match self.is_about_whose_account(&options) {
+            true => TextKey::WhoseAccount,
+            false => TextKey::WhichOfThese,
+        };
+        let reply = self.composer.choice_of_scenarios(key, options.iter().map(String::as_str));
+        let state = State::Choosing {
+            question,
+            options: options.clone(),
+            misses: 0,
+        };
         Outcome {
-            state: State::Choosing {
-                question,
-                options: options.clone(),
-                misses: 0,
-            },
-            reply,
-            decision: DecisionKind::AskBack,
             scenarios: options,
             confidence,
+            ..Outcome::new(state, reply, DecisionKind::AskBack)
         }
     }
 
+    /// Whether the options are about a personal and about a WeCom account: that is what decides.
+    fn is_about_whose_account(&self, options: &[String]) -> bool {
+        let accounts = options.iter().filter_map(|id| self.assistant.scenario(id)).map(|scenario| scenario.account);
+        let accounts: Vec<AccountKind> = accounts.collect();
+        accounts.contains(&AccountKind::Personal) && accounts.contains(&AccountKind::Member)
+    }
+
+    /// Outside the subject; after the second time in a row with the commonest situations to choose from.
     fn refuse(&self, confidence: f32) -> Outcome {
-        self.remark(TextKey::OutsideSubject, DecisionKind::Refuse, confidence)
+        if self.refusals.saturating_add(1) < MOST_REFUSALS {
+            return Outcome {
+                confidence,
+                ..Outcome::new(self.state.clone(), self.words(TextKey::OutsideSubject), DecisionKind::Refuse)
+            };
+        }
+        let reply = self.assistant.commonest_situations(self.composer, TextKey::NotUnderstood);
+        let state = State::Choosing {
+            question: String::new(),
+            options: reply.options.iter().map(|option| option.id.clone()).collect(),
+            misses: 0,
+        };
+        Outcome {
+            confidence,
+            ..Outcome::new(state, reply, DecisionKind::Refuse)
+        }
     }
 
     fn human(&self, confidence: f32) -> Outcome {
@@ -299,223 +458,56 @@ impl<'a> Turn<'a> {
             options: Vec::new(),
         };
         Outcome {
-            state: self.state.clone(),
-            reply,
-            decision,
-            scenarios: Vec::new(),
             confidence,
+            ..Outcome::new(self.state.clone(), reply, decision)
         }
     }
 
-    /// A word from `texts.toml` that leaves the conversation where it is.
-    fn remark(&self, key: TextKey, decision: DecisionKind, confidence: f32) -> Outcome {
-        let reply = Reply {
+    /// A sentence of `texts.toml` without placeholders.
+    pub(super) fn words(&self, key: TextKey) -> Reply {
+        Reply {
             text: self.composer.text(key),
             options: Vec::new(),
-        };
-        Outcome {
-            state: self.state.clone(),
-            reply,
-            decision,
-            scenarios: Vec::new(),
-            confidence,
-        }
-    }
-
-    /// A reply to offered scenarios: a number, "none of these", the missing word, or a new question.
-    fn choice(&self, question: &str, options: &[String], misses: u8) -> Outcome {
-        match self.assistant.conversation.choice(&self.normalised) {
-            Some(Choice::NoneOfThese) => self.none_fits(),
-            Some(choice) => match option_at(options, choice).and_then(|id| self.assistant.scenario(id)) {
-                Some(scenario) => self.answer(scenario, self.slots_in(scenario, question), 1.0),
-                None => self.missed(question, options, misses),
-            },
-            None => self.rephrasing(question, options, misses),
-        }
-    }
-
-    /// What somebody wrote instead of a number: clear by itself, clear together with the first question, or the name of an option.
-    fn rephrasing(&self, question: &str, options: &[String], misses: u8) -> Outcome {
-        let alone = self.judge(self.text);
-        if matches!(
-            alone.decision,
-            Decision::Answer { .. } | Decision::Human | Decision::Smalltalk { .. }
-        ) {
-            return self.question(alone);
-        }
-        // A welcome asks nothing, so whatever follows it stands for itself.
-        if question.is_empty() {
-            return self.question(alone);
-        }
-        if let Some(scenario) = self.option_named(options) {
-            return self.answer(scenario, self.slots_in(scenario, question), 1.0);
-        }
-        let adds_something = matches!(alone.decision, Decision::AskBack { .. });
-        if !adds_something && self.is_another_subject(&alone) {
-            return self.question(alone);
-        }
-        let whole_question = format!("{question} {}", self.text);
-        let together = self.judge(&whole_question);
-        match (&together.decision, self.option_answered(&together, options)) {
-            (_, Some(scenario)) => self.answer(scenario, self.slots_in(scenario, question), together.confidence),
-            (Decision::Answer { .. }, None) if adds_something => self.question(together),
-            (Decision::AskBack { options }, None) if adds_something => {
-                self.ask_back(whole_question, options.clone(), together.confidence)
-            }
-            _ if adds_something => self.question(alone),
-            _ => self.missed(question, options, misses),
         }
     }
 
     /// Whether the message is about something else altogether, and not just too short to be understood by itself.
-    fn is_another_subject(&self, judgement: &Judgement) -> bool {
+    pub(super) fn is_another_subject(&self, judgement: &Judgement) -> bool {
         let best = judgement.candidates.first();
         let is_outside = best.is_some_and(|best| best.kind == ClassKind::Outside && best.probability >= SURE);
         let is_whole_sentence = self.normalised.chars().count() >= SHORTEST_SENTENCE;
         is_outside && is_whole_sentence && judgement.decision == Decision::Refuse
     }
-
-    fn option_answered(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
-        match &judgement.decision {
-            Decision::Answer { scenario } if options.contains(scenario) => self.assistant.scenario(scenario),
-            _ => None,
-        }
-    }
-
-    /// The one option whose label contains what was written.
-    fn option_named(&self, options: &[String]) -> Option<&'a Scenario> {
-        if self.normalised.chars().count() < 2 {
-            return None;
-        }
-        let scenarios = options.iter().filter_map(|id| self.assistant.scenario(id));
-        let label = |scenario: &Scenario| self.assistant.matcher.normalise(scenario.label(self.composer.language));
-        let mut named = scenarios.filter(|scenario| label(scenario).contains(&self.normalised));
-        let first = named.next()?;
-        named.next().is_none().then_some(first)
-    }
-
-    fn slots_in(&self, scenario: &Scenario, question: &str) -> KnownSlots {
-        let earlier = self.assistant.matcher.normalise(question);
-        let named = scenario.slots.iter().filter_map(|slot| {
-            let value = self.assistant.slots.value(scenario, slot, &earlier)?;
-            Some((slot.id.clone(), value.to_owned()))
-        });
-        named.collect()
-    }
-
-    fn missed(&self, question: &str, options: &[String], misses: u8) -> Outcome {
-        let misses = misses.saturating_add(1);
-        if misses >= MOST_MISSES {
-            return self.none_fits();
-        }
-        let reply = self
-            .composer
-            .choice_of_scenarios(TextKey::ChooseAgain, options.iter().map(String::as_str));
-        Outcome {
-            state: State::Choosing {
-                question: question.to_owned(),
-                options: options.to_vec(),
-                misses,
-            },
-            reply,
-            decision: DecisionKind::AskBack,
-            scenarios: options.to_vec(),
-            confidence: 0.0,
-        }
-    }
-
-    fn none_fits(&self) -> Outcome {
-        let outcome = self.remark(TextKey::NoneFits, DecisionKind::Refuse, 0.0);
-        Outcome {
-            state: State::Start,
-            ..outcome
-        }
-    }
-
-    /// A message after an answer: the slot that was asked for, a follow-up question, a slot value in passing, or a new question.
-    fn after_answer(&self, scenario: &'a Scenario, known: &KnownSlots, asked: Option<&str>) -> Outcome {
-        if let Some(outcome) = asked.and_then(|slot| self.slot_choice(scenario, known, slot)) {
-            return outcome;
-        }
-        let sections = self.assistant.conversation.follow_up(&self.normalised);
-        if !sections.is_empty() {
-            let reply = self.composer.sections_asked_for(scenario, known, &sections);
-            return self.kept(scenario, known, asked, reply);
-        }
-        let judgement = self.judge(self.text);
-        if let Some(outcome) = self.slot_in_passing(scenario, known, &judgement) {
-            return outcome;
-        }
-        match &judgement.decision {
-            // The same again: what is known about it stays known.
-            Decision::Answer { scenario: again } if *again == scenario.id => {
-                let known = known.clone().into_iter().chain(self.slots_named(scenario)).collect();
-                self.answer(scenario, known, judgement.confidence)
-            }
-            _ => self.question(judgement),
-        }
-    }
-
-    /// Says something about the scenario at hand and leaves the open question open.
-    fn kept(&self, scenario: &Scenario, known: &KnownSlots, asked: Option<&str>, reply: Reply) -> Outcome {
-        let state = State::Answered {
-            scenario: scenario.id.clone(),
-            slots: known.clone(),
-            asked: asked.map(str::to_owned),
-        };
-        Outcome {
-            state,
-            ..self.answered(scenario, known.clone(), reply, 1.0)
-        }
-    }
-
-    /// A number or "none" in reply to a slot question.
-    fn slot_choice(&self, scenario: &'a Scenario, known: &KnownSlots, slot: &str) -> Option<Outcome> {
-        let values = &scenario.slot(slot)?.values;
-        let ids: Vec<String> = values.iter().map(|value| value.id.clone()).collect();
-        match self.assistant.conversation.choice(&self.normalised)? {
-            Choice::NoneOfThese => {
-                let reply = Reply {
-                    text: self.composer.text(TextKey::NoneOfTheValues),
-                    options: Vec::new(),
-                };
-                Some(self.kept(scenario, known, None, reply))
-            }
-            choice => {
-                let value = option_at(&ids, choice)?;
-                Some(self.slot_known(scenario, known, slot, value))
-            }
-        }
-    }
-
-    /// A slot value said in words, unless the message is clearly about something else.
-    fn slot_in_passing(&self, scenario: &'a Scenario, known: &KnownSlots, judgement: &Judgement) -> Option<Outcome> {
-        let another = matches!(&judgement.decision, Decision::Answer { scenario: other } if *other != scenario.id);
-        let is_new_question = (another && judgement.confidence >= SURE) || self.is_another_subject(judgement);
-        if is_new_question || self.normalised.chars().count() > SHORT_REPLY {
-            return None;
-        }
-        let mut named = self.slots_named(scenario).into_iter();
-        let (slot, value) = named.find(|(slot, value)| known.get(slot) != Some(value))?;
-        Some(self.slot_known(scenario, known, &slot, &value))
-    }
-
-    fn slot_known(&self, scenario: &'a Scenario, known: &KnownSlots, slot: &str, value: &str) -> Outcome {
-        let mut known = known.clone();
-        known.insert(slot.to_owned(), value.to_owned());
-        let target = self.follow_slots(scenario, &known);
-        if target.id != scenario.id {
-            return self.answer(target, KnownSlots::new(), 1.0);
-        }
-        let reply = match scenario.slot(slot) {
-            Some(slot) => self.composer.change(scenario, &known, slot, value),
-            None => self.composer.answer(scenario, &known),
-        };
-        self.answered(scenario, known, reply, 1.0)
-    }
 }
 
-fn option_at(options: &[String], choice: Choice) -> Option<&String> {
+/// The appeal that is followed after what was decided.
+fn appeal_after(before: Option<Appeal>, effects: &[Action]) -> Option<Appeal> {
+    effects.iter().fold(before, |appeal, effect| match effect {
+        Action::Track { appeal, .. } => Some(appeal.clone()),
+        Action::CloseAppeal(_) => None,
+        _ => appeal,
+    })
+}
+
+/// The text without the times it names.
+fn without(text: &str, named: &[when::Spoken]) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut done = 0;
+    for spoken in named {
+        kept.push_str(text.get(done..spoken.place.start).unwrap_or_default());
+        done = spoken.place.end;
+    }
+    kept.push_str(text.get(done..).unwrap_or_default());
+    kept
+}
+
+/// What ends a clause. A space ends one between Chinese characters only, so it is left out here.
+fn is_boundary(letter: char) -> bool {
+    matches!(letter, ',' | '，' | '。' | ';' | '；' | '!' | '！' | '?' | '？' | '\n')
+}
+
+/// The option that was chosen.
+pub(super) fn option_at(options: &[String], choice: Choice) -> Option<&String> {
     match choice {
         Choice::Option(index) => options.get(index),
         Choice::Last => options.last(),

@@ -31,6 +31,7 @@ fn last_of(events: &[Event]) -> (String, Understanding, Session) {
                 Action::Reply(reply) => said = ASSISTANT.composer(session.language, now()).as_plain_text(&reply),
                 Action::Record(understanding) => understood = understanding,
                 Action::HandOver => said.push_str("[handed over]"),
+                Action::Track { .. } | Action::CloseAppeal(_) | Action::Rate { .. } => {}
             }
         }
     }

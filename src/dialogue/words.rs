@@ -2,7 +2,7 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use crate::knowledge::{ConversationWords, Scenario, Section, Slot};
+use crate::knowledge::{AccountKind, ConversationWords, Saying, Scenario, Section, Slot};
 
 /// Finds known words in a text, the longest first, from the left.
 struct WordFinder<T> {
@@ -37,6 +37,13 @@ impl<T: Copy> WordFinder<T> {
     }
 }
 
+/// The one meaning among words that mean something and words that only stand around it.
+fn the_only_one<T: PartialEq>(read: Vec<Option<T>>) -> Option<T> {
+    let mut meanings = read.into_iter().flatten();
+    let first = meanings.next()?;
+    meanings.all(|other| other == first).then_some(first)
+}
+
 fn has_letters(text: &str) -> bool {
     text.chars().any(char::is_alphanumeric)
 }
@@ -58,6 +65,10 @@ pub(super) enum Choice {
 pub(super) struct ConversationReader {
     choices: WordFinder<Choice>,
     follow_ups: WordFinder<Option<Section>>,
+    sayings: WordFinder<Option<Saying>>,
+    accounts: WordFinder<Option<AccountKind>>,
+    submissions: Vec<String>,
+    appeal_buttons: Vec<String>,
 }
 
 impl ConversationReader {
@@ -77,10 +88,26 @@ impl ConversationReader {
             .iter()
             .flat_map(|(section, list)| all(list).into_iter().map(|word| (word, Some(*section))));
         let around = all(&words.connectives).into_iter().map(|word| (word, None));
+        let said = words
+            .sayings
+            .iter()
+            .flat_map(|(saying, list)| all(list).into_iter().map(|word| (word, Some(*saying))));
+        let submissions = words.sayings.iter().find(|(saying, _)| *saying == Saying::Submitted);
+        let submissions = submissions.map_or([].as_slice(), |(_, list)| list);
+        let around_sayings = all(&words.around_sayings).into_iter().map(|word| (word, None));
+        let accounts = words
+            .accounts
+            .iter()
+            .flat_map(|(account, list)| all(list).into_iter().map(|word| (word, Some(*account))));
+        let around_accounts = all(&words.connectives).into_iter().map(|word| (word, None));
         // The automaton keeps the first of two equal words, so what asks for something comes before what surrounds it.
         Self {
             choices: WordFinder::new(choices),
             follow_ups: WordFinder::new(asked.chain(around)),
+            sayings: WordFinder::new(said.chain(around_sayings)),
+            accounts: WordFinder::new(accounts.chain(around_accounts)),
+            submissions: all(submissions),
+            appeal_buttons: all(&words.appeal_buttons),
         }
     }
 
@@ -93,6 +120,26 @@ impl ConversationReader {
             .filter(|choice| *choice != Choice::Word);
         let choice = chosen.next()?;
         chosen.all(|other| other == choice).then_some(choice)
+    }
+
+    /// Reads a message that is nothing but one saying. The text is normalised.
+    pub(super) fn saying(&self, text: &str) -> Option<Saying> {
+        the_only_one(self.sayings.read_whole(text)?)
+    }
+
+    /// Reads a message that says nothing but whose account it is ("那企业微信呢"). The text is normalised.
+    pub(super) fn account(&self, text: &str) -> Option<AccountKind> {
+        the_only_one(self.accounts.read_whole(text)?)
+    }
+
+    /// Whether somewhere in a message an appeal is said to have been submitted. The text is normalised.
+    pub(super) fn names_submission(&self, text: &str) -> bool {
+        self.submissions.iter().any(|word| text.contains(word.as_str()))
+    }
+
+    /// The words by which notices offer to apply for lifting, normalised.
+    pub(super) fn appeal_buttons(&self) -> &[String] {
+        &self.appeal_buttons
     }
 
     /// Reads which sections a follow-up question asks for; empty when it is something else. The text is normalised.

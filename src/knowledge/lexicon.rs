@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scenario::Section;
+use super::scenario::{ACCOUNT_KINDS, AccountKind, Section};
 use crate::checked_toml::{Report, Source, Table, read_document};
 
 /// Aliases, fillers and denials, from `lexicon.toml`.
@@ -31,6 +31,61 @@ pub struct ConversationWords {
     pub choice_words: Vec<String>,
     /// Ways to say that no option fits.
     pub none_of_these: Vec<String>,
+    /// Ways to say things that move a conversation on.
+    pub sayings: Vec<(Saying, Vec<String>)>,
+    /// Words around them that change nothing.
+    pub around_sayings: Vec<String>,
+    /// Words for whose account it is.
+    pub accounts: BTreeMap<AccountKind, Vec<String>>,
+    /// Words by which a notice offers to apply for lifting ("申请解除限制").
+    pub appeal_buttons: Vec<String>,
+}
+
+/// Something said that is no question but moves a conversation on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// An appeal has been submitted.
+    Submitted,
+    /// How the appeal stands is asked.
+    Progress,
+    /// The appeal is no longer to be followed.
+    Cancel,
+    /// The restriction is lifted.
+    Lifted,
+    /// The appeal was refused.
+    Refused,
+    /// There is a result, which one is not said.
+    Result,
+    /// Agreed.
+    Yes,
+    /// Not agreed.
+    No,
+    /// The answer was of use.
+    Useful,
+    /// The answer was of no use.
+    Useless,
+    /// The trouble is over.
+    Solved,
+    /// An appeal is to be written.
+    WriteAppeal,
+}
+
+impl Saying {
+    /// Every saying with its key in `conversation.toml`.
+    const ALL: [(Saying, &'static str); 12] = [
+        (Saying::Submitted, "submitted"),
+        (Saying::Progress, "progress"),
+        (Saying::Cancel, "cancel"),
+        (Saying::Lifted, "lifted"),
+        (Saying::Refused, "refused"),
+        (Saying::Result, "result"),
+        (Saying::Yes, "yes"),
+        (Saying::No, "no"),
+        (Saying::Useful, "useful"),
+        (Saying::Useless, "useless"),
+        (Saying::Solved, "solved"),
+        (Saying::WriteAppeal, "write_appeal"),
+    ];
 }
 
 /// Reads `lexicon.toml`.
@@ -69,9 +124,17 @@ pub(super) fn read_conversation_words(source: Source<'_>, report: &Report) -> Op
         let follow_ups = table.table("follow_ups", |words| Some(read_follow_ups(words)));
         let choices = table.table("choices", |words| Some(read_choices(words)));
         let connectives = plain(table.texts("connectives"));
+        let sayings = table.table("sayings", |words| Some(read_sayings(words)));
+        let accounts = table.table("accounts", |words| Some(read_accounts(words)));
+        let (sayings, around_sayings) = sayings?;
+        let appeal_buttons = plain(table.texts("appeal_buttons"));
         Some(ConversationWords {
             follow_ups: follow_ups?,
             connectives,
+            sayings,
+            around_sayings,
+            accounts: accounts?,
+            appeal_buttons,
             ..choices?
         })
     })
@@ -82,6 +145,16 @@ fn read_follow_ups(table: &mut Table<'_>) -> BTreeMap<Section, Vec<String>> {
         .into_iter()
         .map(|(section, name)| (section, plain(table.texts(name))))
         .collect()
+}
+
+fn read_sayings(table: &mut Table<'_>) -> (Vec<(Saying, Vec<String>)>, Vec<String>) {
+    let sayings = Saying::ALL.map(|(saying, name)| (saying, plain(table.texts(name))));
+    (sayings.into(), plain(table.texts("around")))
+}
+
+fn read_accounts(table: &mut Table<'_>) -> BTreeMap<AccountKind, Vec<String>> {
+    let named = ACCOUNT_KINDS.into_iter().filter(|(_, kind)| *kind != AccountKind::Any);
+    named.map(|(name, kind)| (kind, plain(table.texts(name)))).collect()
 }
 
 fn read_choices(table: &mut Table<'_>) -> ConversationWords {

@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 pub use faq::{Faq, FaqEntry, FaqError};
 pub use intents::{AmbiguousQuestions, Intent, IntentKind};
 pub use language::{Bilingual, Language};
-pub use lexicon::{ConversationWords, Lexicon};
+pub use lexicon::{ConversationWords, Lexicon, Saying};
 pub use scenario::{
-    AccountKind, Answer, AppealPossible, CounterExample, KnowledgeSource, Scenario, Section, SectionText, Sections,
-    Slot, SlotEffect, SlotValue, SourceKind,
+    AccountKind, Answer, AppealPossible, CounterExample, KnowledgeSource, Role, Scenario, Section, SectionText,
+    Sections, Slot, SlotEffect, SlotValue, SourceKind,
 };
 pub use texts::{TextKey, Texts};
 pub use workdays::Workdays;
@@ -90,6 +90,11 @@ impl Catalogue {
         scenarios
     }
 
+    /// The scenario that plays a part in following an appeal; imported knowledge may have none.
+    pub fn with_role(&self, role: Role) -> Option<&Scenario> {
+        self.scenarios.values().find(|scenario| scenario.role == Some(role))
+    }
+
     /// The intent with this id.
     pub fn intent(&self, id: &str) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.id == id)
@@ -142,6 +147,7 @@ impl Catalogue {
     fn check_references(&self, report: &Report) {
         for scenario in self.scenarios.values() {
             self.check_slots(scenario, report);
+            self.check_siblings(scenario, report);
             self.check_counter_examples(scenario, report);
         }
         self.check_ambiguous(report);
@@ -168,6 +174,15 @@ impl Catalogue {
             if !self.scenarios.contains_key(target) || *target == scenario.id {
                 let message = format!("`{target}` is not the id of another scenario");
                 report.add(problem_of(scenario, None, "slots.values.goes_to", message));
+            }
+        }
+    }
+
+    fn check_siblings(&self, scenario: &Scenario, report: &Report) {
+        for target in scenario.siblings.values() {
+            if !self.scenarios.contains_key(target) || *target == scenario.id {
+                let message = format!("`{target}` is not the id of another scenario");
+                report.add(problem_of(scenario, None, "siblings", message));
             }
         }
     }

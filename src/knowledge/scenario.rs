@@ -8,7 +8,8 @@ use super::language::{Bilingual, Language};
 use crate::checked_toml::{Located, Report, Source, Table, read_document};
 
 /// Whose account a scenario is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AccountKind {
     /// A WeCom member account.
     Member,
@@ -33,6 +34,15 @@ pub enum AppealPossible {
     Depends,
     /// Lifted in the app by the person themselves.
     SelfService,
+}
+
+/// What part a scenario plays in following an appeal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It says how to appeal in general; an appeal is written in its name when nothing more is known.
+    AppealHow,
+    /// It says when an appeal is answered; whoever has submitted one is answered with it.
+    AppealProgress,
 }
 
 /// A part of an answer. The order of the variants is the order in which the parts are read.
@@ -221,6 +231,17 @@ pub struct Scenario {
     pub draft: bool,
     /// How common it is, 0–100; the commonest are offered in the welcome.
     pub commonness: u8,
+    /// How grave it is, 0–100: of two issues in one message the graver one is answered first. 0 is no issue of its own but a
+    /// question about one ("how do I appeal").
+    pub gravity: u8,
+    /// After so many natural hours from its start it usually lifts by itself: the earliest, then later ones.
+    pub waiting_hours: Vec<u16>,
+    /// What part it plays in following an appeal, if any.
+    pub role: Option<Role>,
+    /// Whether it lasts for a term that the notice names, so that its end can be computed.
+    pub has_term: bool,
+    /// The scenario that is the same for another kind of account: "and on WeCom?" moves there.
+    pub siblings: BTreeMap<AccountKind, String>,
     /// The answer in both languages.
     pub answer: Bilingual<Answer>,
     /// What the advice depends on, the most important first.
@@ -265,17 +286,18 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
     let account = table.choice("account", &ACCOUNT_KINDS);
     let appeal_possible = table.choice("appeal_possible", &APPEAL_POSSIBLE);
     let appeal_window = table.boolean("appeal_window").unwrap_or(false);
-    let commonness = table.optional_integer("commonness").unwrap_or(0);
+    let commonness = read_percentage(table, "commonness");
+    let gravity = read_percentage(table, "gravity");
+    let waiting_hours = read_waiting_hours(table);
+    let has_term = table.boolean("has_term").unwrap_or(false);
+    let role = table.optional_choice("role", &ROLES);
+    let siblings = table.optional_table("siblings", |siblings| Some(read_siblings(siblings)));
     let sources = read_sources(table);
     let zh = table.table("zh", read_answer);
     let en = table.table("en", read_answer);
     let slots = table.tables("slots", read_slot);
     let draft = table.boolean("draft").unwrap_or(false);
     let examples = table.table("examples", |examples| read_examples(examples, draft));
-    let Ok(commonness @ 0..=100) = u8::try_from(commonness) else {
-        table.problem("commonness", "must be between 0 and 100");
-        return None;
-    };
     let id = id?;
     check_id(table, &id, &file, draft);
     let answer = Bilingual { zh: zh?, en: en? };
@@ -288,13 +310,45 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
         appeal_possible: appeal_possible?,
         appeal_window,
         draft,
-        commonness,
+        commonness: commonness?,
+        gravity: gravity?,
+        waiting_hours,
+        role,
+        has_term,
+        siblings: siblings.unwrap_or_default(),
         answer,
         slots,
         sources,
         utterances,
         not_this,
     })
+}
+
+/// A number from 0 to 100; 0 when it is left out.
+fn read_percentage(table: &mut Table<'_>, key: &'static str) -> Option<u8> {
+    let number = table.optional_integer(key).unwrap_or(0);
+    let percentage = u8::try_from(number).ok().filter(|number| *number <= 100);
+    if percentage.is_none() {
+        table.problem(key, "must be between 0 and 100");
+    }
+    percentage
+}
+
+fn read_waiting_hours(table: &mut Table<'_>) -> Vec<u16> {
+    let written = table.integers("waiting_hours");
+    let hours: Vec<u16> = written.iter().filter_map(|hours| u16::try_from(*hours).ok()).collect();
+    let is_rising = hours.is_sorted() && hours.iter().all(|hours| *hours > 0);
+    if hours.len() != written.len() || !is_rising {
+        table.problem("waiting_hours", "must be hours above 0 in rising order, for example [24, 168]");
+    }
+    hours
+}
+
+fn read_siblings(table: &mut Table<'_>) -> BTreeMap<AccountKind, String> {
+    let named = ACCOUNT_KINDS.into_iter().filter(|(_, kind)| *kind != AccountKind::Any);
+    named
+        .filter_map(|(name, kind)| Some((kind, table.optional_text(name)?)))
+        .collect()
 }
 
 fn check_id(table: &Table<'_>, id: &str, file: &str, draft: bool) {
@@ -485,12 +539,18 @@ pub(super) fn report_repeated<'a>(table: &Table<'_>, key: &str, ids: impl Iterat
     }
 }
 
-const ACCOUNT_KINDS: [(&str, AccountKind); 5] = [
+/// Every kind of account with its name in knowledge files.
+pub(super) const ACCOUNT_KINDS: [(&str, AccountKind); 5] = [
     ("member", AccountKind::Member),
     ("personal", AccountKind::Personal),
     ("group", AccountKind::Group),
     ("corp", AccountKind::Corp),
     ("any", AccountKind::Any),
+];
+
+const ROLES: [(&str, Role); 2] = [
+    ("appeal-how", Role::AppealHow),
+    ("appeal-progress", Role::AppealProgress),
 ];
 
 const APPEAL_POSSIBLE: [(&str, AppealPossible); 4] = [

@@ -23,8 +23,6 @@ pub enum TextKey {
     NotUnderstood,
     /// Not the bot's subject.
     OutsideSubject,
-    /// Asked about something without having a situation at hand.
-    NothingAtHand,
     /// The scenario at hand has nothing to say about what was asked.
     NothingKnown,
     /// A follow-up question ends with what else can be asked.
@@ -39,8 +37,6 @@ pub enum TextKey {
     GotLocation,
     /// A link came instead of words.
     GotLink,
-    /// The question is too long to be read as a whole.
-    TooLong,
     /// How to answer a list of options.
     HowToChoose,
     /// Line of one option.
@@ -51,11 +47,107 @@ pub enum TextKey {
     AppealNoDates,
     /// How a day is written.
     Day,
+    /// The options differ in whose account it is; they follow.
+    WhoseAccount,
+    /// None of the first options fits; less likely ones follow.
+    OtherOptions,
+    /// The message named a second issue; it follows as an option.
+    AlsoMentioned,
+    /// A period in hours.
+    PeriodHours,
+    /// A period in days.
+    PeriodDays,
+    /// Days of 24 hours, as the platform writes them.
+    PeriodFullDays,
+    /// A day with a time of day.
+    Moment,
+    /// When the natural periods of a restriction end.
+    Since,
+    /// A period that is not over yet.
+    MilestoneAhead,
+    /// A period that is over.
+    MilestoneOver,
+    /// All natural periods are over.
+    SinceOver,
+    /// When a term with a known start ends.
+    TermAhead,
+    /// A term with a known start that is over.
+    TermOver,
+    /// The end date that a notice names.
+    EndsAhead,
+    /// The end date that a notice names is over.
+    EndsOver,
+    /// The notice that was pasted offers to apply for lifting.
+    AppealButton,
+    /// Between which days an appeal submitted on a day is answered.
+    AppealWindow,
+    /// How many business days have passed, today included.
+    AppealDayCount,
+    /// How many business days have passed when today is none.
+    AppealDayOff,
+    /// Submitted today, which does not count.
+    AppealSubmittedToday,
+    /// What to do before the third business day.
+    AppealEarly,
+    /// What to do from the third business day on.
+    AppealWithin,
+    /// What to do on the seventh business day.
+    AppealLastDay,
+    /// What to do after the seventh business day.
+    AppealOverdue,
+    /// Asks for consent before an appeal is kept.
+    AskToTrack,
+    /// Option: keep it.
+    TrackYes,
+    /// Option: do not keep it.
+    TrackNo,
+    /// The appeal is kept; on which days something is due.
+    Tracking,
+    /// The appeal is kept; the due days are not on file.
+    TrackingWithoutDays,
+    /// The appeal is not kept.
+    NotTracking,
+    /// The appeal is no longer kept.
+    TrackingCancelled,
+    /// Asks how the appeal ended; two options follow.
+    WhichResult,
+    /// Option: lifted.
+    ResultLifted,
+    /// Option: refused.
+    ResultRefused,
+    /// What to do after a restriction was lifted.
+    AfterLifted,
+    /// What to do after an appeal was refused.
+    AfterRefused,
+    /// Asks on which day the appeal was submitted.
+    WhichDay,
+    /// Asks what the appeal is about; situations follow.
+    KitWhich,
+    /// No appeal is possible or needed in this situation; the reason follows.
+    KitNone,
+    /// A text to copy for an appeal.
+    KitText,
+    /// What stands where something is not known.
+    KitBlank,
+    /// How a WeCom member account is called in an appeal.
+    KitAccountMember,
+    /// How a personal WeChat account is called in an appeal.
+    KitAccountPersonal,
+    /// How a group is called in an appeal.
+    KitAccountGroup,
+    /// How a company is called in an appeal.
+    KitAccountCorp,
+    /// How an account of unknown kind is called in an appeal.
+    KitAccountAny,
+    /// After "that helped".
+    FeedbackUseful,
+    /// After "that did not help".
+    FeedbackUseless,
 }
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    const ALL: [(TextKey, &'static str, &'static [&'static str]); 21] = [
+    const ALL: [(TextKey, &'static str, &'static [&'static str]); 67] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -63,7 +155,6 @@ impl TextKey {
         (TextKey::NoneOfTheValues, "none-of-the-values", &[]),
         (TextKey::NotUnderstood, "not-understood", &[]),
         (TextKey::OutsideSubject, "outside-subject", &[]),
-        (TextKey::NothingAtHand, "nothing-at-hand", &[]),
         (TextKey::NothingKnown, "nothing-known", &["title"]),
         (TextKey::AlsoAsk, "also-ask", &["topics"]),
         (TextKey::GotImage, "got-image", &[]),
@@ -71,12 +162,59 @@ impl TextKey {
         (TextKey::GotVideo, "got-video", &[]),
         (TextKey::GotLocation, "got-location", &[]),
         (TextKey::GotLink, "got-link", &[]),
-        (TextKey::TooLong, "too-long", &[]),
         (TextKey::HowToChoose, "how-to-choose", &[]),
         (TextKey::Option, "option", &["number", "label"]),
         (TextKey::AppealDates, "appeal-dates", &["today", "first", "last"]),
         (TextKey::AppealNoDates, "appeal-no-dates", &["year"]),
         (TextKey::Day, "day", &["month", "day", "weekday"]),
+        (TextKey::WhoseAccount, "whose-account", &[]),
+        (TextKey::OtherOptions, "other-options", &[]),
+        (TextKey::AlsoMentioned, "also-mentioned", &[]),
+        (TextKey::PeriodHours, "period-hours", &["hours"]),
+        (TextKey::PeriodDays, "period-days", &["days"]),
+        (TextKey::PeriodFullDays, "period-full-days", &["days"]),
+        (TextKey::Moment, "moment", &["day", "time"]),
+        (TextKey::Since, "since", &["start", "milestones"]),
+        (TextKey::MilestoneAhead, "milestone-ahead", &["period", "moment"]),
+        (TextKey::MilestoneOver, "milestone-over", &["period", "moment"]),
+        (TextKey::SinceOver, "since-over", &[]),
+        (TextKey::TermAhead, "term-ahead", &["start", "period", "end", "left"]),
+        (TextKey::TermOver, "term-over", &["start", "period", "end"]),
+        (TextKey::EndsAhead, "ends-ahead", &["end", "left"]),
+        (TextKey::EndsOver, "ends-over", &["end"]),
+        (TextKey::AppealButton, "appeal-button", &[]),
+        (TextKey::AppealWindow, "appeal-window", &["submitted", "first", "last"]),
+        (TextKey::AppealDayCount, "appeal-day-count", &["count"]),
+        (TextKey::AppealDayOff, "appeal-day-off", &["count"]),
+        (TextKey::AppealSubmittedToday, "appeal-submitted-today", &[]),
+        (TextKey::AppealEarly, "appeal-early", &[]),
+        (TextKey::AppealWithin, "appeal-within", &[]),
+        (TextKey::AppealLastDay, "appeal-last-day", &[]),
+        (TextKey::AppealOverdue, "appeal-overdue", &[]),
+        (TextKey::AskToTrack, "ask-to-track", &[]),
+        (TextKey::TrackYes, "track-yes", &[]),
+        (TextKey::TrackNo, "track-no", &[]),
+        (TextKey::Tracking, "tracking", &["days"]),
+        (TextKey::TrackingWithoutDays, "tracking-without-days", &[]),
+        (TextKey::NotTracking, "not-tracking", &[]),
+        (TextKey::TrackingCancelled, "tracking-cancelled", &[]),
+        (TextKey::WhichResult, "which-result", &[]),
+        (TextKey::ResultLifted, "result-lifted", &[]),
+        (TextKey::ResultRefused, "result-refused", &[]),
+        (TextKey::AfterLifted, "after-lifted", &[]),
+        (TextKey::AfterRefused, "after-refused", &[]),
+        (TextKey::WhichDay, "which-day", &[]),
+        (TextKey::KitWhich, "kit-which", &[]),
+        (TextKey::KitNone, "kit-none", &["title"]),
+        (TextKey::KitText, "kit-text", &["account", "title", "start", "said"]),
+        (TextKey::KitBlank, "kit-blank", &[]),
+        (TextKey::KitAccountMember, "kit-account-member", &[]),
+        (TextKey::KitAccountPersonal, "kit-account-personal", &[]),
+        (TextKey::KitAccountGroup, "kit-account-group", &[]),
+        (TextKey::KitAccountCorp, "kit-account-corp", &[]),
+        (TextKey::KitAccountAny, "kit-account-any", &[]),
+        (TextKey::FeedbackUseful, "feedback-useful", &[]),
+        (TextKey::FeedbackUseless, "feedback-useless", &[]),
     ];
 }
 

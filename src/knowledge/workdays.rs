@@ -46,6 +46,19 @@ impl Workdays {
         Some(day)
     }
 
+    /// How many business days lie after `date` up to and including `until`; `None` when a year in between is not on file.
+    pub fn business_days_between(&self, date: Date, until: Date) -> Option<u16> {
+        let mut count = 0_u16;
+        let mut day = date;
+        while day < until {
+            day = day.tomorrow().ok()?;
+            if self.is_business_day(day)? {
+                count = count.saturating_add(1);
+            }
+        }
+        Some(count)
+    }
+
     /// The first year from that of `date` on that is not on file.
     pub fn first_year_missing(&self, date: Date) -> i16 {
         let mut year = date.year();
@@ -197,6 +210,14 @@ mod tests {
         );
         assert_eq!(workdays.business_day_after(date(2026, 12, 23), 7), None);
         assert_eq!(workdays.business_day_after(date(2027, 3, 1), 1), None);
+    }
+
+    #[test]
+    fn business_days_are_counted_from_the_day_after() {
+        let workdays = on_file();
+        assert_eq!(workdays.business_days_between(date(2026, 11, 18), date(2026, 11, 24)), Some(4));
+        assert_eq!(workdays.business_days_between(date(2026, 11, 18), date(2026, 11, 18)), Some(0));
+        assert_eq!(workdays.business_days_between(date(2026, 12, 30), date(2027, 1, 4)), None);
     }
 
     #[test]

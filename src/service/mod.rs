@@ -10,9 +10,12 @@ use jiff::Timestamp;
 pub use clock::{ConversationClock, NOW_VARIABLE};
 
 use crate::channels::app::{Heard, heard, reply_text};
-use crate::dialogue::{Action, Assistant, Event, Session, Understanding};
+use crate::dialogue::{Action, AppealOutcome, Assistant, Event, Session, Understanding};
 use crate::protocol::{DeduplicationKey, IncomingMessage, TextReply, WireFormat};
-use crate::store::{ConversationKey, MessageKey, QuestionRecord, Step, Store, StoreError};
+use crate::store::{
+    AppealChange, ConversationKey, MessageKey, OpenedAppeal, QuestionRecord, Rating, Remembered, Reminder, Step, Store,
+    StoreError,
+};
 
 /// Answers messages.
 pub struct Service {
@@ -86,7 +89,7 @@ impl Service {
         let now = Timestamp::now();
         let settlement = self
             .store
-            .settle(key, conversation, now, Box::new(move |session| turn.step(session)))
+            .settle(key, conversation, now, Box::new(move |remembered| turn.step(remembered)))
             .await?;
         let Some(text) = settlement.reply else {
             return Ok(Outcome::Acknowledged);
@@ -118,23 +121,49 @@ struct Turn {
 }
 
 impl Turn {
-    fn step(self, stored: Option<String>) -> Step {
+    fn step(self, remembered: Remembered) -> Step {
         let started = Instant::now();
-        // A session of an older version that cannot be read any more is a conversation that starts anew.
-        let session: Session = stored
-            .and_then(|json| serde_json::from_str(&json).ok())
-            .unwrap_or_default();
+        let session = session_of(remembered);
         let (session, actions) = self.assistant.step(session, &self.event, self.now);
         let reply = reply_text(&self.assistant, &session, &actions, self.now);
-        let understanding = actions.iter().find_map(|action| match action {
-            Action::Record(understanding) => Some(understanding),
-            Action::Reply(_) | Action::HandOver => None,
-        });
-        let question = understanding.map(|understanding| self.record(understanding, started));
-        Step {
+        let mut step = Step {
             session: serde_json::to_string(&session).ok(),
             reply,
-            question,
+            ..Step::default()
+        };
+        for action in actions {
+            self.carry_out(action, started, &mut step);
+        }
+        step
+    }
+
+    /// What an action changes in the store.
+    fn carry_out(&self, action: Action, started: Instant, step: &mut Step) {
+        match action {
+            // Said already; handing over to a person is what the reply tells, until there is somebody to hand over to.
+            Action::Reply(_) | Action::HandOver => {}
+            Action::Record(understanding) => step.question = Some(self.record(&understanding, started)),
+            Action::Track { appeal, reminders } => {
+                let reminders = reminders.into_iter().map(|reminder| Reminder {
+                    business_day: reminder.business_day,
+                    due: reminder.due,
+                });
+                let record = serde_json::to_string(&appeal).unwrap_or_default();
+                let reminders = reminders.collect();
+                step.appeal = AppealChange::Opened(OpenedAppeal { record, reminders });
+            }
+            Action::CloseAppeal(AppealOutcome::Cancelled) => step.appeal = AppealChange::Forgotten,
+            Action::CloseAppeal(outcome) => {
+                let outcome = outcome.name().to_owned();
+                step.appeal = AppealChange::Closed { outcome };
+            }
+            Action::Rate { scenario, verdict } => {
+                step.rating = Some(Rating {
+                    scenario,
+                    verdict: verdict.name().to_owned(),
+                    knowledge_version: self.assistant.version.clone(),
+                });
+            }
         }
     }
 
@@ -153,5 +182,14 @@ impl Turn {
             knowledge_version: self.assistant.version.clone(),
             micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+/// What is remembered, as the dialogue knows it. What an older version wrote and cannot be read any more is not remembered.
+fn session_of(remembered: Remembered) -> Session {
+    let session: Option<Session> = remembered.session.and_then(|json| serde_json::from_str(&json).ok());
+    Session {
+        appeal: remembered.appeal.and_then(|json| serde_json::from_str(&json).ok()),
+        ..session.unwrap_or_default()
     }
 }

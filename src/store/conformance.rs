@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::{ConversationKey, MessageKey, OpenError, QuestionRecord, Retention, SqliteStore, Step, Store, StoreError};
+use super::{
+    AppealChange, ConversationKey, MessageKey, OpenError, OpenedAppeal, QuestionRecord, Rating, RatingCount, Remembered,
+    Reminder, Retention, SqliteStore, Step, Store, StoreError,
+};
 
 const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
 
@@ -47,7 +50,7 @@ fn step(session: &str, reply: &str) -> Step {
     Step {
         session: Some(session.to_owned()),
         reply: Some(reply.to_owned()),
-        question: None,
+        ..Step::default()
     }
 }
 
@@ -67,12 +70,11 @@ async fn settle(store: &dyn Store, key: MessageKey, user: &str, now: Timestamp, 
 /// The state that the next message of `user` would find.
 async fn session_of(store: &dyn Store, number: u32, user: &str, now: Timestamp) -> Option<String> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let look = move |session: Option<String>| {
-        let _ = sender.send(session.clone());
+    let look = move |remembered: Remembered| {
+        let _ = sender.send(remembered.session.clone());
         Step {
-            session,
-            reply: None,
-            question: None,
+            session: remembered.session,
+            ..Step::default()
         }
     };
     store
@@ -306,4 +308,111 @@ fn a_file_that_is_no_database_or_too_new_is_named() {
         SqliteStore::open(&newer, SESSION_TTL),
         Err(OpenError::Newer { found: 99, .. })
     ));
+}
+
+/// Settles a message that changes the person's appeal, and returns the appeal that was remembered before.
+async fn change_appeal(store: &dyn Store, number: u32, user: &str, now: Timestamp, change: AppealChange) -> Option<String> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let step = move |remembered: Remembered| {
+        let _ = sender.send(remembered.appeal);
+        Step {
+            appeal: change,
+            ..Step::default()
+        }
+    };
+    store
+        .settle(message(number), person(user), now, Box::new(step))
+        .await
+        .unwrap();
+    receiver.await.unwrap()
+}
+
+fn opened(record: &str) -> AppealChange {
+    AppealChange::Opened(OpenedAppeal {
+        record: record.to_owned(),
+        reminders: vec![
+            Reminder {
+                business_day: 3,
+                due: at(3 * 24 * 60),
+            },
+            Reminder {
+                business_day: 7,
+                due: at(7 * 24 * 60),
+            },
+        ],
+    })
+}
+
+#[tokio::test]
+async fn an_appeal_outlives_the_conversation_and_a_restart() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    assert_eq!(change_appeal(&store, 1, "li", at(0), opened("A")).await, None);
+    store.close().await.unwrap();
+    let store = open(&directory);
+    let two_days_later = at(2 * 24 * 60);
+    assert_eq!(
+        change_appeal(&store, 2, "li", two_days_later, AppealChange::Unchanged).await.as_deref(),
+        Some("A")
+    );
+    assert_eq!(change_appeal(&store, 3, "wang", at(0), AppealChange::Unchanged).await, None);
+    let appeals = store.appeals().await.unwrap();
+    assert_eq!(appeals.len(), 1);
+    assert_eq!(appeals[0].user_id.as_deref(), Some("li"));
+    assert_eq!(appeals[0].reminders.len(), 2);
+    assert_eq!(appeals[0].reminders[0].due, at(3 * 24 * 60));
+}
+
+#[tokio::test]
+async fn a_closed_appeal_keeps_its_outcome_but_not_the_person() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    change_appeal(&store, 1, "li", at(0), opened("A")).await;
+    let closed = AppealChange::Closed {
+        outcome: "lifted".to_owned(),
+    };
+    change_appeal(&store, 2, "li", at(5), closed).await;
+    assert_eq!(change_appeal(&store, 3, "li", at(6), AppealChange::Unchanged).await, None);
+    let appeals = store.appeals().await.unwrap();
+    assert_eq!(appeals[0].outcome.as_deref(), Some("lifted"));
+    assert_eq!(appeals[0].closed_at, Some(at(5)));
+    assert_eq!((appeals[0].user_id.clone(), appeals[0].reminders.clone()), (None, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_cancelled_appeal_leaves_no_trace_and_a_new_one_takes_the_place_of_the_old() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    change_appeal(&store, 1, "li", at(0), opened("A")).await;
+    change_appeal(&store, 2, "li", at(1), opened("B")).await;
+    let records: Vec<String> = store.appeals().await.unwrap().into_iter().map(|appeal| appeal.record).collect();
+    assert_eq!(records, ["B"]);
+    change_appeal(&store, 3, "li", at(2), AppealChange::Forgotten).await;
+    assert_eq!(store.appeals().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn ratings_are_counted_once_a_message() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    for (number, verdict) in [(1, "useful"), (1, "useful"), (2, "useful"), (3, "useless")] {
+        let step = Step {
+            rating: Some(Rating {
+                scenario: "pull-group-full".to_owned(),
+                verdict: verdict.to_owned(),
+                knowledge_version: "v".to_owned(),
+            }),
+            ..Step::default()
+        };
+        store
+            .settle(message(number), person("li"), at(0), Box::new(move |_| step))
+            .await
+            .unwrap();
+    }
+    let counted = |verdict: &str, count| RatingCount {
+        scenario: "pull-group-full".to_owned(),
+        verdict: verdict.to_owned(),
+        count,
+    };
+    assert_eq!(store.ratings().await.unwrap(), [counted("useful", 2), counted("useless", 1)]);
 }

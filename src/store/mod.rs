@@ -1,7 +1,9 @@
-//! Durable state: settled messages with their replies, sessions, and the questions that were asked.
+//! Durable state: settled messages with their replies, sessions, followed appeals, the questions that were asked and what people
+//! thought of the answers.
 //!
 //! One small trait, so that a server database can join SQLite; `conformance.rs` holds what every store must do.
 
+mod appeals;
 #[cfg(test)]
 mod conformance;
 mod sqlite;
@@ -47,10 +49,101 @@ pub struct Step {
     pub reply: Option<String>,
     /// The question to keep for later analysis.
     pub question: Option<QuestionRecord>,
+    /// What becomes of the person's appeal.
+    pub appeal: AppealChange,
+    /// What the person thought of the last answer.
+    pub rating: Option<Rating>,
 }
 
-/// Makes a step of the conversation's stored state. It runs inside the store's transaction, so it must be quick and must not wait.
-pub type StepFunction = Box<dyn FnOnce(Option<String>) -> Step + Send>;
+/// What is remembered of a person when a message arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The conversation's state, unless it has rested too long.
+    pub session: Option<String>,
+    /// The appeal that is being followed; it does not expire with the conversation.
+    pub appeal: Option<String>,
+}
+
+/// What becomes of a person's followed appeal. There is one at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AppealChange {
+    /// Nothing.
+    #[default]
+    Unchanged,
+    /// It is followed from now on; an earlier one is forgotten.
+    Opened(OpenedAppeal),
+    /// It has ended. What it was and how it ended is kept without the person's id.
+    Closed {
+        /// `lifted` or `refused`.
+        outcome: String,
+    },
+    /// It is removed without a trace.
+    Forgotten,
+}
+
+/// An appeal to follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedAppeal {
+    /// Comes back in [`Remembered::appeal`].
+    pub record: String,
+    /// What becomes due.
+    pub reminders: Vec<Reminder>,
+}
+
+/// Something that becomes due while an appeal is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reminder {
+    /// Business days after the day of submission.
+    pub business_day: u8,
+    /// When it is due.
+    pub due: Timestamp,
+}
+
+/// An appeal on file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackedAppeal {
+    /// The company.
+    pub corp_id: String,
+    /// The app's name in the configuration.
+    pub app: String,
+    /// The person to remind; gone once the appeal is closed.
+    pub user_id: Option<String>,
+    /// As it was given to the store.
+    pub record: String,
+    /// Since when it is followed.
+    pub opened_at: Timestamp,
+    /// Since when it is closed.
+    pub closed_at: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// What is still due, in the order of time.
+    pub reminders: Vec<Reminder>,
+}
+
+/// What somebody thought of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rating {
+    /// Scenario id of the answer.
+    pub scenario: String,
+    /// `useful`, `useless` or `solved`.
+    pub verdict: String,
+    /// Names the knowledge and the matcher that answered.
+    pub knowledge_version: String,
+}
+
+/// How often answers were rated in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RatingCount {
+    /// Scenario id of the answers.
+    pub scenario: String,
+    /// `useful`, `useless` or `solved`.
+    pub verdict: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Makes a step of what is remembered. It runs inside the store's transaction, so it must be quick and must not wait.
+pub type StepFunction = Box<dyn FnOnce(Remembered) -> Step + Send>;
 
 /// How a message was settled, now or at an earlier delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +180,7 @@ pub struct QuestionRecord {
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Questions, in days.
+    /// Questions, ratings and appeals, in days.
     pub questions_days: u32,
 }
 
@@ -122,6 +215,12 @@ pub trait Store: Send + Sync {
 
     /// The question that came with a message, if it is kept.
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>>;
+
+    /// All appeals on file, the newest first.
+    fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>>;
+
+    /// How answers were rated, by scenario and verdict.
+    fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>>;
 
     /// Removes what has been kept long enough.
     fn purge(&self, now: Timestamp, retention: Retention) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -17,13 +17,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::Sha256;
 use tokio::sync::oneshot;
 
+use super::appeals::{all_appeals, change_appeal, open_appeal};
 use super::{
-    BoxFuture, ConversationKey, MessageKey, QuestionRecord, Retention, Settlement, Step, StepFunction, Store,
-    StoreError,
+    BoxFuture, ConversationKey, MessageKey, QuestionRecord, Rating, RatingCount, Remembered, Retention, Settlement,
+    Step, StepFunction, Store, StoreError, TrackedAppeal,
 };
 
 /// Versions of the schema; the file remembers in `user_version` how many have run. Published ones never change.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// How many requests may wait for the writer. More would only wait longer than WeCom does.
 const LONGEST_QUEUE: usize = 4096;
@@ -178,7 +179,8 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'_, Result<Settlement, StoreError>> {
         let settling = Settling {
             message: self.message_hash(&key),
-            conversation: self.hash([&conversation.corp_id, &conversation.app, &conversation.user]),
+            person: self.hash([&conversation.corp_id, &conversation.app, &conversation.user]),
+            conversation,
             key,
             now: now.as_millisecond(),
             expires_at: now
@@ -198,6 +200,26 @@ impl Store for SqliteStore {
         })
     }
 
+    fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>> {
+        self.submit(all_appeals)
+    }
+
+    fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>> {
+        self.submit(|connection| {
+            let sql = "SELECT scenario, verdict, count(*) FROM ratings GROUP BY scenario, verdict ORDER BY scenario, verdict";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| {
+                let count: i64 = row.get(2)?;
+                Ok(RatingCount {
+                    scenario: row.get(0)?,
+                    verdict: row.get(1)?,
+                    count: u64::try_from(count).unwrap_or_default(),
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
     fn purge(&self, now: Timestamp, retention: Retention) -> BoxFuture<'_, Result<(), StoreError>> {
         let before = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN).as_millisecond();
         let messages_before = before(MESSAGES_KEPT);
@@ -209,6 +231,8 @@ impl Store for SqliteStore {
             connection.execute("DELETE FROM messages WHERE settled_at < ?1", [messages_before])?;
             connection.execute("DELETE FROM questions WHERE asked_at < ?1", [questions_before])?;
             connection.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
+            connection.execute("DELETE FROM ratings WHERE rated_at < ?1", [questions_before])?;
+            connection.execute("DELETE FROM appeals WHERE opened_at < ?1", [questions_before])?;
             Ok(())
         })
     }
@@ -242,7 +266,8 @@ impl Store for SqliteStore {
 /// A message to settle, with everything hashed.
 struct Settling {
     message: Vec<u8>,
-    conversation: Vec<u8>,
+    person: Vec<u8>,
+    conversation: ConversationKey,
     key: MessageKey,
     now: i64,
     expires_at: i64,
@@ -257,13 +282,22 @@ impl Settling {
             session,
             reply,
             question,
-        } = step(self.session(connection)?);
+            appeal,
+            rating,
+        } = step(Remembered {
+            session: self.session(connection)?,
+            appeal: open_appeal(connection, &self.person)?,
+        });
         connection
             .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)")?
             .execute(params![self.message, reply, self.now])?;
         self.save_session(connection, session)?;
         if let Some(question) = question {
             self.save_question(connection, &question)?;
+        }
+        change_appeal(connection, &self.person, &self.conversation, self.now, &appeal)?;
+        if let Some(rating) = rating {
+            self.save_rating(connection, &rating)?;
         }
         Ok(Settlement {
             reply,
@@ -288,20 +322,20 @@ impl Settling {
         let sql = "SELECT state FROM sessions WHERE conversation = ?1 AND expires_at > ?2";
         let mut statement = connection.prepare_cached(sql)?;
         statement
-            .query_row(params![self.conversation, self.now], |row| row.get(0))
+            .query_row(params![self.person, self.now], |row| row.get(0))
             .optional()
     }
 
     fn save_session(&self, connection: &Connection, session: Option<String>) -> Result<(), rusqlite::Error> {
         let Some(state) = session else {
             let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE conversation = ?1")?;
-            return statement.execute([&self.conversation]).map(drop);
+            return statement.execute([&self.person]).map(drop);
         };
         let sql = "INSERT INTO sessions (conversation, state, expires_at) VALUES (?1, ?2, ?3)
                    ON CONFLICT (conversation) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at";
         connection
             .prepare_cached(sql)?
-            .execute(params![self.conversation, state, self.expires_at])
+            .execute(params![self.person, state, self.expires_at])
             .map(drop)
     }
 
@@ -312,7 +346,7 @@ impl Settling {
         let asked_at = question.asked_at.as_millisecond();
         let values = params![
             self.message,
-            self.conversation,
+            self.person,
             self.key.corp_id,
             self.key.app,
             asked_at,
@@ -320,9 +354,24 @@ impl Settling {
         ];
         connection.prepare_cached(sql)?.execute(values).map(drop)
     }
+
+    fn save_rating(&self, connection: &Connection, rating: &Rating) -> Result<(), rusqlite::Error> {
+        let sql = "INSERT INTO ratings (message, corp_id, app, rated_at, scenario, verdict, knowledge_version)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let values = params![
+            self.message,
+            self.key.corp_id,
+            self.key.app,
+            self.now,
+            rating.scenario,
+            rating.verdict,
+            rating.knowledge_version
+        ];
+        connection.prepare_cached(sql)?.execute(values).map(drop)
+    }
 }
 
-fn timestamp(milliseconds: i64) -> Timestamp {
+pub(super) fn timestamp(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod dialogues;
 mod house;
 mod program;
 mod serving;

@@ -1,0 +1,199 @@
+//! What may follow an answer: the reply to the open question, a follow-up question, something more about the case, the same for
+//! another account, or a new question.
+
+use super::circumstances::Circumstances;
+use super::compose::KnownSlots;
+use super::session::{AtHand, Open, Reply, State};
+use super::step::{Outcome, SURE, Turn, option_at};
+use super::words::Choice;
+use crate::knowledge::{AccountKind, Role, Saying, Scenario, TextKey};
+use crate::matching::{Decision, Judgement};
+
+/// A text of at most so many characters may be a slot value and nothing else.
+const SHORT_REPLY: usize = 16;
+
+/// At most so many characters may stand around a time for the message to tell that time and nothing else.
+const AROUND_A_TIME: usize = 8;
+
+impl<'a> Turn<'a> {
+    /// A message after an answer.
+    pub(super) fn after_answer(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Outcome {
+        let reply = self.reply_to_open_question(scenario, at_hand);
+        let reply = reply.or_else(|| self.saying(Some(at_hand)));
+        let reply = reply.or_else(|| self.follow_up(scenario, at_hand));
+        let reply = reply.or_else(|| self.other_account(scenario, at_hand));
+        let reply = reply.or_else(|| self.time_in_passing(scenario, at_hand));
+        reply.unwrap_or_else(|| self.more_or_new(scenario, at_hand))
+    }
+
+    fn reply_to_open_question(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
+        match &at_hand.open {
+            Open::Nothing => None,
+            Open::Slot { slot } => self.slot_choice(scenario, at_hand, slot),
+            Open::OtherIssue { scenario: other } => self.other_issue_wanted(at_hand, other),
+            Open::Tracking { submitted } => self.consent(at_hand, *submitted),
+            Open::SubmissionDay => Some(self.submitted_on(self.named_day()?, Some(at_hand))),
+            Open::Result => self.result(at_hand),
+        }
+    }
+
+    fn follow_up(&self, scenario: &Scenario, at_hand: &AtHand) -> Option<Outcome> {
+        let sections = self.assistant.conversation.follow_up(&self.normalised);
+        if sections.is_empty() {
+            return None;
+        }
+        let reply = self
+            .composer
+            .sections_asked_for(scenario, &at_hand.slots, &at_hand.circumstances, &sections);
+        Some(self.kept(scenario, at_hand.clone(), reply))
+    }
+
+    /// "And on WeCom?": the same restriction of another account.
+    fn other_account(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
+        let account = self.assistant.conversation.account(&self.normalised)?;
+        if account == scenario.account {
+            return None;
+        }
+        match scenario.siblings.get(&account).and_then(|id| self.assistant.scenario(id)) {
+            Some(sibling) => Some(self.answer_about(sibling, self.text, 1.0)),
+            None => self.asked_about_account(account, at_hand),
+        }
+    }
+
+    /// Without a sibling, what was said is read anew, among what that account can meet.
+    fn asked_about_account(&self, account: AccountKind, at_hand: &AtHand) -> Option<Outcome> {
+        let judged = self.judge(&format!("{} {}", self.text, at_hand.said));
+        let of_account = judged.candidates.iter().filter(|candidate| {
+            self.assistant
+                .scenario(&candidate.id)
+                .is_some_and(|scenario| scenario.account == account)
+        });
+        let options: Vec<String> = of_account.map(|candidate| candidate.id.clone()).take(3).collect();
+        match options.as_slice() {
+            [] => None,
+            [only] => Some(self.answer_about(self.assistant.scenario(only)?, self.text, judged.confidence)),
+            _ => Some(self.ask_back(self.text.to_owned(), options, judged.confidence)),
+        }
+    }
+
+    /// A message that tells when, and hardly anything else.
+    fn time_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
+        let said_beside = self.without_times.chars().filter(|letter| letter.is_alphanumeric()).count();
+        if !self.circumstances.tells_time() || said_beside > AROUND_A_TIME {
+            return None;
+        }
+        if scenario.role == Some(Role::AppealProgress) {
+            return Some(self.submitted_on(self.named_day()?, Some(at_hand)));
+        }
+        let circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
+        let lines = self.composer.time_lines(scenario, &circumstances);
+        if lines.is_empty() {
+            return None;
+        }
+        let reply = Reply {
+            text: lines.join("\n"),
+            options: Vec::new(),
+        };
+        let at_hand = AtHand {
+            circumstances,
+            said: self.after(&at_hand.said),
+            ..at_hand.clone()
+        };
+        Some(self.kept(scenario, at_hand, reply))
+    }
+
+    /// More about the scenario at hand, or a new question.
+    fn more_or_new(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Outcome {
+        let judgement = self.judge(self.text);
+        if let Some(outcome) = self.slot_in_passing(scenario, at_hand, &judgement) {
+            return outcome;
+        }
+        match &judgement.decision {
+            // The same again: what is known about it stays known.
+            Decision::Answer { scenario: again } if *again == scenario.id && scenario.role.is_none() => {
+                let known = at_hand.slots.clone().into_iter().chain(self.slots_named(scenario)).collect();
+                self.answer(scenario, known, &self.after(&at_hand.said), judgement.confidence)
+            }
+            _ => self.question(judgement),
+        }
+    }
+
+    /// Says something about the scenario at hand and leaves the open question open.
+    fn kept(&self, scenario: &Scenario, at_hand: AtHand, reply: Reply) -> Outcome {
+        self.about(scenario, at_hand, reply, 1.0)
+    }
+
+    /// A number or "none" in reply to a slot question.
+    fn slot_choice(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str) -> Option<Outcome> {
+        let values = &scenario.slot(slot)?.values;
+        let ids: Vec<String> = values.iter().map(|value| value.id.clone()).collect();
+        match self.assistant.conversation.choice(&self.normalised)? {
+            Choice::NoneOfThese => {
+                let closed = AtHand {
+                    open: Open::Nothing,
+                    ..at_hand.clone()
+                };
+                Some(self.kept(scenario, closed, self.words(TextKey::NoneOfTheValues)))
+            }
+            choice => {
+                let value = option_at(&ids, choice)?;
+                Some(self.slot_known(scenario, at_hand, slot, value))
+            }
+        }
+    }
+
+    /// Agreement to hear about the other issue, in whatever words.
+    fn other_issue_wanted(&self, at_hand: &AtHand, other: &str) -> Option<Outcome> {
+        let other = self.assistant.scenario(other)?;
+        let agreed = self.assistant.conversation.saying(&self.normalised) == Some(Saying::Yes);
+        let is_wanted = agreed || self.chosen_of(1).is_some();
+        is_wanted.then(|| self.answer_about(other, &at_hand.said, 1.0))
+    }
+
+    /// A slot value said in words, unless the message is clearly about something else.
+    fn slot_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand, judgement: &Judgement) -> Option<Outcome> {
+        let another = matches!(&judgement.decision, Decision::Answer { scenario: other } if *other != scenario.id);
+        let is_new_question = (another && judgement.confidence >= SURE) || self.is_another_subject(judgement);
+        if is_new_question || self.normalised.chars().count() > SHORT_REPLY {
+            return None;
+        }
+        let mut named = self.slots_named(scenario).into_iter();
+        let (slot, value) = named.find(|(slot, value)| at_hand.slots.get(slot) != Some(value))?;
+        Some(self.slot_known(scenario, at_hand, &slot, &value))
+    }
+
+    fn slot_known(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str, value: &str) -> Outcome {
+        let mut known: KnownSlots = at_hand.slots.clone();
+        known.insert(slot.to_owned(), value.to_owned());
+        let said = self.after(&at_hand.said);
+        let target = self.follow_slots(scenario, &known);
+        if target.id != scenario.id {
+            return self.answer(target, KnownSlots::new(), &said, 1.0);
+        }
+        let circumstances: Circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
+        let reply = match scenario.slot(slot) {
+            Some(slot) => self.composer.change(scenario, &known, slot, value),
+            None => self.composer.answer(scenario, &known, &circumstances),
+        };
+        self.answered(scenario, known, said, circumstances, reply, 1.0)
+    }
+
+    /// Which of `count` options a message chooses, counted from 0.
+    pub(super) fn chosen_of(&self, count: usize) -> Option<usize> {
+        match self.assistant.conversation.choice(&self.normalised)? {
+            Choice::Option(index) => Some(index),
+            Choice::Last => count.checked_sub(1),
+            Choice::NoneOfThese | Choice::Word => None,
+        }
+        .filter(|index| *index < count)
+    }
+
+    /// The outcome after something was said about a scenario, with whatever is open.
+    pub(super) fn about(&self, scenario: &Scenario, at_hand: AtHand, reply: Reply, confidence: f32) -> Outcome {
+        Outcome {
+            scenarios: vec![scenario.id.clone()],
+            confidence,
+            ..Outcome::new(State::Answered(at_hand), reply, super::session::DecisionKind::Answer)
+        }
+    }
+}

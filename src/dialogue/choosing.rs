@@ -1,0 +1,141 @@
+//! Replies to offered scenarios: a number, a name, whose account it is, the missing word, "none of these".
+
+use super::session::{DecisionKind, State};
+use super::step::{Outcome, Turn, option_at};
+use super::words::Choice;
+use crate::knowledge::{AccountKind, Scenario, TextKey};
+use crate::matching::{ClassKind, Decision, Judgement};
+
+/// After so many replies that fit no option, the bot stops insisting.
+const MOST_MISSES: u8 = 2;
+
+/// What is offered after "none of these" must be at least this probable, and so many are offered at most.
+const STILL_PLAUSIBLE: f32 = 0.02;
+const MOST_OTHERS: usize = 3;
+
+impl<'a> Turn<'a> {
+    /// A reply to offered scenarios. `question` is what they were offered for; empty after a welcome.
+    pub(super) fn choice(&self, question: &str, options: &[String], misses: u8) -> Outcome {
+        let chosen = |scenario| self.answer_about(scenario, &self.after(question), 1.0);
+        match self.assistant.conversation.choice(&self.normalised) {
+            Some(Choice::NoneOfThese) => self.none_of_these(question, options, misses),
+            Some(choice) => match option_at(options, choice).and_then(|id| self.assistant.scenario(id)) {
+                Some(scenario) => chosen(scenario),
+                None => self.missed(question, options, misses),
+            },
+            None => match self.assistant.conversation.account(&self.normalised) {
+                Some(account) => self.whose_account(account, question, options, misses),
+                None => self.rephrasing(question, options, misses),
+            },
+        }
+    }
+
+    /// The options that are about the account that was named: one of them is the answer, several are asked about again.
+    fn whose_account(&self, account: AccountKind, question: &str, options: &[String], misses: u8) -> Outcome {
+        let is_meant = |id: &&String| self.assistant.scenario(id).is_some_and(|scenario| scenario.account == account);
+        let meant: Vec<String> = options.iter().filter(is_meant).cloned().collect();
+        match meant.as_slice() {
+            [only] => match self.assistant.scenario(only) {
+                Some(scenario) => self.answer_about(scenario, &self.after(question), 1.0),
+                None => self.rephrasing(question, options, misses),
+            },
+            [] => self.rephrasing(question, options, misses),
+            _ if meant.len() == options.len() => self.missed(question, options, misses),
+            _ => self.ask_back(self.after(question), meant, 1.0),
+        }
+    }
+
+    /// What somebody wrote instead of a number: clear by itself, clear together with the first question, or the name of an option.
+    fn rephrasing(&self, question: &str, options: &[String], misses: u8) -> Outcome {
+        let alone = self.judge(self.text);
+        if matches!(
+            alone.decision,
+            Decision::Answer { .. } | Decision::Human | Decision::Smalltalk { .. }
+        ) {
+            return self.question(alone);
+        }
+        // A welcome asks nothing, so whatever follows it stands for itself.
+        if question.is_empty() {
+            return self.question(alone);
+        }
+        if let Some(scenario) = self.option_named(options) {
+            return self.answer_about(scenario, &self.after(question), 1.0);
+        }
+        let adds_something = matches!(alone.decision, Decision::AskBack { .. });
+        if !adds_something && self.is_another_subject(&alone) {
+            return self.question(alone);
+        }
+        let whole_question = self.after(question);
+        let together = self.judge(&whole_question);
+        match (&together.decision, self.option_answered(&together, options)) {
+            (_, Some(scenario)) => self.answer_about(scenario, &whole_question, together.confidence),
+            (Decision::Answer { .. }, None) if adds_something => self.question(together),
+            (Decision::AskBack { options }, None) if adds_something => {
+                self.ask_back(whole_question, options.clone(), together.confidence)
+            }
+            _ if adds_something => self.question(alone),
+            _ => self.missed(question, options, misses),
+        }
+    }
+
+    fn option_answered(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
+        match &judgement.decision {
+            Decision::Answer { scenario } if options.contains(scenario) => self.assistant.scenario(scenario),
+            _ => None,
+        }
+    }
+
+    /// The one option whose label contains what was written.
+    fn option_named(&self, options: &[String]) -> Option<&'a Scenario> {
+        if self.normalised.chars().count() < 2 {
+            return None;
+        }
+        let scenarios = options.iter().filter_map(|id| self.assistant.scenario(id));
+        let label = |scenario: &Scenario| self.assistant.matcher.normalise(scenario.label(self.composer.language));
+        let mut named = scenarios.filter(|scenario| label(scenario).contains(&self.normalised));
+        let first = named.next()?;
+        named.next().is_none().then_some(first)
+    }
+
+    fn missed(&self, question: &str, options: &[String], misses: u8) -> Outcome {
+        let misses = misses.saturating_add(1);
+        if misses >= MOST_MISSES {
+            return self.none_fits();
+        }
+        self.choose_among(TextKey::ChooseAgain, question, options.to_vec(), misses)
+    }
+
+    /// "None of these": what is less probable is offered once, then the bot stops guessing.
+    fn none_of_these(&self, question: &str, options: &[String], misses: u8) -> Outcome {
+        let is_first_time = misses == 0 && !question.is_empty();
+        let judged = if is_first_time { self.judge(question).candidates } else { Vec::new() };
+        let is_left = |candidate: &crate::matching::Candidate| {
+            candidate.kind == ClassKind::Scenario
+                && candidate.probability >= STILL_PLAUSIBLE
+                && !options.contains(&candidate.id)
+        };
+        let others = judged.into_iter().filter(is_left).take(MOST_OTHERS);
+        let others: Vec<String> = others.map(|candidate| candidate.id).collect();
+        if others.len() < 2 {
+            return self.none_fits();
+        }
+        self.choose_among(TextKey::OtherOptions, question, others, 1)
+    }
+
+    fn choose_among(&self, key: TextKey, question: &str, options: Vec<String>, misses: u8) -> Outcome {
+        let reply = self.composer.choice_of_scenarios(key, options.iter().map(String::as_str));
+        let state = State::Choosing {
+            question: question.to_owned(),
+            options: options.clone(),
+            misses,
+        };
+        Outcome {
+            scenarios: options,
+            ..Outcome::new(state, reply, DecisionKind::AskBack)
+        }
+    }
+
+    fn none_fits(&self) -> Outcome {
+        Outcome::new(State::Start, self.words(TextKey::NoneFits), DecisionKind::Refuse)
+    }
+}

@@ -1,0 +1,131 @@
+//! What a message says about the restriction itself: since when, for how long, until when, and whether its notice offers an appeal.
+
+use jiff::civil::{Date, DateTime};
+use serde::{Deserialize, Serialize};
+
+use super::when::{self, Moment, Spoken};
+
+/// What is known about one restriction, as far as it was said. "Unknown" is never filled in with a guess.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// Since when.
+    pub started: Option<Moment>,
+    /// For how many natural hours.
+    pub term_hours: Option<u32>,
+    /// Until which day, as the notice says.
+    pub ends: Option<Date>,
+    /// Whether the notice offers to apply for lifting.
+    pub offers_appeal: bool,
+}
+
+/// In front of a day: something ends then.
+const UNTIL: [&str; 12] = [
+    "至", "到", "于", "截止", "截至", "直到", "截止到", "截止日期:", "期限:", "until ", "till ", "ends on ",
+];
+
+/// Behind a day: something ends then.
+const ENDS: [&str; 8] = ["解除", "恢复", "到期", "结束", "自动解", "期满", "失效", "24点"];
+
+/// So many characters behind a day are looked at.
+const NEAR: usize = 6;
+
+impl Circumstances {
+    /// Reads a normalised text. `appeal_buttons` are the words by which notices offer to apply for lifting, normalised as well.
+    pub(super) fn read(text: &str, appeal_buttons: &[String], now: DateTime) -> Self {
+        let term = when::term(text);
+        let named = when::moments(text, now);
+        let is_term = |spoken: &&Spoken| {
+            term.as_ref()
+                .is_some_and(|term| term.place.start < spoken.place.end && spoken.place.start < term.place.end)
+        };
+        let end = named.iter().find(|spoken| names_an_end(text, spoken));
+        let started = named
+            .iter()
+            .filter(|spoken| !is_term(spoken))
+            .find(|spoken| Some(*spoken) != end && spoken.past.at <= now);
+        Self {
+            started: started.map(|spoken| spoken.past),
+            term_hours: term.as_ref().map(|term| term.hours),
+            ends: end.map(|spoken| spoken.nearest.at.date()),
+            offers_appeal: appeal_buttons.iter().any(|button| text.contains(button.as_str())),
+        }
+    }
+
+    /// What was known before, with what has been said since in its place.
+    pub(super) fn updated_by(self, later: Self) -> Self {
+        Self {
+            started: later.started.or(self.started),
+            term_hours: later.term_hours.or(self.term_hours),
+            ends: later.ends.or(self.ends),
+            offers_appeal: later.offers_appeal || self.offers_appeal,
+        }
+    }
+
+    /// Whether anything about time is known.
+    pub(super) fn tells_time(&self) -> bool {
+        self.started.is_some() || self.term_hours.is_some() || self.ends.is_some()
+    }
+}
+
+/// Whether a day is the end of something. "昨天解封的" tells of something that is over, so only calendar days count.
+fn names_an_end(text: &str, spoken: &Spoken) -> bool {
+    if !spoken.is_calendar_day {
+        return false;
+    }
+    let before = text.get(..spoken.place.start).unwrap_or_default();
+    let behind = text.get(spoken.place.end..).unwrap_or_default();
+    let clause = behind.split([',', '。', ';', '!', '?', '\n']).next().unwrap_or_default();
+    let near: String = clause.chars().take(NEAR).collect();
+    UNTIL.iter().any(|word| before.trim_end_matches(' ').ends_with(word.trim_end())) || ENDS.iter().any(|word| near.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    const NOW: DateTime = date(2026, 11, 26).at(14, 30, 0, 0);
+
+    fn read(text: &str) -> Circumstances {
+        Circumstances::read(text, &["申请解除限制".to_owned()], NOW)
+    }
+
+    #[test]
+    fn a_notice_tells_its_end_its_term_and_its_button() {
+        let notice = read("该微信账号因涉嫌违规被限制登录7天,将于2026年12月1日自动解除,可点击申请解除限制");
+        assert_eq!(notice.ends, Some(date(2026, 12, 1)));
+        assert_eq!(notice.term_hours, Some(168));
+        assert!(notice.offers_appeal);
+        assert_eq!(notice.started, None);
+    }
+
+    #[test]
+    fn an_end_may_lie_in_the_next_year() {
+        assert_eq!(read("封到1月5号").ends, Some(date(2027, 1, 5)));
+        assert_eq!(read("封到11月20号").ends, Some(date(2026, 11, 20)));
+    }
+
+    #[test]
+    fn start_and_end_are_told_apart() {
+        let both = read("从11月18号限制到12月2号");
+        assert_eq!(both.started.map(|start| start.at.date()), Some(date(2026, 11, 18)));
+        assert_eq!(both.ends, Some(date(2026, 12, 2)));
+        let term = read("昨天下午3点开始封7天");
+        assert_eq!(term.started.map(|start| start.at), Some(date(2026, 11, 25).at(15, 0, 0, 0)));
+        assert_eq!(term.term_hours, Some(168));
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_known() {
+        assert_eq!(read("群二维码超过200人扫不进去"), Circumstances::default());
+        assert_eq!(read("24小时还没好"), Circumstances::default());
+    }
+
+    #[test]
+    fn what_is_said_later_counts() {
+        let before = read("昨天开始限制的");
+        let after = before.updated_by(read("不对,前天开始的"));
+        assert_eq!(after.started.map(|start| start.at.date()), Some(date(2026, 11, 24)));
+    }
+}
