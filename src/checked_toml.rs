@@ -152,6 +152,11 @@ impl<'a> Table<'a> {
         self.entries.get(key).map_or(self.line, |value| self.line_of(value))
     }
 
+    /// Whether something stands under `key`, whatever it is.
+    pub fn contains(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Reports a problem with `key` of this table.
     pub fn problem(&self, key: &str, message: impl Into<String>) {
         self.problem_at(self.line_of_key(key), key, message);

@@ -1,6 +1,7 @@
 //! The self-built app (自建应用): callbacks in, passive replies out.
 
 use crate::dialogue::{Action, Assistant, Attachment, Event, Session};
+use crate::protocol::event::ContactChange;
 use crate::protocol::{Content, Event as WireEvent};
 
 /// What a wire message means for the conversation.
@@ -17,7 +18,7 @@ pub enum Heard {
 /// What the content of a callback means for the conversation.
 pub fn heard(content: &Content) -> Heard {
     match content {
-        Content::Text { text, .. } => Heard::Event(Event::Text(text.clone())),
+        Content::Text { text, .. } => Heard::Event(Event::Text(text.to_string())),
         Content::Image { .. } => attachment(Attachment::Image),
         Content::Voice { .. } => attachment(Attachment::Voice),
         Content::Video { .. } => attachment(Attachment::Video),
@@ -25,6 +26,9 @@ pub fn heard(content: &Content) -> Heard {
         Content::Link { .. } => attachment(Attachment::Link),
         Content::Event(WireEvent::EnterAgent) => Heard::Event(Event::Entered),
         Content::Event(WireEvent::Unknown { event, .. }) => Heard::Unknown(event.clone()),
+        Content::Event(WireEvent::ChangeContact(ContactChange::Unknown { change_type, .. })) => {
+            Heard::Unknown(format!("change_contact/{change_type}"))
+        }
         Content::Event(_) => Heard::Nothing,
         Content::Unknown { message_type, .. } => Heard::Unknown(message_type.clone()),
     }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::text_file::read_text;
 use super::{Failure, KnowledgeOption, print_line};
 use crate::app::LoadError;
 use crate::checked_toml::Problem;
 use crate::dialogue::{Assistant, NoCache};
-use crate::knowledge::{Faq, KnowledgeFile};
+use crate::knowledge::{Faq, FaqRow, KnowledgeFile};
 
 /// Check, count, import or export knowledge
 #[derive(Subcommand)]
@@ -28,11 +29,14 @@ pub(super) enum Knowledge {
 #[derive(Args)]
 #[command(
     after_help = "FILE has a line for each phrasing, with the columns entry_id and phrasing (and answer, if there is one):
-tab-separated (.tsv), comma-separated (.csv), or JSON (.json): {\"entry\": [\"phrasing\", …]}.
+tab-separated (.tsv) or comma-separated (.csv, also as spreadsheets save it). Or it is JSON (.json), a list of questions per answer:
+{\"entry\": [\"phrasing\", …]}, or [{\"id\": \"entry\", \"questions\": [\"phrasing\", …], \"answer\": \"…\"}]; without id, what
+has the same answer is one entry.
 What is made are draft scenarios: they are understood and measured, and their answers are to be written.
 
   jiefeng knowledge import faq.tsv --knowledge my-knowledge
-  jiefeng ask 怎么开户 --knowledge my-knowledge"
+  jiefeng ask 怎么开户 --knowledge my-knowledge
+  jiefeng evaluate --folds 10 --knowledge my-knowledge"
 )]
 pub(super) struct Import {
     /// The list
@@ -44,8 +48,12 @@ pub(super) struct Import {
 
 /// Write the utterances of a knowledge directory as a list of questions
 #[derive(Args)]
-#[command(after_help = "  jiefeng knowledge export utterances.tsv
-  jiefeng knowledge export utterances.json --knowledge my-knowledge")]
+#[command(
+    after_help = "CSV and JSON have the answers too, as written in Chinese; TSV, which has no line breaks in a cell, has not.
+
+  jiefeng knowledge export utterances.tsv
+  jiefeng knowledge export faq.json --knowledge my-knowledge"
+)]
 pub(super) struct Export {
     /// The list to write: .tsv, .csv or .json
     file: PathBuf,
@@ -166,15 +174,8 @@ impl ListFormat {
 impl Import {
     fn run(&self) -> anyhow::Result<()> {
         let name = self.file.display();
-        let text = std::fs::read_to_string(&self.file).with_context(|| format!("cannot read `{name}`"))?;
-        let text = text.trim_start_matches('\u{feff}');
-        let faq = match ListFormat::of(&self.file)? {
-            ListFormat::Json => Faq::from_json(text),
-            ListFormat::Separated(separator) => {
-                Faq::from_rows(&rows_of(text, separator).with_context(|| format!("`{name}`"))?)
-            }
-        };
-        let faq = faq.map_err(|error| anyhow::anyhow!("`{name}` {error}"))?;
+        let mut faq = read_list(&self.file)?;
+        let shortened = faq.shorten_answers();
         let common = COMMON.into_iter().chain(NEUTRAL).chain(WORKDAYS);
         let common: Vec<KnowledgeFile> = common
             .map(|(path, text)| KnowledgeFile {
@@ -192,12 +193,31 @@ impl Import {
         print_line(&format!(
             "{directory}: {entries} draft scenarios with {phrasings} utterances; write their answers before you ship them"
         ));
+        if !shortened.is_empty() {
+            print_line(&format!(
+                "shortened, since one message does not hold their answers: {}",
+                shortened.join(", ")
+            ));
+        }
         Ok(())
     }
 }
 
+fn read_list(file: &Path) -> anyhow::Result<Faq> {
+    let name = file.display();
+    let format = ListFormat::of(file)?;
+    let text = read_text(file)?;
+    let faq = match format {
+        ListFormat::Json => Faq::from_json(&text),
+        ListFormat::Separated(separator) => {
+            Faq::from_rows(&rows_of(&text, separator).with_context(|| format!("`{name}`"))?)
+        }
+    };
+    faq.map_err(|error| anyhow::anyhow!("`{name}` {error}"))
+}
+
 /// Tab-separated lists have no quoting: a quotation mark is part of the phrasing.
-fn rows_of(text: &str, separator: u8) -> anyhow::Result<Vec<Vec<String>>> {
+fn rows_of(text: &str, separator: u8) -> anyhow::Result<Vec<FaqRow>> {
     let mut reader = csv::ReaderBuilder::new();
     reader
         .delimiter(separator)
@@ -205,9 +225,15 @@ fn rows_of(text: &str, separator: u8) -> anyhow::Result<Vec<Vec<String>>> {
         .has_headers(false)
         .flexible(true);
     let records = reader.from_reader(text.as_bytes()).into_records();
-    records
-        .map(|record| Ok(record?.iter().map(str::to_owned).collect()))
-        .collect()
+    records.map(|record| Ok(row_of(&record?))).collect()
+}
+
+fn row_of(record: &csv::StringRecord) -> FaqRow {
+    let line = record.position().map(csv::Position::line).unwrap_or_default();
+    FaqRow {
+        line: usize::try_from(line).unwrap_or(usize::MAX),
+        cells: record.iter().map(str::to_owned).collect(),
+    }
 }
 
 fn write_directory(directory: &Path, files: &[KnowledgeFile]) -> anyhow::Result<()> {
@@ -232,34 +258,39 @@ impl Export {
         let assistant = self.knowledge.load()?;
         let faq = Faq::of_catalogue(&assistant.catalogue);
         let text = match format {
-            ListFormat::Json => json_of(&faq)?,
-            ListFormat::Separated(separator) => table_of(&faq, separator)?,
+            ListFormat::Json => serde_json::to_string_pretty(&faq.to_json()).map_err(anyhow::Error::from)? + "\n",
+            ListFormat::Separated(b',') => comma_separated(&faq)?,
+            ListFormat::Separated(separator) => separated(&faq, separator)?,
         };
         std::fs::write(&self.file, text).with_context(|| format!("cannot write `{}`", self.file.display()))?;
         Ok(())
     }
 }
 
-fn json_of(faq: &Faq) -> anyhow::Result<String> {
-    let lists = faq
-        .entries
-        .iter()
-        .map(|(id, entry)| (id.clone(), serde_json::Value::from(entry.phrasings.clone())));
-    Ok(serde_json::to_string_pretty(&serde_json::Value::Object(lists.collect()))? + "\n")
-}
-
-fn table_of(faq: &Faq, separator: u8) -> anyhow::Result<String> {
+/// Phrasings alone: there is no quoting, so a cell cannot hold the lines of an answer.
+fn separated(faq: &Faq, separator: u8) -> anyhow::Result<String> {
     let mut writer = csv::WriterBuilder::new();
-    let style = if separator == b',' {
-        csv::QuoteStyle::Necessary
-    } else {
-        csv::QuoteStyle::Never
-    };
-    let mut writer = writer.delimiter(separator).quote_style(style).from_writer(Vec::new());
+    let writer = writer.delimiter(separator).quote_style(csv::QuoteStyle::Never);
+    let mut writer = writer.from_writer(Vec::new());
     writer.write_record(["entry_id", "phrasing"])?;
     for (id, entry) in &faq.entries {
         for phrasing in &entry.phrasings {
             writer.write_record([id, phrasing])?;
+        }
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// Phrasings, and the answer of each entry beside its first one.
+fn comma_separated(faq: &Faq) -> anyhow::Result<String> {
+    let has_answers = faq.entries.values().any(|entry| entry.answer.is_some());
+    let columns = if has_answers { 3 } else { 2 };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["entry_id", "phrasing", "answer"].iter().take(columns))?;
+    for (id, entry) in &faq.entries {
+        let answers = entry.answer.as_deref().into_iter().chain(std::iter::repeat(""));
+        for (phrasing, answer) in entry.phrasings.iter().zip(answers) {
+            writer.write_record([id.as_str(), phrasing, answer].iter().take(columns))?;
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)

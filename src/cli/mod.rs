@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod appeals;
 mod ask;
 mod chat;
 mod demo;
@@ -8,6 +9,7 @@ mod knowledge;
 mod logging;
 mod serve;
 mod simulate;
+mod text_file;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +46,8 @@ enum Command {
     Ask(ask::Ask),
     /// Hold a conversation in the terminal
     Chat(chat::Chat),
+    /// List the appeals that are followed
+    Appeals(appeals::Appeals),
     /// Measure answers against a file of questions with the right answers
     Evaluate(evaluate::Evaluate),
     /// Check, count, import or export knowledge
@@ -63,9 +67,12 @@ struct KnowledgeOption {
 
 impl KnowledgeOption {
     fn load(&self) -> Result<Assistant, Failure> {
-        load_assistant(&self.directory, &MatcherFiles::new(None))
-            .map_err(|error| knowledge_failure(&self.directory, error))
+        load_knowledge(&self.directory)
     }
+}
+
+fn load_knowledge(directory: &Path) -> Result<Assistant, Failure> {
+    load_assistant(directory, &MatcherFiles::new(None)).map_err(|error| knowledge_failure(directory, error))
 }
 
 /// Why there is no assistant, in words.
@@ -107,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Ask(ask) => ask.run(),
         Command::Chat(chat) => chat.run(),
+        Command::Appeals(appeals) => appeals.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Knowledge(knowledge) => knowledge.run(),
         Command::Simulate(simulate) => simulate.run(),

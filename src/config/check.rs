@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::raw::{self, Written};
+use super::raw::{self, Given, Place, Written};
 use super::{App, Knowledge, Server, Settings, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey};
@@ -24,6 +24,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> 
         report,
         file: &raw.file,
     };
+    let allow_samples = raw.server.allow_sample_credentials.clone().value();
     let server = checker.server(raw.server);
     let storage = checker.storage(raw.storage);
     let wecom = checker.wecom(raw.wecom);
@@ -33,29 +34,51 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> 
             "there is no [[apps]]; add the app whose callback is to be received",
         );
     }
-    let apps: Vec<Option<App>> = (1..)
+    let apps: Vec<CheckedApp> = (1..)
         .zip(raw.apps)
-        .map(|(number, app)| checker.app(number, app))
+        .map(|(number, (place, app))| checker.app(number, place, app))
         .collect();
-    let apps: Vec<App> = apps.into_iter().collect::<Option<_>>()?;
-    checker.apps_together(
-        &apps,
-        server.as_ref().is_some_and(|server| server.allow_sample_credentials),
-    );
+    checker.apps_together(&apps, allow_samples.is_some_and(|allow| allow.value));
     let knowledge = Knowledge {
         dir: raw
             .knowledge
             .dir
+            .value()
             .map_or_else(|| PathBuf::from("knowledge"), |dir| PathBuf::from(dir.value)),
-        cache_dir: raw.knowledge.cache_dir.map(|dir| PathBuf::from(dir.value)),
+        cache_dir: raw.knowledge.cache_dir.value().map(|dir| PathBuf::from(dir.value)),
     };
     Some(Settings {
         server: server?,
         storage: storage?,
         knowledge,
         wecom: wecom?,
-        apps,
+        apps: apps.into_iter().map(CheckedApp::whole).collect::<Option<_>>()?,
     })
+}
+
+/// An app as far as it makes sense, so that it can be compared with the others whatever else is wrong.
+struct CheckedApp {
+    number: usize,
+    name: Option<Written<String>>,
+    corp_id: Option<String>,
+    agent_id: Option<u32>,
+    token: Option<Written<CallbackToken>>,
+    aes_key: Option<Written<EncodingAesKey>>,
+    secret: Option<SecretString>,
+    kf: bool,
+}
+
+impl CheckedApp {
+    /// The app, when nothing that it needs is missing.
+    fn whole(self) -> Option<App> {
+        Some(App {
+            name: self.name?.value,
+            agent_id: self.agent_id?,
+            credentials: Credentials::new(self.token?.value, self.aes_key?.value, self.corp_id?),
+            secret: self.secret,
+            kf: self.kf,
+        })
+    }
 }
 
 struct Checker<'a> {
@@ -74,24 +97,23 @@ impl Checker<'_> {
         });
     }
 
-    fn wrong<T>(&self, written: &Written<T>, key: &str, message: impl Into<String>) {
-        let line = Some(written.line);
+    fn wrong(&self, place: &Place, key: &str, message: impl Into<String>) {
         self.report.add(Problem {
-            file: written.file.clone(),
-            line,
+            file: place.file.clone(),
+            line: Some(place.line),
             key: key.to_owned(),
             message: message.into(),
         });
     }
 
     fn server(&self, raw: raw::Server) -> Option<Server> {
-        let listen: Option<SocketAddr> = match raw.listen {
+        let listen: Option<SocketAddr> = match raw.listen.value() {
             None => DEFAULT_LISTEN.parse().ok(),
             Some(listen) => {
                 let address = listen.value.parse().ok();
                 if address.is_none() {
                     self.wrong(
-                        &listen,
+                        &listen.place,
                         "server.listen",
                         "is no address with port such as 127.0.0.1:8080 or [::]:8080",
                     );
@@ -110,19 +132,19 @@ impl Checker<'_> {
                 Some(300),
                 1..=3600,
             )?,
-            allow_sample_credentials: raw.allow_sample_credentials.is_some_and(|allow| allow.value),
+            allow_sample_credentials: raw.allow_sample_credentials.value().is_some_and(|allow| allow.value),
             listen: listen?,
         })
     }
 
     fn storage(&self, raw: raw::Storage) -> Option<Storage> {
-        let path = match &raw.url {
+        let path = match raw.url.value() {
             None => sqlite_path(DEFAULT_STORAGE),
             Some(url) => {
                 let path = sqlite_path(&url.value);
                 if path.is_none() {
                     self.wrong(
-                        url,
+                        &url.place,
                         "storage.url",
                         "must be sqlite:// and a path, such as sqlite://data/jiefeng.db",
                     );
@@ -142,7 +164,7 @@ impl Checker<'_> {
     }
 
     fn wecom(&self, raw: raw::Wecom) -> Option<Wecom> {
-        let Some(base) = raw.api_base else {
+        let Some(base) = raw.api_base.value() else {
             return Some(Wecom {
                 api_base: DEFAULT_API_BASE.to_owned(),
             });
@@ -152,7 +174,7 @@ impl Checker<'_> {
         let usable = url.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)));
         if !usable {
             self.wrong(
-                &base,
+                &base.place,
                 "wecom.api_base",
                 "must start with https:// (or http:// on this machine, for a simulator)",
             );
@@ -163,145 +185,175 @@ impl Checker<'_> {
         })
     }
 
-    fn app(&self, number: usize, raw: raw::App) -> Option<App> {
+    fn app(&self, number: usize, place: Place, raw: raw::App) -> CheckedApp {
         let key = |name: &str| format!("apps[{number}].{name}");
-        let name = self.required(raw.name, &key("name"));
-        let name = name.filter(|name| self.holds(is_app_name(&name.value), name, &key("name"), NAME_RULE));
-        let corp_id = self.required(raw.corp_id, &key("corp_id"));
-        let corp_id = corp_id.filter(|id| self.holds(is_corp_id(&id.value), id, &key("corp_id"), CORP_ID_RULE));
-        if raw.agent_id.is_none() {
-            self.missing(
-                &key("agent_id"),
-                "is missing; it is the AgentId on the app's page in the admin console",
-            );
-        }
-        let agent_id = self.number(raw.agent_id, &key("agent_id"), None, 1..=i64::from(u32::MAX));
+        let required = |name: &str, is_missing: bool, message: &str| {
+            if is_missing {
+                self.wrong(&place, &key(name), message);
+            }
+        };
+        required("name", raw.name.is_nothing(), "is missing");
+        required("corp_id", raw.corp_id.is_nothing(), "is missing");
+        required("agent_id", raw.agent_id.is_nothing(), MISSING_AGENT_ID);
         let token = self.secret(raw.token, raw.token_file, &key("token"));
-        let token = self.require_secret(token, &key("token"), |text| {
-            CallbackToken::parse(text).map_err(|error| error.to_string())
-        });
         let aes_key = self.secret(
             raw.encoding_aes_key,
             raw.encoding_aes_key_file,
             &key("encoding_aes_key"),
         );
-        let aes_key = self.require_secret(aes_key, &key("encoding_aes_key"), |text| {
-            EncodingAesKey::parse(text).map_err(|error| error.to_string())
-        });
-        let secret = self.secret(raw.secret, raw.secret_file, &key("secret")).ok()?;
-        Some(App {
-            name: name?.value,
-            agent_id: u32::try_from(agent_id?).ok()?,
-            credentials: Credentials::new(token?, aes_key?, corp_id?.value),
+        required("token", token.is_nothing(), MISSING_SECRET);
+        required("encoding_aes_key", aes_key.is_nothing(), MISSING_SECRET);
+        let name = raw.name.value();
+        let corp_id = raw.corp_id.value();
+        let agent_id = self.number(raw.agent_id, &key("agent_id"), None, 1..=i64::from(u32::MAX));
+        let secret = self.secret(raw.secret, raw.secret_file, &key("secret")).value();
+        CheckedApp {
+            number,
+            name: name.filter(|name| self.holds(is_app_name(&name.value), &name.place, &key("name"), NAME_RULE)),
+            corp_id: corp_id
+                .filter(|id| self.holds(is_corp_id(&id.value), &id.place, &key("corp_id"), CORP_ID_RULE))
+                .map(|id| id.value),
+            agent_id: agent_id.and_then(|id| u32::try_from(id).ok()),
+            token: self.parsed(token, &key("token"), CallbackToken::parse),
+            aes_key: self.parsed(aes_key, &key("encoding_aes_key"), EncodingAesKey::parse),
             secret: secret.map(|secret| SecretString::from(secret.value)),
-            kf: raw.kf.is_some_and(|kf| kf.value),
-        })
+            kf: raw.kf.value().is_some_and(|kf| kf.value),
+        }
     }
 
-    fn apps_together(&self, apps: &[App], allow_samples: bool) {
+    fn apps_together(&self, apps: &[CheckedApp], allow_samples: bool) {
         for (index, app) in apps.iter().enumerate() {
-            let number = index.saturating_add(1);
-            if !allow_samples && app.credentials.is_published_sample() {
-                let message = "Token or EncodingAESKey is published in WeCom's samples, so anybody could forge callbacks; make your own";
-                self.missing(&format!("apps[{number}]"), message);
+            let earlier = apps.get(..index).unwrap_or_default();
+            self.unlike_earlier(app, earlier, "name", SHARED_NAME, |app| app.name.as_ref());
+            if allow_samples {
+                continue;
             }
-            for other in apps.iter().take(index) {
-                if other.name == app.name {
-                    self.missing(
-                        &format!("apps[{number}].name"),
-                        "is the name of another app too; each needs its own path",
-                    );
-                }
-                if !allow_samples && other.credentials.shares_secrets_with(&app.credentials) {
-                    let message =
-                        "shares Token or EncodingAESKey with another app, so messages could be replayed; make its own";
-                    self.missing(&format!("apps[{number}]"), message);
-                }
-            }
+            self.unlike_earlier(app, earlier, "token", SHARED_SECRET, |app| app.token.as_ref());
+            self.unlike_earlier(app, earlier, "encoding_aes_key", SHARED_SECRET, |app| {
+                app.aes_key.as_ref()
+            });
+            self.unpublished(app, "token", app.token.as_ref(), CallbackToken::is_published_sample);
+            self.unpublished(
+                app,
+                "encoding_aes_key",
+                app.aes_key.as_ref(),
+                EncodingAesKey::is_published_sample,
+            );
         }
     }
 
-    fn required<T>(&self, value: Option<Written<T>>, key: &str) -> Option<Written<T>> {
-        if value.is_none() {
-            self.missing(key, "is missing");
+    /// Reports a value that an app before has too.
+    fn unlike_earlier<T: PartialEq>(
+        &self,
+        app: &CheckedApp,
+        earlier: &[CheckedApp],
+        key: &str,
+        message: &str,
+        value_of: impl Fn(&CheckedApp) -> Option<&Written<T>>,
+    ) {
+        let Some(written) = value_of(app) else { return };
+        let same = |other: &&CheckedApp| value_of(other).is_some_and(|other| other.value == written.value);
+        if let Some(other) = earlier.iter().find(same) {
+            let message = format!("is that of apps[{}] too; {message}", other.number);
+            self.wrong(&written.place, &format!("apps[{}].{key}", app.number), message);
         }
-        value
     }
 
-    fn holds<T>(&self, condition: bool, written: &Written<T>, key: &str, rule: &str) -> bool {
+    fn unpublished<T>(
+        &self,
+        app: &CheckedApp,
+        key: &str,
+        value: Option<&Written<T>>,
+        is_published: impl Fn(&T) -> bool,
+    ) {
+        if let Some(written) = value.filter(|written| is_published(&written.value)) {
+            self.wrong(&written.place, &format!("apps[{}].{key}", app.number), PUBLISHED);
+        }
+    }
+
+    fn holds(&self, condition: bool, place: &Place, key: &str, rule: &str) -> bool {
         if !condition {
-            self.wrong(written, key, rule);
+            self.wrong(place, key, rule);
         }
         condition
     }
 
-    /// A number in a range, or the default when it is missing.
+    /// A number in a range, or the default when there is none.
     fn number(
         &self,
-        value: Option<Written<i64>>,
+        value: Given<i64>,
         key: &str,
         default: Option<i64>,
         range: std::ops::RangeInclusive<i64>,
     ) -> Option<i64> {
-        let Some(written) = value else { return default };
+        let Some(written) = value.value() else { return default };
         let message = format!(
             "is {}; it must be from {} to {}",
             written.value,
             range.start(),
             range.end()
         );
-        self.holds(range.contains(&written.value), &written, key, &message)
+        self.holds(range.contains(&written.value), &written.place, key, &message)
             .then_some(written.value)
     }
 
-    /// A secret from its key or from the file that the `_file` key names. `Err` when it was given but cannot be read.
-    fn secret(
-        &self,
-        value: Option<Written<String>>,
-        file: Option<Written<String>>,
-        key: &str,
-    ) -> Result<Option<Written<String>>, ()> {
+    /// A secret from its key or from the file that the `_file` key names.
+    fn secret(&self, value: Given<String>, file: Given<String>, key: &str) -> Given<String> {
         let file_key = format!("{key}_file");
         match (value, file) {
-            (Some(_), Some(file)) => {
-                self.wrong(&file, &file_key, format!("and `{key}` are both set; keep one of them"));
-                Err(())
+            (value, Given::Nothing) => value,
+            (Given::Nothing, Given::Value(file)) => self.secret_of_file(file, &file_key),
+            (Given::Value(_), Given::Value(file)) => {
+                self.wrong(
+                    &file.place,
+                    &file_key,
+                    format!("and `{key}` are both set; keep one of them"),
+                );
+                Given::Wrong
             }
-            (Some(value), None) => Ok(Some(value)),
-            (None, None) => Ok(None),
-            (None, Some(file)) => match read_secret(Path::new(&file.value)) {
-                Ok(value) => Ok(Some(Written {
-                    value,
-                    file: file.file,
-                    line: file.line,
-                })),
-                Err(message) => {
-                    self.wrong(&file, &file_key, format!("cannot read `{}`: {message}", file.value));
-                    Err(())
-                }
-            },
+            (Given::Wrong, _) | (_, Given::Wrong) => Given::Wrong,
         }
     }
 
-    fn require_secret<T>(
-        &self,
-        secret: Result<Option<Written<String>>, ()>,
-        key: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let written = secret.ok()?;
-        if written.is_none() {
-            self.missing(
-                key,
-                "is missing; it stands on the app's 接收消息 page (or give the file that holds it)",
-            );
+    fn secret_of_file(&self, file: Written<String>, file_key: &str) -> Given<String> {
+        match read_secret(Path::new(&file.value)) {
+            Ok(value) => Given::Value(Written {
+                value,
+                place: file.place,
+            }),
+            Err(message) => {
+                let name = match could_be_secret(&file.value) {
+                    false => format!("`{}`", file.value),
+                    true => "what it names (it must be a file's path, not the secret itself)".to_owned(),
+                };
+                self.wrong(&file.place, file_key, format!("cannot read {name}: {message}"));
+                Given::Wrong
+            }
         }
-        let written = written?;
-        let parsed = parse(&written.value);
-        parsed.map_err(|message| self.wrong(&written, key, message)).ok()
+    }
+
+    fn parsed<T, E: ToString>(
+        &self,
+        secret: Given<String>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Written<T>> {
+        let Written { value, place } = secret.value()?;
+        match parse(&value) {
+            Ok(value) => Some(Written { value, place }),
+            Err(error) => {
+                self.wrong(&place, key, error.to_string());
+                None
+            }
+        }
     }
 }
 
+const MISSING_AGENT_ID: &str = "is missing; it is the AgentId on the app's page in the admin console";
+const MISSING_SECRET: &str = "is missing; it stands on the app's 接收消息 page (or give the file that holds it)";
+const SHARED_NAME: &str = "each app needs its own path";
+const SHARED_SECRET: &str = "messages could be replayed from one to the other; make its own";
+const PUBLISHED: &str = "is published in WeCom's samples, so anybody could forge callbacks; make your own";
 const NAME_RULE: &str = "must be 1 to 64 small letters, digits or hyphens; it becomes part of the callback address";
 const CORP_ID_RULE: &str = "must be 1 to 64 letters and digits; copy the 企业ID from 我的企业 → 企业信息";
 
@@ -317,6 +369,12 @@ fn is_corp_id(id: &str) -> bool {
         && id
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Tokens, keys and Secrets are of these characters alone; a path that is as well is not missed in a message.
+fn could_be_secret(path: &str) -> bool {
+    path.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn sqlite_path(url: &str) -> Option<PathBuf> {

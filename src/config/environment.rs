@@ -1,6 +1,7 @@
 //! Settings from environment variables: `JIEFENG__SERVER__LISTEN` is `server.listen`, `JIEFENG__APPS__0__TOKEN` the first app's token.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::checked_toml::{Problem, Report};
 
@@ -13,9 +14,18 @@ const PREFIX: &str = "JIEFENG__";
 const MOST_APPS: usize = 100;
 
 /// The environment variables that are settings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: Vec<(String, String)>,
+}
+
+/// Values may be secrets, so only names are shown.
+impl fmt::Debug for Environment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_set()
+            .entries(self.variables.iter().map(|(name, _)| name))
+            .finish()
+    }
 }
 
 impl Environment {

@@ -1,14 +1,59 @@
 //! What was written, before it is known to make sense. A value from the environment stands in for the one in the file.
 
+use std::fmt;
+
 use super::{Environment, environment};
 use crate::checked_toml::{Report, Source, Table, read_document};
 
-/// Where a value was written, for reporting a problem with it.
-#[derive(Clone, Debug)]
-pub(super) struct Written<T> {
-    pub(super) value: T,
+/// Where something was written, for reporting a problem with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
     pub(super) file: String,
     pub(super) line: usize,
+}
+
+/// A value and where it was written.
+#[derive(Clone)]
+pub(super) struct Written<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// The value may be a secret, so only its place is shown.
+impl<T> fmt::Debug for Written<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.place.file, self.place.line)
+    }
+}
+
+/// What stands under a key.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Given<T> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Something unusable, which has been reported.
+    Wrong,
+    /// A value.
+    Value(Written<T>),
+}
+
+impl<T> Given<T> {
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// The value, where there is a usable one.
+    pub(super) fn value(self) -> Option<Written<T>> {
+        match self {
+            Self::Nothing | Self::Wrong => None,
+            Self::Value(written) => Some(written),
+        }
+    }
+
+    fn overridden_by(self, other: Self) -> Self {
+        if other.is_nothing() { self } else { other }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -17,7 +62,8 @@ pub(super) struct Settings {
     pub(super) storage: Storage,
     pub(super) knowledge: Knowledge,
     pub(super) wecom: Wecom,
-    pub(super) apps: Vec<App>,
+    /// Each with the place where it starts.
+    pub(super) apps: Vec<(Place, App)>,
     /// The configuration file's name, for what is missing altogether.
     pub(super) file: String,
 }
@@ -27,16 +73,20 @@ macro_rules! raw_section {
     ($name:ident { $($field:ident: $kind:ty = $read:ident),* $(,)? }) => {
         #[derive(Debug, Default)]
         pub(super) struct $name {
-            $(pub(super) $field: Option<Written<$kind>>,)*
+            $(pub(super) $field: Given<$kind>,)*
         }
 
         impl $name {
+            /// Every key, for comparing with the documented ones.
+            #[cfg(test)]
+            pub(super) const KEYS: &[&str] = &[$(stringify!($field)),*];
+
             fn read(table: &mut Table<'_>, file: &str) -> Option<Self> {
-                Some(Self { $($field: written(table, file, stringify!($field), |table, key| table.$read(key)),)* })
+                Some(Self { $($field: given(table, file, stringify!($field), |table, key| table.$read(key)),)* })
             }
 
             fn overridden_by(self, other: Self) -> Self {
-                Self { $($field: other.$field.or(self.$field),)* }
+                Self { $($field: self.$field.overridden_by(other.$field),)* }
             }
         }
     };
@@ -77,18 +127,21 @@ raw_section!(App {
     kf: bool = boolean,
 });
 
-fn written<T>(
+fn given<T>(
     table: &mut Table<'_>,
     file: &str,
     key: &str,
     read: impl Fn(&mut Table<'_>, &str) -> Option<T>,
-) -> Option<Written<T>> {
-    let value = read(table, key)?;
-    Some(Written {
-        value,
+) -> Given<T> {
+    let place = Place {
         file: file.to_owned(),
         line: table.line_of_key(key),
-    })
+    };
+    match read(table, key) {
+        Some(value) => Given::Value(Written { value, place }),
+        None if table.contains(key) => Given::Wrong,
+        None => Given::Nothing,
+    }
 }
 
 impl Settings {
@@ -110,10 +163,13 @@ impl Settings {
 
     fn overridden_by(self, other: Self) -> Self {
         let mut others = other.apps.into_iter();
-        let mut apps: Vec<App> = self
+        let mut apps: Vec<(Place, App)> = self
             .apps
             .into_iter()
-            .map(|app| app.overridden_by(others.next().unwrap_or_default()))
+            .map(|(place, app)| {
+                let other = others.next().map(|(_, other)| other).unwrap_or_default();
+                (place, app.overridden_by(other))
+            })
             .collect();
         apps.extend(others);
         Self {
@@ -143,7 +199,13 @@ fn read_one(source: Source<'_>, report: &Report) -> Option<Settings> {
             wecom: table
                 .optional_table("wecom", |table| Wecom::read(table, file))
                 .unwrap_or_default(),
-            apps: table.tables("apps", |table| App::read(table, file)),
+            apps: table.tables("apps", |table| {
+                let place = Place {
+                    file: file.to_owned(),
+                    line: table.line(),
+                };
+                Some((place, App::read(table, file)?))
+            }),
             file: String::new(),
         })
     })

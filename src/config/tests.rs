@@ -2,9 +2,11 @@
 
 #![expect(clippy::string_slice, reason = "test texts are cut at known places")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Environment, Settings, load};
+use super::{Environment, Settings, load, raw};
+use crate::checked_toml::Report;
 
 const TOKEN: &str = "TokenForTests1";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
@@ -62,8 +64,8 @@ fn the_documented_file_loads_once_its_blanks_are_filled_in() {
     load(Path::new("deploy/jiefeng.toml"), &filled).unwrap();
 }
 
-#[test]
-fn the_documented_file_shows_every_key_with_its_default() {
+/// The documented file with its commented keys switched on.
+fn documented_keys() -> String {
     let text = std::fs::read_to_string("deploy/jiefeng.toml").unwrap();
     // A commented key is `# key = value`; other comments have no `=` as their second word.
     let is_key = |line: &str| line.split(' ').nth(2) == Some("=");
@@ -71,12 +73,41 @@ fn the_documented_file_shows_every_key_with_its_default() {
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|_| is_key(line)).unwrap_or(line))
         .collect();
+    uncommented.join("\n")
+}
+
+#[test]
+fn the_documented_file_shows_exactly_the_keys_that_are_read() {
+    let documented: toml::Table = documented_keys().parse().unwrap();
+    let read = [
+        ("server", raw::Server::KEYS),
+        ("storage", raw::Storage::KEYS),
+        ("knowledge", raw::Knowledge::KEYS),
+        ("wecom", raw::Wecom::KEYS),
+        ("apps", raw::App::KEYS),
+    ];
+    let sections: Vec<&String> = documented.keys().collect();
+    assert_eq!(sections.len(), read.len(), "{sections:?}");
+    for (section, keys) in read {
+        let section = match &documented[section] {
+            toml::Value::Array(tables) => tables[0].as_table().unwrap(),
+            other => other.as_table().unwrap(),
+        };
+        let documented: BTreeSet<&str> = section.keys().map(String::as_str).collect();
+        assert_eq!(documented, keys.iter().copied().collect());
+    }
+}
+
+#[test]
+fn the_documented_file_shows_defaults_that_load() {
+    let keys = documented_keys();
+    let without_files: Vec<&str> = keys.lines().filter(|line| !line.contains("_file = ")).collect();
     let filled = [
         ("JIEFENG__APPS__0__CORP_ID", "ww1"),
         ("JIEFENG__APPS__0__TOKEN", TOKEN),
         ("JIEFENG__APPS__0__ENCODING_AES_KEY", KEY),
     ];
-    let settings = loaded(&uncommented.join("\n"), &filled).unwrap();
+    let settings = loaded(&without_files.join("\n"), &filled).unwrap();
     assert_eq!(settings.server.workers, Some(4));
     assert_eq!(settings.storage.retention.questions_days, 180);
     assert!(settings.apps[0].secret.is_some());
@@ -103,6 +134,56 @@ fn all_problems_are_reported_at_once_with_their_lines() {
         ":6: storage.url: must be sqlite://",
         "apps: there is no [[apps]]",
         "has 5 problem(s)",
+    ] {
+        assert!(error.contains(expected), "`{expected}` is not in\n{error}");
+    }
+}
+
+#[test]
+fn apps_are_compared_whatever_else_is_wrong_with_them() {
+    let sample = ("QDG6eK", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C");
+    let first = one_app("").replace("corp_id = \"ww1\"\n", "").replace(TOKEN, sample.0);
+    let second = one_app("").replace("agent_id = 1000002", "agent_id = 0");
+    let error = loaded(&format!("[server]\nlisten = 1\n{first}{second}"), &[]).unwrap_err();
+    for expected in [
+        ":2: server.listen: must be a text",
+        ":3: apps[1].corp_id: is missing",
+        ":6: apps[1].token: is published in WeCom's samples",
+        ":9: apps[2].name: is that of apps[1] too",
+        ":11: apps[2].agent_id: is 0",
+        ":13: apps[2].encoding_aes_key: is that of apps[1] too",
+        "has 6 problem(s)",
+    ] {
+        assert!(error.contains(expected), "`{expected}` is not in\n{error}");
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_not_called_missing() {
+    let text = "[[apps]]\nname = 1\ncorp_id = true\nagent_id = \"1000002\"\ntoken = 5\nencoding_aes_key = \"\"\n";
+    let error = loaded(text, &[]).unwrap_err();
+    assert!(!error.contains("missing"), "{error}");
+    assert!(
+        error.contains(":4: apps[1].agent_id: must be a whole number"),
+        "{error}"
+    );
+    assert!(error.contains("has 5 problem(s)"), "{error}");
+    let from_environment = [("JIEFENG__APPS__0__AGENT_ID", "many")];
+    check_problem(
+        &one_app(""),
+        &from_environment,
+        "environment: apps[1].agent_id: must be a whole number",
+    );
+}
+
+#[test]
+fn what_an_app_lacks_is_reported_where_the_app_starts() {
+    let error = loaded("\n\n[[apps]]\nname = \"a\"\n[[apps]]\n", &[]).unwrap_err();
+    for expected in [
+        ":3: apps[1].corp_id: is missing",
+        ":3: apps[1].token: is missing",
+        ":5: apps[2].name: is missing",
+        ":5: apps[2].encoding_aes_key: is missing",
     ] {
         assert!(error.contains(expected), "`{expected}` is not in\n{error}");
     }
@@ -172,6 +253,23 @@ fn secrets_come_from_files_too() {
 }
 
 #[test]
+fn a_secret_in_place_of_a_file_name_is_not_shown() {
+    let (token, key) = (format!("token = \"{TOKEN}\""), format!("encoding_aes_key = \"{KEY}\""));
+    let text = one_app("secret_file = \"canary-Secret_0\"\n")
+        .replace(&token, &token.replace("token", "token_file"))
+        .replace(&key, &key.replace("encoding_aes_key", "encoding_aes_key_file"));
+    check_problem(&text, &[], "apps[1].token_file: cannot read what it names");
+    check_problem(&text, &[], "apps[1].encoding_aes_key_file: cannot read what it names");
+    check_problem(&text, &[], "apps[1].secret_file: cannot read what it names");
+    assert!(!loaded(&text, &[]).unwrap_err().contains("canary"));
+    check_problem(
+        &one_app("").replace(&format!("\"{TOKEN}\""), TOKEN),
+        &[],
+        "not valid TOML",
+    );
+}
+
+#[test]
 fn wrong_credentials_are_described_without_being_shown() {
     check_problem(
         &one_app("").replace(KEY, &KEY[1..]),
@@ -198,14 +296,14 @@ fn published_or_shared_credentials_stop_the_start_unless_allowed() {
         .replace(KEY, "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C");
     check_problem(&sample, &[], "published in WeCom's samples");
     let two = format!("{}{}", one_app(""), one_app("").replace("support", "sales"));
-    check_problem(&two, &[], "shares Token or EncodingAESKey with another app");
+    check_problem(&two, &[], "apps[2].token: is that of apps[1] too");
     let allowed = [("JIEFENG__SERVER__ALLOW_SAMPLE_CREDENTIALS", "true")];
     assert!(loaded(&sample, &allowed).is_ok());
     assert_eq!(loaded(&two, &allowed).unwrap().apps.len(), 2);
     check_problem(
         &format!("{}{}", one_app(""), one_app("")),
         &allowed,
-        "is the name of another app too",
+        "apps[2].name: is that of apps[1] too",
     );
 }
 
@@ -232,4 +330,28 @@ fn debug_output_has_no_secret() {
         !debug.contains(TOKEN) && !debug.contains(KEY) && !debug.contains("canarysecret"),
         "{debug}"
     );
+}
+
+#[test]
+fn debug_output_of_what_is_not_checked_yet_has_no_secret() {
+    let environment = variables(&[
+        ("JIEFENG__APPS__0__SECRET", "canarysecret"),
+        ("JIEFENG__SERVER__LISTEN", "canary"),
+    ]);
+    let debug = format!("{environment:?}");
+    assert!(
+        debug.contains("JIEFENG__APPS__0__SECRET") && !debug.contains("canary"),
+        "{debug}"
+    );
+    let raw = raw::Settings::read(
+        "a.toml",
+        &one_app("secret = \"canary\"\n"),
+        &environment,
+        &Report::default(),
+    );
+    let debug = format!("{raw:?}");
+    assert!(debug.contains("a.toml:5"), "{debug}");
+    for secret in [TOKEN, KEY, "canary"] {
+        assert!(!debug.contains(secret), "{secret} is in {debug}");
+    }
 }

@@ -6,11 +6,15 @@ use super::compose::KnownSlots;
 use super::session::{AtHand, Open, Reply, State};
 use super::step::{Outcome, SURE, Turn, option_at};
 use super::words::Choice;
-use crate::knowledge::{AccountKind, Role, Saying, Scenario, TextKey};
+use crate::knowledge::{AccountKind, Role, Saying, Scenario, Section, TextKey};
 use crate::matching::{Decision, Judgement};
 
 /// A text of at most so many characters may be a slot value and nothing else.
 const SHORT_REPLY: usize = 16;
+
+/// So many letters of a follow-up question need not be understood, in Chinese and in Latin letters.
+const MOST_LEFT: usize = 4;
+const MOST_LATIN_LEFT: usize = 12;
 
 /// At most so many characters may stand around a time for the message to tell that time and nothing else.
 const AROUND_A_TIME: usize = 8;
@@ -37,15 +41,48 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// A message that is a follow-up question word for word.
     fn follow_up(&self, scenario: &Scenario, at_hand: &AtHand) -> Option<Outcome> {
-        let sections = self.assistant.conversation.follow_up(&self.normalised);
-        if sections.is_empty() {
+        let asked = self.assistant.conversation.follow_up(&self.normalised);
+        // "第二次了" asks what that brings, unless the scenario has an answer for the second time.
+        let is_slot_value = asked.sections == [Section::Again] && !self.slots_named(scenario).is_empty();
+        if asked.sections.is_empty() || asked.letters_left > 0 || is_slot_value {
             return None;
         }
-        let reply = self
-            .composer
-            .sections_asked_for(scenario, &at_hand.slots, &at_hand.circumstances, &sections);
-        Some(self.kept(scenario, at_hand.clone(), reply))
+        Some(self.sections_asked_for(scenario, at_hand, &asked.sections))
+    }
+
+    /// A short message with the words of a follow-up question and a few others, unless it clearly is about an issue of its own.
+    fn follow_up_in_other_words(
+        &self,
+        scenario: &Scenario,
+        at_hand: &AtHand,
+        judgement: &Judgement,
+    ) -> Option<Outcome> {
+        let asked = self.assistant.conversation.follow_up(&self.normalised);
+        let most_left = if self.normalised.is_ascii() { MOST_LATIN_LEFT } else { MOST_LEFT };
+        let is_short = self.normalised.chars().count() <= 2 * SHORT_REPLY && asked.letters_left <= most_left;
+        if asked.sections.is_empty() || !is_short || self.names_another_issue(scenario, judgement) {
+            return None;
+        }
+        Some(self.sections_asked_for(scenario, at_hand, &asked.sections))
+    }
+
+    /// Whether a question is clearly about another issue; "how do I appeal" and the like are about the one at hand.
+    fn names_another_issue(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
+        match &judgement.decision {
+            Decision::Answer { scenario: other } if *other != scenario.id && judgement.confidence >= SURE => {
+                self.assistant.scenario(other).is_some_and(|other| other.gravity > 0 || other.draft)
+            }
+            Decision::Human | Decision::Smalltalk { .. } => true,
+            _ => false,
+        }
+    }
+
+    fn sections_asked_for(&self, scenario: &Scenario, at_hand: &AtHand, sections: &[Section]) -> Outcome {
+        let (slots, circumstances) = (&at_hand.slots, &at_hand.circumstances);
+        let reply = self.composer.sections_asked_for(scenario, slots, circumstances, sections);
+        self.kept(scenario, at_hand.clone(), reply)
     }
 
     /// "And on WeCom?": the same restriction of another account.
@@ -105,7 +142,8 @@ impl<'a> Turn<'a> {
     /// More about the scenario at hand, or a new question.
     fn more_or_new(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Outcome {
         let judgement = self.judge(self.text);
-        if let Some(outcome) = self.slot_in_passing(scenario, at_hand, &judgement) {
+        let known = self.slot_in_passing(scenario, at_hand, &judgement);
+        if let Some(outcome) = known.or_else(|| self.follow_up_in_other_words(scenario, at_hand, &judgement)) {
             return outcome;
         }
         match &judgement.decision {

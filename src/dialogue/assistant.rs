@@ -5,7 +5,7 @@ use crate::dialogue::circumstances::Circumstances;
 use crate::dialogue::compose::{Composer, KnownSlots, LONGEST_TEXT};
 use crate::dialogue::words::{ConversationReader, SlotReader};
 use crate::knowledge::{
-    AmbiguousQuestions, Catalogue, IntentKind, KnowledgeFile, Language, OUTSIDE, Scenario, SlotEffect,
+    AmbiguousQuestions, Catalogue, IntentKind, KnowledgeFile, Language, OUTSIDE, Scenario, Section, SlotEffect,
 };
 use crate::matching::{Class, ClassKind, Matcher, TrainingSet};
 
@@ -69,7 +69,8 @@ impl Assistant {
             matcher
         });
         let misplaced = misplaced_utterances(&catalogue, &training, &matcher);
-        let conversation = ConversationReader::new(&catalogue.conversation, |word| matcher.normalise(word));
+        let normalise = |word: &str| matcher.normalise(word);
+        let conversation = ConversationReader::new(&catalogue.conversation, topics(&catalogue), normalise);
         let slots = SlotReader::new(catalogue.scenarios.values(), |word| matcher.normalise(word));
         Ok(Self {
             catalogue,
@@ -100,6 +101,15 @@ impl Assistant {
     pub fn scenario(&self, id: &str) -> Option<&Scenario> {
         self.catalogue.scenarios.get(id)
     }
+}
+
+/// What sections are called when the bot offers them, in both languages.
+fn topics(catalogue: &Catalogue) -> impl Iterator<Item = (Section, String)> {
+    let languages = [Language::Chinese, Language::English];
+    let named = Section::ALL.into_iter().flat_map(move |(section, _)| {
+        languages.map(|language| (section, catalogue.texts.topic(section, language).to_owned()))
+    });
+    named.filter(|(_, topic)| !topic.is_empty())
 }
 
 /// What the matcher learns: each scenario's utterances, the counter-examples of others that belong to it and the questions it shares

@@ -2,7 +2,7 @@
 
 use super::session::{DecisionKind, State};
 use super::step::{Outcome, Turn, option_at};
-use super::words::Choice;
+use super::words::{Choice, contains_word};
 use crate::knowledge::{AccountKind, Scenario, TextKey};
 use crate::matching::{ClassKind, Decision, Judgement};
 
@@ -12,6 +12,10 @@ const MOST_MISSES: u8 = 2;
 /// What is offered after "none of these" must be at least this probable, and so many are offered at most.
 const STILL_PLAUSIBLE: f32 = 0.02;
 const MOST_OTHERS: usize = 3;
+
+/// A part of an option's name that names it has at least so many characters.
+const SHORTEST_NAME: usize = 2;
+const SHORTEST_LATIN_NAME: usize = 4;
 
 impl<'a> Turn<'a> {
     /// A reply to offered scenarios. `question` is what they were offered for; empty after a welcome.
@@ -85,14 +89,15 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The one option whose label contains what was written.
+    /// The one option whose label contains what was written, as a word.
     fn option_named(&self, options: &[String]) -> Option<&'a Scenario> {
-        if self.normalised.chars().count() < 2 {
+        let least = if self.normalised.is_ascii() { SHORTEST_LATIN_NAME } else { SHORTEST_NAME };
+        if self.normalised.chars().count() < least {
             return None;
         }
         let scenarios = options.iter().filter_map(|id| self.assistant.scenario(id));
         let label = |scenario: &Scenario| self.assistant.matcher.normalise(scenario.label(self.composer.language));
-        let mut named = scenarios.filter(|scenario| label(scenario).contains(&self.normalised));
+        let mut named = scenarios.filter(|scenario| contains_word(&label(scenario), &self.normalised));
         let first = named.next()?;
         named.next().is_none().then_some(first)
     }

@@ -27,6 +27,9 @@ impl Scripts for Matcher {
     }
 }
 
+/// "ok", "hi" and "thx" are said in every language.
+const SHORTEST_ENGLISH: usize = 3;
+
 /// Chinese as soon as one Chinese character occurs, in traditional characters if one of them is; English for words in Latin letters
 /// only, unless they are pinyin. What does not tell (digits, emoji, characters that both scripts share) is read as `before`.
 pub(super) fn language_of(text: &str, before: Language, scripts: &impl Scripts) -> Language {
@@ -43,7 +46,7 @@ pub(super) fn language_of(text: &str, before: Language, scripts: &impl Scripts) 
     }
     let letters = text.chars().filter(|letter| letter.is_ascii_alphabetic()).count();
     match letters {
-        0 | 1 => before,
+        0..=SHORTEST_ENGLISH => before,
         _ if scripts.is_pinyin(text) => Language::Chinese,
         _ => Language::English,
     }

@@ -23,17 +23,25 @@ impl<T: Copy> WordFinder<T> {
 
     /// The meanings of all words, or `None` when something else is in between.
     fn read_whole(&self, text: &str) -> Option<Vec<T>> {
-        let automaton = self.automaton.as_ref()?;
+        let (meanings, left) = self.read(text);
+        (left == 0).then_some(meanings)
+    }
+
+    /// The meanings of all words, and how many letters stand in between. A Latin word or a number counts only as a whole: "11" is not
+    /// twice "1".
+    fn read(&self, text: &str) -> (Vec<T>, usize) {
         let mut meanings = Vec::new();
+        let mut left = 0;
         let mut end = 0;
-        for found in automaton.find_iter(text) {
-            if has_letters(text.get(end..found.start())?) {
-                return None;
+        for found in self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
+            if !is_whole_word(text, found.start(), found.end()) {
+                continue;
             }
+            left += letters_in(text.get(end..found.start()).unwrap_or_default());
             meanings.extend(self.meanings.get(found.pattern().as_usize()).copied());
             end = found.end();
         }
-        (!has_letters(text.get(end..)?)).then_some(meanings)
+        (meanings, left + letters_in(text.get(end..).unwrap_or_default()))
     }
 }
 
@@ -44,8 +52,8 @@ fn the_only_one<T: PartialEq>(read: Vec<Option<T>>) -> Option<T> {
     meanings.all(|other| other == first).then_some(first)
 }
 
-fn has_letters(text: &str) -> bool {
-    text.chars().any(char::is_alphanumeric)
+fn letters_in(text: &str) -> usize {
+    text.chars().filter(|letter| letter.is_alphanumeric()).count()
 }
 
 /// How somebody chose among options.
@@ -61,6 +69,15 @@ pub(super) enum Choice {
     Word,
 }
 
+/// A message read as a follow-up question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FollowUp {
+    /// The sections asked for; none when it is no follow-up question.
+    pub(super) sections: Vec<Section>,
+    /// How many letters belong to no known word.
+    pub(super) letters_left: usize,
+}
+
 /// The words of `conversation.toml`, ready for reading.
 pub(super) struct ConversationReader {
     choices: WordFinder<Choice>,
@@ -72,8 +89,13 @@ pub(super) struct ConversationReader {
 }
 
 impl ConversationReader {
-    /// Prepares the words; `normalise` must be what questions go through as well.
-    pub(super) fn new(words: &ConversationWords, normalise: impl Fn(&str) -> String) -> Self {
+    /// Prepares the words, and the names under which the bot itself offers sections; `normalise` must be what questions go through
+    /// as well.
+    pub(super) fn new(
+        words: &ConversationWords,
+        topics: impl Iterator<Item = (Section, String)>,
+        normalise: impl Fn(&str) -> String,
+    ) -> Self {
         let all = |list: &[String]| list.iter().map(|word| normalise(word)).collect::<Vec<_>>();
         let mut choices: Vec<(String, Choice)> = Vec::new();
         let mut add = |list: &[String], choice| choices.extend(all(list).into_iter().map(|word| (word, choice)));
@@ -87,6 +109,7 @@ impl ConversationReader {
             .follow_ups
             .iter()
             .flat_map(|(section, list)| all(list).into_iter().map(|word| (word, Some(*section))));
+        let offered = topics.map(|(section, topic)| (normalise(&topic), Some(section)));
         let around = all(&words.connectives).into_iter().map(|word| (word, None));
         let said = words
             .sayings
@@ -103,7 +126,7 @@ impl ConversationReader {
         // The automaton keeps the first of two equal words, so what asks for something comes before what surrounds it.
         Self {
             choices: WordFinder::new(choices),
-            follow_ups: WordFinder::new(asked.chain(around)),
+            follow_ups: WordFinder::new(offered.chain(asked).chain(around)),
             sayings: WordFinder::new(said.chain(around_sayings)),
             accounts: WordFinder::new(accounts.chain(around_accounts)),
             submissions: all(submissions),
@@ -113,13 +136,10 @@ impl ConversationReader {
 
     /// Reads a choice; `None` when the text is anything else. The text is normalised.
     pub(super) fn choice(&self, text: &str) -> Option<Choice> {
-        let mut chosen = self
-            .choices
-            .read_whole(text)?
-            .into_iter()
-            .filter(|choice| *choice != Choice::Word);
+        let read = self.choices.read_whole(text)?;
+        let mut chosen = read.into_iter().filter(|choice| *choice != Choice::Word);
         let choice = chosen.next()?;
-        chosen.all(|other| other == choice).then_some(choice)
+        chosen.next().is_none().then_some(choice)
     }
 
     /// Reads a message that is nothing but one saying. The text is normalised.
@@ -142,16 +162,16 @@ impl ConversationReader {
         &self.appeal_buttons
     }
 
-    /// Reads which sections a follow-up question asks for; empty when it is something else. The text is normalised.
-    pub(super) fn follow_up(&self, text: &str) -> Vec<Section> {
-        let asked = self.follow_ups.read_whole(text).unwrap_or_default();
+    /// Reads which sections a follow-up question asks for, and how many letters of it are not understood. The text is normalised.
+    pub(super) fn follow_up(&self, text: &str) -> FollowUp {
+        let (asked, letters_left) = self.follow_ups.read(text);
         let mut sections: Vec<Section> = Vec::new();
         for section in asked.into_iter().flatten() {
             if !sections.contains(&section) {
                 sections.push(section);
             }
         }
-        sections
+        FollowUp { sections, letters_left }
     }
 }
 
@@ -197,13 +217,17 @@ impl SlotReader {
 }
 
 /// Whether `text` contains `phrase`; letters and digits of a phrase must not be part of a longer word or number.
-fn contains_word(text: &str, phrase: &str) -> bool {
-    text.match_indices(phrase).any(|(start, found)| {
-        let before = text.get(..start).and_then(|before| before.chars().next_back());
-        let end = start.saturating_add(found.len());
-        let after = text.get(end..).and_then(|after| after.chars().next());
-        !continues(before, found.chars().next()) && !continues(found.chars().next_back(), after)
-    })
+pub(super) fn contains_word(text: &str, phrase: &str) -> bool {
+    text.match_indices(phrase)
+        .any(|(start, found)| is_whole_word(text, start, start.saturating_add(found.len())))
+}
+
+/// Whether no Latin word and no number goes on at either end of a stretch of the text.
+fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
+    let found = text.get(start..end).unwrap_or_default();
+    let before = text.get(..start).and_then(|before| before.chars().next_back());
+    let after = text.get(end..).and_then(|after| after.chars().next());
+    !continues(before, found.chars().next()) && !continues(found.chars().next_back(), after)
 }
 
 fn continues(left: Option<char>, right: Option<char>) -> bool {
@@ -223,7 +247,7 @@ mod tests {
             text: include_str!("../../knowledge/conversation.toml").to_owned(),
         };
         let words = crate::knowledge::conversation_words_of(&file);
-        ConversationReader::new(&words, str::to_lowercase)
+        ConversationReader::new(&words, std::iter::empty(), str::to_lowercase)
     }
 
     #[track_caller]
@@ -250,13 +274,18 @@ mod tests {
         check_choice("第二次了", None);
         check_choice("1或者2", None);
         check_choice("200人", None);
+        check_choice("11", None);
+        check_choice("aaaa", None);
+        check_choice("1 1", None);
         check_choice("加不了好友", None);
         check_choice("", None);
     }
 
     #[track_caller]
     fn check_follow_up(text: &str, expected: &[Section]) {
-        assert_eq!(reader().follow_up(text), expected, "{text}");
+        let read = reader().follow_up(text);
+        let sections = if read.letters_left == 0 { read.sections } else { Vec::new() };
+        assert_eq!(sections, expected, "{text}");
     }
 
     #[test]

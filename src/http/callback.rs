@@ -12,8 +12,8 @@ use super::metrics::Fate;
 use super::state::ServerState;
 use crate::config::App;
 use crate::protocol::{
-    DecryptError, Envelope, Fresh, IncomingMessage, Nonce, RANDOM_PREFIX, Seconds, SignedQuery, VerificationQuery,
-    WireFormat, seal_reply,
+    ActivityChange, Content, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, RANDOM_PREFIX, Seconds,
+    SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
 };
 use crate::service::Outcome;
 
@@ -46,7 +46,7 @@ impl Refused {
 /// `GET /callback/{app}`: the console checks that the URL is ours by having us decrypt a text.
 pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: Data<ServerState>) -> HttpResponse {
     let Some(app) = state.app(&name) else {
-        return unknown_app(&name);
+        return refuse_address(&state, &name);
     };
     match verified(app, request.query_string(), state.timestamp_window_seconds()) {
         Ok(plaintext) => {
@@ -69,7 +69,7 @@ pub(super) async fn receive(
 ) -> HttpResponse {
     let started = Instant::now();
     let Some(app) = state.app(&name) else {
-        return unknown_app(&name);
+        return refuse_address(&state, &name);
     };
     let opened = match body_of(&request, payload).await {
         Ok(body) => opened(app, request.query_string(), &body, state.timestamp_window_seconds()),
@@ -88,7 +88,14 @@ pub(super) async fn receive(
 
 fn verified(app: &App, query: &str, window: i64) -> Result<String, Refused> {
     let query = VerificationQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
-    decrypted(app, &query.signed, &query.echo, window)
+    let plaintext = decrypted(app, &query.signed, &query.echo, window)?;
+    match is_echo(&plaintext) {
+        true => Ok(plaintext),
+        false => {
+            let detail = "the echostr is a message; somebody tries to have it decrypted";
+            Err(Refused::new(Refusal::NotGenuine, "echo", detail))
+        }
+    }
 }
 
 async fn body_of(request: &HttpRequest, payload: Payload) -> Result<String, Refused> {
@@ -161,6 +168,9 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
         }
     };
     warn_about_agent(app, &message);
+    if let Content::Event(Event::Activity { change, effective_at }) = &message.content {
+        tell_operator(app, *change, effective_at.unwrap_or(message.created_at));
+    }
     let key = message.deduplication_key(plaintext);
     let corp_id = app.credentials.receive_id();
     let settling = state.service().take(&app.name, corp_id, &message, key, format);
@@ -222,6 +232,22 @@ fn warn_about_agent(app: &App, message: &IncomingMessage) {
     }
 }
 
+/// What WeCom does with an app that is hardly used decides whether the bot works, and nobody else hears of it.
+fn tell_operator(app: &App, change: ActivityChange, at: i64) {
+    let meaning = match change {
+        ActivityChange::InactiveAlert => "WeCom will suspend the app because nobody uses it",
+        ActivityChange::LowActiveAlert => "WeCom will restrict the app because hardly anybody uses it",
+        ActivityChange::CloseInactive => {
+            "WeCom has suspended the app because nobody used it; enable it in the admin console"
+        }
+        ActivityChange::ReopenInactive => "WeCom has restored the app after a suspension",
+        ActivityChange::LowActive => "WeCom has restricted the app because hardly anybody uses it",
+        ActivityChange::Restored => "WeCom has lifted the app's restriction",
+    };
+    let at = Timestamp::from_second(at).unwrap_or_default();
+    tracing::warn!(app = app.name, event = change.name(), %at, "{meaning}");
+}
+
 fn acknowledgement() -> HttpResponse {
     HttpResponse::Ok().finish()
 }
@@ -237,9 +263,25 @@ fn refuse(state: &ServerState, app: &App, refused: &Refused) -> HttpResponse {
     refused.refusal.response()
 }
 
-fn unknown_app(name: &str) -> HttpResponse {
-    // The name comes from outside and goes into the log: Debug escapes what could look like another line.
-    let name: String = name.chars().take(64).collect();
-    tracing::warn!(?name, "refused: the address names no configured app");
+/// Any other method on the path of a callback.
+pub(super) async fn refuse_method(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
+    state.metrics().count(Fate::Refused);
+    tracing::warn!(method = ?shortened(request.method().as_str()), "refused: callbacks come by GET and POST");
+    Refusal::MethodNotAllowed.response()
+}
+
+/// A path like that of a callback, such as one with a slash behind it.
+pub(super) async fn refuse_path(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
+    refuse_address(&state, request.match_info().unprocessed())
+}
+
+fn refuse_address(state: &ServerState, name: &str) -> HttpResponse {
+    state.metrics().count(Fate::Refused);
+    tracing::warn!(name = ?shortened(name), "refused: the address names no configured app");
     Refusal::NotFound.response()
+}
+
+/// For what comes from outside and goes into the log, with `?`: Debug escapes what could look like another line.
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
 }

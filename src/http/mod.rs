@@ -50,8 +50,9 @@ fn configure(routes: &mut ServiceConfig, state: Data<ServerState>) {
             web::resource("/callback/{app}")
                 .route(web::get().to(callback::verify_url))
                 .route(web::post().to(callback::receive))
-                .default_service(web::to(|| async { Refusal::MethodNotAllowed.response() })),
+                .default_service(web::to(callback::refuse_method)),
         )
+        .service(web::scope("/callback").default_service(web::to(callback::refuse_path)))
         .route("/healthz", web::get().to(alive))
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(metrics))

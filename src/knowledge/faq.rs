@@ -1,14 +1,27 @@
 //! A list of entries with phrasings, of any subject, as knowledge files; and back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Catalogue, KnowledgeFile};
+use super::{Catalogue, KnowledgeFile, Language, Scenario, SectionText};
 
 /// Longest id of an entry, in characters; it becomes a file name.
 const LONGEST_ID: usize = 64;
+
+/// Longest answer of a draft in bytes of UTF-8, so that it fits into one message with what stands around it.
+const LONGEST_ANSWER: usize = 1600;
+
+/// What ends an answer that was shortened.
+const CUT_OFF: &str = "…";
+
+/// What stands in a draft for a part of the answer that the list does not have.
+const NOTHING: &str = "—";
+
+/// What stands in a draft for an answer that the list does not have, in Chinese and in English.
+const UNWRITTEN: [&str; 2] = ["（答案还没写）", "(the answer is still to be written)"];
 
 /// Names that mean something else where an id stands.
 const RESERVED: [&str; 3] = ["none", "smalltalk", "human"];
@@ -22,11 +35,41 @@ pub struct FaqEntry {
     pub answer: Option<String>,
 }
 
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaqRow {
+    /// The line at which it starts, counted from 1.
+    pub line: usize,
+    /// What stands in its columns.
+    pub cells: Vec<String>,
+}
+
 /// Entries by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faq {
     /// Every entry.
     pub entries: BTreeMap<String, FaqEntry>,
+}
+
+/// Where in a list something stands, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A line of a table.
+    Line(usize),
+    /// An entry of a JSON list or object.
+    Entry(usize),
+    /// The list as a whole.
+    Whole,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(out, "line {line}"),
+            Self::Entry(number) => write!(out, "entry {number}"),
+            Self::Whole => write!(out, "the JSON"),
+        }
+    }
 }
 
 /// Why a list cannot be imported.
@@ -37,53 +80,53 @@ pub enum FaqError {
     Missing(&'static str),
     /// An id that cannot be a file name or means something else.
     #[error(
-        "line {line}: `{id}` cannot be an entry_id: it needs 1 to 64 characters without |, and none, smalltalk and human mean something else"
+        "{place}: `{id}` cannot be an entry_id: it needs 1 to 64 characters without |, and none, smalltalk and human mean something else"
     )]
     Id {
-        /// Line or place, counted from 1.
-        line: usize,
+        /// Where it stands.
+        place: Place,
         /// The id.
         id: String,
     },
     /// A phrasing that is empty.
-    #[error("line {0}: the phrasing is empty")]
-    Empty(usize),
+    #[error("{0}: the phrasing is empty")]
+    Empty(Place),
     /// Not JSON.
     #[error("is no JSON: {0}")]
     Json(String),
     /// JSON of another shape.
     #[error(
-        "must be a JSON object {{\"entry\": [\"phrasing\", …]}} or a list of {{\"id\": …, \"questions\": […], \"answer\": …}}"
+        "{0}: must be {{\"entry\": [\"phrasing\", …]}} or a list of {{\"id\": …, \"questions\": […], \"answer\": …}}"
     )]
-    Shape,
+    Shape(Place),
     /// Nothing to import.
     #[error("has no entries")]
     NoEntries,
 }
 
 impl Faq {
-    /// Takes the rows of a table; the first one names the columns.
+    /// Takes the rows of a table; the first one names the columns. Rows with nothing in them are left out: spreadsheets add them.
     ///
     /// # Errors
     ///
     /// The first row that cannot be used.
-    pub fn from_rows(rows: &[Vec<String>]) -> Result<Self, FaqError> {
+    pub fn from_rows(rows: &[FaqRow]) -> Result<Self, FaqError> {
         let header = rows.first().ok_or(FaqError::NoEntries)?;
-        let place = |name: &str| header.iter().position(|column| column.trim() == name);
-        let id_column = place("entry_id").ok_or(FaqError::Missing("entry_id"))?;
-        let phrasing_column = place("phrasing").ok_or(FaqError::Missing("phrasing"))?;
-        let answer_column = place("answer");
+        let column = |name: &str| header.cells.iter().position(|column| column.trim() == name);
+        let id_column = column("entry_id").ok_or(FaqError::Missing("entry_id"))?;
+        let phrasing_column = column("phrasing").ok_or(FaqError::Missing("phrasing"))?;
+        let answer_column = column("answer");
+        let is_empty = |row: &&FaqRow| row.cells.iter().all(|cell| cell.trim().is_empty());
         let mut faq = Self::default();
-        for (line, row) in (2..).zip(rows.iter().skip(1)) {
-            let cell = |column: usize| row.get(column).map(|cell| cell.trim()).unwrap_or_default();
-            faq.add(line, cell(id_column), cell(phrasing_column))?;
-            let answer = answer_column.map(cell).filter(|answer| !answer.is_empty());
-            faq.answer(cell(id_column), answer);
+        for row in rows.iter().skip(1).filter(|row| !is_empty(row)) {
+            let cell = |column: usize| row.cells.get(column).map(|cell| cell.trim()).unwrap_or_default();
+            faq.add(Place::Line(row.line), cell(id_column), cell(phrasing_column))?;
+            faq.answer(cell(id_column), answer_column.map(cell));
         }
         faq.checked()
     }
 
-    /// Takes a JSON object of lists, or a list of objects.
+    /// Takes a JSON object of lists, or a list of objects. What has no id is known by its answer: the first one is `faq-1`.
     ///
     /// # Errors
     ///
@@ -93,31 +136,32 @@ impl Faq {
         let mut faq = Self::default();
         match &value {
             Value::Object(entries) => {
-                for (place, (id, phrasings)) in (1..).zip(entries) {
-                    faq.add_all(place, id, phrasings)?;
+                for (number, (id, entry)) in (1..).zip(entries) {
+                    faq.add_json(Place::Entry(number), id, entry)?;
                 }
             }
             Value::Array(items) => {
-                for (place, item) in (1..).zip(items) {
-                    let id = item.get("id").and_then(Value::as_str).ok_or(FaqError::Shape)?;
-                    faq.add_all(place, id, item.get("questions").ok_or(FaqError::Shape)?)?;
-                    faq.answer(id, item.get("answer").and_then(Value::as_str));
+                let mut ids = Ids::default();
+                for (number, item) in (1..).zip(items) {
+                    let place = Place::Entry(number);
+                    let id = ids.of(item).ok_or(FaqError::Shape(place))?;
+                    faq.add_json(place, &id, item)?;
                 }
             }
-            _ => return Err(FaqError::Shape),
+            _ => return Err(FaqError::Shape(Place::Whole)),
         }
         faq.checked()
     }
 
-    /// The utterances of a catalogue's scenarios.
+    /// The utterances of a catalogue's scenarios, with what is answered in Chinese.
     pub fn of_catalogue(catalogue: &Catalogue) -> Self {
-        let entry = |scenario: &super::Scenario| FaqEntry {
+        let entry = |scenario: &Scenario| FaqEntry {
             phrasings: scenario
                 .utterances
                 .iter()
                 .map(|utterance| utterance.value.clone())
                 .collect(),
-            answer: None,
+            answer: answer_of(scenario),
         };
         let scenarios = catalogue.scenarios.values();
         Self {
@@ -127,25 +171,56 @@ impl Faq {
         }
     }
 
-    fn add_all(&mut self, place: usize, id: &str, phrasings: &Value) -> Result<(), FaqError> {
-        for phrasing in phrasings.as_array().ok_or(FaqError::Shape)? {
-            self.add(place, id, phrasing.as_str().ok_or(FaqError::Shape)?)?;
+    /// The entries as a JSON list that [`Faq::from_json`] takes.
+    pub fn to_json(&self) -> Value {
+        let entry = |(id, entry): (&String, &FaqEntry)| match &entry.answer {
+            Some(answer) => json!({"id": id, "questions": entry.phrasings, "answer": answer}),
+            None => json!({"id": id, "questions": entry.phrasings}),
+        };
+        self.entries.iter().map(entry).collect()
+    }
+
+    /// Shortens answers that would not fit into one message and gives back the ids of their entries.
+    pub fn shorten_answers(&mut self) -> Vec<String> {
+        let mut shortened = Vec::new();
+        for (id, entry) in &mut self.entries {
+            let Some(answer) = entry.answer.as_mut().filter(|answer| answer.len() > LONGEST_ANSWER) else {
+                continue;
+            };
+            let end = answer.floor_char_boundary(LONGEST_ANSWER.saturating_sub(CUT_OFF.len()));
+            answer.truncate(end);
+            answer.push_str(CUT_OFF);
+            shortened.push(id.clone());
         }
+        shortened
+    }
+
+    /// A list of phrasings, one phrasing, or an object that has either, and an answer perhaps.
+    fn add_json(&mut self, place: Place, id: &str, entry: &Value) -> Result<(), FaqError> {
+        let named = QUESTION_KEYS.into_iter().find_map(|key| entry.get(key));
+        match named.unwrap_or(entry) {
+            Value::String(phrasing) => self.add(place, id, phrasing)?,
+            Value::Array(phrasings) => {
+                for phrasing in phrasings {
+                    self.add(place, id, phrasing.as_str().ok_or(FaqError::Shape(place))?)?;
+                }
+            }
+            _ => return Err(FaqError::Shape(place)),
+        }
+        self.answer(id, entry.get("answer").and_then(Value::as_str));
         Ok(())
     }
 
-    fn add(&mut self, line: usize, id: &str, phrasing: &str) -> Result<(), FaqError> {
+    fn add(&mut self, place: Place, id: &str, phrasing: &str) -> Result<(), FaqError> {
         let id = id.trim();
         if !is_usable(id) {
-            return Err(FaqError::Id {
-                line,
-                id: id.to_owned(),
-            });
+            let id = id.to_owned();
+            return Err(FaqError::Id { place, id });
         }
         // Line breaks and the like inside a phrasing mean nothing.
         let phrasing = phrasing.split_whitespace().collect::<Vec<_>>().join(" ");
         if phrasing.is_empty() {
-            return Err(FaqError::Empty(line));
+            return Err(FaqError::Empty(place));
         }
         let entry = self.entries.entry(id.to_owned()).or_default();
         if !entry.phrasings.contains(&phrasing) {
@@ -155,6 +230,7 @@ impl Faq {
     }
 
     fn answer(&mut self, id: &str, answer: Option<&str>) {
+        let answer = answer.map(str::trim).filter(|answer| !answer.is_empty());
         if let (Some(entry), Some(answer)) = (self.entries.get_mut(id.trim()), answer) {
             entry.answer = Some(answer.to_owned());
         }
@@ -206,6 +282,43 @@ impl Faq {
     }
 }
 
+/// Under these keys a JSON entry has its questions.
+const QUESTION_KEYS: [&str; 4] = ["questions", "question", "phrasings", "phrasing"];
+
+/// The ids of the items of a JSON list; those that say none are numbered by their answers.
+#[derive(Default)]
+struct Ids {
+    by_answer: BTreeMap<String, usize>,
+}
+
+impl Ids {
+    fn of(&mut self, item: &Value) -> Option<String> {
+        let said = ["id", "entry_id"].into_iter().find_map(|key| item.get(key));
+        match said {
+            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(id) => Some(id.as_str()?.to_owned()),
+            None => {
+                let answer = item.get("answer").and_then(Value::as_str)?.trim().to_owned();
+                let next = self.by_answer.len().saturating_add(1);
+                Some(format!("faq-{}", self.by_answer.entry(answer).or_insert(next)))
+            }
+        }
+    }
+}
+
+/// What a scenario answers at once, in Chinese; nothing for a draft whose answer is still to be written.
+fn answer_of(scenario: &Scenario) -> Option<String> {
+    let sections = &scenario.answer.get(Language::Chinese).sections;
+    let shown = sections.iter().filter(|(section, _)| !section.only_when_asked());
+    let texts = shown.flat_map(|(_, text)| match text {
+        SectionText::Plain(text) => vec![text.clone()],
+        SectionText::Steps(steps) => steps.clone(),
+    });
+    let written = texts.filter(|text| text != NOTHING && !UNWRITTEN.contains(&text.as_str()));
+    let lines: Vec<String> = written.collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 fn is_usable(id: &str) -> bool {
     let length = id.chars().count();
     let is_plain = !id.chars().any(|letter| letter.is_control() || letter == '|');
@@ -224,9 +337,8 @@ fn file_name(id: &str) -> String {
 
 fn draft(id: &str, entry: &FaqEntry, own: &[&str], source: &str, today: Date) -> String {
     let id = quoted(id);
-    let answer = quoted(entry.answer.as_deref().unwrap_or("（答案还没写）"));
-    let answer_en = quoted(entry.answer.as_deref().unwrap_or("(the answer is still to be written)"));
-    let missing = quoted("—");
+    let [answer, answer_en] = UNWRITTEN.map(|unwritten| quoted(entry.answer.as_deref().unwrap_or(unwritten)));
+    let missing = quoted(NOTHING);
     let sections = |what: &str| {
         format!(
             "title = {id}\nlabel = {id}\nwhat = {what}\nwho = {missing}\nsteps = [{missing}]\ntime = {missing}\nappeal = {missing}\navoid = {missing}\n"
@@ -263,11 +375,12 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn rows(lines: &[&str]) -> Vec<Vec<String>> {
-        lines
-            .iter()
-            .map(|line| line.split('\t').map(str::to_owned).collect())
-            .collect()
+    fn rows(lines: &[&str]) -> Vec<FaqRow> {
+        let row = |(line, text): (usize, &&str)| FaqRow {
+            line,
+            cells: text.split('\t').map(str::to_owned).collect(),
+        };
+        (1..).zip(lines).map(row).collect()
     }
 
     #[test]
@@ -288,13 +401,13 @@ mod tests {
         let error = |lines: &[&str]| Faq::from_rows(&rows(lines)).unwrap_err();
         assert_eq!(error(&["id\tphrasing"]), FaqError::Missing("entry_id"));
         assert_eq!(error(&["entry_id\tphrasing"]), FaqError::NoEntries);
-        assert_eq!(error(&["entry_id\tphrasing", "a\t "]), FaqError::Empty(2));
+        assert_eq!(error(&["entry_id\tphrasing", "a\t "]), FaqError::Empty(Place::Line(2)));
         for id in ["none", "", "a|b"] {
             let row = format!("{id}\tx");
             assert_eq!(
                 error(&["entry_id\tphrasing", &row]),
                 FaqError::Id {
-                    line: 2,
+                    place: Place::Line(2),
                     id: id.to_owned()
                 }
             );
@@ -318,7 +431,36 @@ mod tests {
         let list =
             Faq::from_json(r#"[{"id": "a", "questions": ["x", "y"]}, {"id": "b", "questions": ["z"]}]"#).unwrap();
         assert_eq!(object, list);
-        assert_eq!(Faq::from_json("[1]").unwrap_err(), FaqError::Shape);
+        let shape = |text: &str| Faq::from_json(text).unwrap_err();
+        assert_eq!(shape("[1]"), FaqError::Shape(Place::Entry(1)));
+        assert_eq!(shape(r#"{"a": ["x"], "b": [2]}"#), FaqError::Shape(Place::Entry(2)));
+        assert_eq!(shape("1"), FaqError::Shape(Place::Whole));
         assert!(matches!(Faq::from_json("{"), Err(FaqError::Json(_))));
+    }
+
+    #[test]
+    fn questions_without_ids_belong_together_by_their_answers() {
+        let pairs =
+            r#"[{"question": "x", "answer": "A"}, {"question": "z", "answer": "B"}, {"question": "y", "answer": "A"}]"#;
+        let faq = Faq::from_json(pairs).unwrap();
+        assert_eq!(faq.entries["faq-1"].phrasings, ["x", "y"]);
+        assert_eq!(faq.entries["faq-2"].answer.as_deref(), Some("B"));
+        assert_eq!(Faq::from_json(&faq.to_json().to_string()).unwrap(), faq);
+    }
+
+    #[test]
+    fn rows_that_a_spreadsheet_adds_are_left_out() {
+        let faq = Faq::from_rows(&rows(&["entry_id\tphrasing\tanswer", "a\tx\tA", "\t \t", "a\ty\t"])).unwrap();
+        assert_eq!(faq.entries["a"].phrasings, ["x", "y"]);
+        assert_eq!(faq.entries["a"].answer.as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn long_answers_are_shortened_between_characters() {
+        let mut faq =
+            Faq::from_json(&json!([{"id": "a", "questions": ["x"], "answer": "长".repeat(700)}]).to_string()).unwrap();
+        assert_eq!(faq.shorten_answers(), ["a"]);
+        assert!(faq.entries["a"].answer.as_ref().unwrap().len() <= LONGEST_ANSWER);
+        assert_eq!(faq.shorten_answers(), [""; 0]);
     }
 }

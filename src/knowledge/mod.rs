@@ -14,7 +14,7 @@ mod workdays;
 
 use std::collections::BTreeMap;
 
-pub use faq::{Faq, FaqEntry, FaqError};
+pub use faq::{Faq, FaqEntry, FaqError, FaqRow, Place};
 pub use intents::{AmbiguousQuestions, Intent, IntentKind};
 pub use language::{Bilingual, Language};
 pub use lexicon::{ConversationWords, Lexicon, Saying};

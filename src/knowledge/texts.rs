@@ -121,8 +121,6 @@ pub enum TextKey {
     AfterRefused,
     /// Asks on which day the appeal was submitted.
     WhichDay,
-    /// Asks what the appeal is about; situations follow.
-    KitWhich,
     /// No appeal is possible or needed in this situation; the reason follows.
     KitNone,
     /// A text to copy for an appeal.
@@ -147,7 +145,7 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    const ALL: [(TextKey, &'static str, &'static [&'static str]); 67] = [
+    const ALL: [(TextKey, &'static str, &'static [&'static str]); 66] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -204,7 +202,6 @@ impl TextKey {
         (TextKey::AfterLifted, "after-lifted", &[]),
         (TextKey::AfterRefused, "after-refused", &[]),
         (TextKey::WhichDay, "which-day", &[]),
-        (TextKey::KitWhich, "kit-which", &[]),
         (TextKey::KitNone, "kit-none", &["title"]),
         (TextKey::KitText, "kit-text", &["account", "title", "start", "said"]),
         (TextKey::KitBlank, "kit-blank", &[]),

@@ -70,6 +70,11 @@ impl CallbackToken {
             _ => Ok(Self(text.to_owned())),
         }
     }
+
+    /// Whether it is published in the vendor's documents or samples, so that anybody could sign with it.
+    pub fn is_published_sample(&self) -> bool {
+        PUBLISHED_SAMPLES.iter().any(|(token, _)| self.0 == *token)
+    }
 }
 
 impl fmt::Debug for CallbackToken {
@@ -115,6 +120,12 @@ impl EncodingAesKey {
         }
         let bytes = KEY_BASE64.decode(text).map_err(|_| KeyError::Character)?;
         bytes.try_into().map(Self).map_err(|_| KeyError::Length(characters))
+    }
+
+    /// Whether it is published in the vendor's documents or samples, so that anybody could encrypt with it.
+    pub fn is_published_sample(&self) -> bool {
+        let is_this = |text: &str| Self::parse(text).is_ok_and(|key| key == *self);
+        PUBLISHED_SAMPLES.iter().any(|(_, key)| is_this(key))
     }
 
     /// The initialisation vector is the first half of the key, for every message.
@@ -259,19 +270,6 @@ impl Credentials {
             .encrypt_padded::<NoPadding>(&mut buffer, length)
             .unwrap_or_default();
         STANDARD.encode(encrypted)
-    }
-
-    /// Whether Token and key are published in the vendor's documents or samples, so that anybody could forge callbacks.
-    pub fn is_published_sample(&self) -> bool {
-        let published = |(token, key): &(&str, &str)| {
-            self.token.0 == *token || EncodingAesKey::parse(key).is_ok_and(|key| key == self.key)
-        };
-        PUBLISHED_SAMPLES.iter().any(published)
-    }
-
-    /// Whether two callbacks share their Token or their key, so that a message to one could be replayed to the other.
-    pub fn shares_secrets_with(&self, other: &Self) -> bool {
-        self.token == other.token || self.key == other.key
     }
 }
 

@@ -1,6 +1,9 @@
 //! The outer envelope of a callback and of a reply, in XML or JSON (doc/90930, doc/90241; JSON by doc/96466).
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::crypto::{Credentials, DecryptError, RANDOM_PREFIX, Signature};
 use super::query::{Nonce, Seconds, percent_encoded};
@@ -36,14 +39,17 @@ pub enum EnvelopeError {
     /// Neither XML nor JSON.
     #[error("body is neither XML nor JSON")]
     UnknownFormat,
-    /// An element inside an element of the envelope.
+    /// Something else than the one `xml` element, or text beside its elements.
+    #[error("envelope is not one element `xml` of elements")]
+    Root,
+    /// Something inside an element of the envelope.
     #[error("envelope is not flat")]
     NotFlat,
     /// No ciphertext.
     #[error("Encrypt is missing")]
     Missing,
-    /// More than one ciphertext.
-    #[error("Encrypt occurs more than once")]
+    /// A name that occurs more than once, also in other letters' case: which of them counts would be a guess.
+    #[error("an element of the envelope occurs more than once")]
     Repeated,
 }
 
@@ -54,41 +60,92 @@ impl Envelope {
     ///
     /// What makes it no envelope.
     pub fn parse(body: &str) -> Result<Self, EnvelopeError> {
+        let (format, outer) = Outer::parse(body)?;
+        let name = match format {
+            WireFormat::Xml => "Encrypt",
+            WireFormat::Json => "encrypt",
+        };
+        let encrypted = outer.text(name).ok_or(EnvelopeError::Missing)?.to_owned();
+        Ok(Self { format, encrypted })
+    }
+}
+
+/// The fields of an envelope: each name once, each with a text.
+struct Outer(Vec<(String, String)>);
+
+impl Outer {
+    fn parse(body: &str) -> Result<(WireFormat, Self), EnvelopeError> {
         match body.trim_start().chars().next() {
-            Some('<') => {
-                let encrypted = only_child(&read_xml(body)?, "Encrypt")?;
-                Ok(Self {
-                    format: WireFormat::Xml,
-                    encrypted,
-                })
-            }
-            // A repeated key is an error of serde's derived reading, and so is a value that is no text.
-            Some('{') => {
-                let outer: JsonEnvelope = serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?;
-                Ok(Self {
-                    format: WireFormat::Json,
-                    encrypted: outer.encrypt,
-                })
-            }
+            Some('<') => Ok((WireFormat::Xml, Self::of_xml(&read_xml(body)?)?)),
+            Some('{') => Ok((WireFormat::Json, Self::of_json(body)?)),
             _ => Err(EnvelopeError::UnknownFormat),
         }
     }
-}
 
-#[derive(Deserialize)]
-struct JsonEnvelope {
-    encrypt: String,
-}
-
-fn only_child(root: &Element, name: &str) -> Result<String, EnvelopeError> {
-    if root.children.iter().any(|child| !child.children.is_empty()) {
-        return Err(EnvelopeError::NotFlat);
+    fn of_xml(root: &Element) -> Result<Self, EnvelopeError> {
+        if root.name != "xml" || !root.text.trim().is_empty() {
+            return Err(EnvelopeError::Root);
+        }
+        if root.children.iter().any(|child| !child.children.is_empty()) {
+            return Err(EnvelopeError::NotFlat);
+        }
+        let fields = root
+            .children
+            .iter()
+            .map(|child| (child.name.clone(), child.text.trim().to_owned()));
+        Self::of_fields(fields.collect())
     }
-    let mut found = root.children.iter().filter(|child| child.name == name);
-    let element = found.next().ok_or(EnvelopeError::Missing)?;
-    match found.next() {
-        None => Ok(element.text.trim().to_owned()),
-        Some(_) => Err(EnvelopeError::Repeated),
+
+    fn of_json(body: &str) -> Result<Self, EnvelopeError> {
+        let Entries(entries) = serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?;
+        let fields = entries.into_iter().map(|(name, value)| match value {
+            Value::Array(_) | Value::Object(_) => Err(EnvelopeError::NotFlat),
+            Value::String(text) => Ok((name, text)),
+            // The number of the app may be one.
+            other => Ok((name, other.to_string())),
+        });
+        Self::of_fields(fields.collect::<Result<_, _>>()?)
+    }
+
+    fn of_fields(fields: Vec<(String, String)>) -> Result<Self, EnvelopeError> {
+        let mut names: Vec<String> = fields.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        names.sort_unstable();
+        match names.is_sorted_by(|one, next| one != next) {
+            true => Ok(Self(fields)),
+            false => Err(EnvelopeError::Repeated),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(other, _)| other == name);
+        found.map(|(_, text)| text.as_str())
+    }
+}
+
+/// A JSON object with every entry it was written with; serde's own map would keep the last of those with the same name.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
     }
 }
 
@@ -215,37 +272,23 @@ pub enum ReplyError {
 ///
 /// Why WeCom would drop it.
 pub fn open_reply(credentials: &Credentials, body: &str) -> Result<String, ReplyError> {
-    let envelope = Envelope::parse(body)?;
-    let fields = match envelope.format {
-        WireFormat::Xml => xml_reply_fields(&read_xml(body).map_err(EnvelopeError::Xml)?)?,
-        WireFormat::Json => serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?,
+    let (format, outer) = Outer::parse(body)?;
+    let [encrypted, signature, timestamp, nonce] = match format {
+        WireFormat::Xml => ["Encrypt", "MsgSignature", "TimeStamp", "Nonce"],
+        WireFormat::Json => ["encrypt", "msgsignature", "timestamp", "nonce"],
     };
-    let timestamp = Seconds::from_unix(fields.timestamp).ok_or(ReplyError::Field("TimeStamp"))?;
-    let nonce = Nonce::parse(&fields.nonce).ok_or(ReplyError::Field("Nonce"))?;
-    let signature = Signature::parse(&fields.msgsignature).ok_or(ReplyError::Field("MsgSignature"))?;
-    let expected = credentials.signature(&timestamp, &nonce, &envelope.encrypted);
+    let encrypted = outer.text(encrypted).ok_or(EnvelopeError::Missing)?;
+    let timestamp = outer.text(timestamp).and_then(Seconds::parse);
+    let timestamp = timestamp.ok_or(ReplyError::Field("TimeStamp"))?;
+    let nonce = outer.text(nonce).and_then(Nonce::parse);
+    let nonce = nonce.ok_or(ReplyError::Field("Nonce"))?;
+    let signature = outer.text(signature).and_then(Signature::parse);
+    let signature = signature.ok_or(ReplyError::Field("MsgSignature"))?;
+    let expected = credentials.signature(&timestamp, &nonce, encrypted);
     if !signature.matches(&expected) {
         return Err(ReplyError::Signature);
     }
-    Ok(credentials.decrypt(&envelope.encrypted)?)
-}
-
-#[derive(Deserialize)]
-struct ReplyFields {
-    msgsignature: String,
-    timestamp: i64,
-    nonce: String,
-}
-
-fn xml_reply_fields(root: &Element) -> Result<ReplyFields, ReplyError> {
-    let timestamp = only_child(root, "TimeStamp")?
-        .parse()
-        .map_err(|_| ReplyError::Field("TimeStamp"))?;
-    Ok(ReplyFields {
-        msgsignature: only_child(root, "MsgSignature")?,
-        timestamp,
-        nonce: only_child(root, "Nonce")?,
-    })
+    Ok(credentials.decrypt(encrypted)?)
 }
 
 #[cfg(test)]
@@ -286,10 +329,31 @@ mod tests {
         );
         check_refused("<xml><A><Encrypt>a</Encrypt></A></xml>", EnvelopeError::NotFlat);
         check_refused("<xml><encrypt>a</encrypt></xml>", EnvelopeError::Missing);
-        check_refused("{\"encrypt\":\"a\",\"encrypt\":\"b\"}", EnvelopeError::Json);
-        check_refused("{\"encrypt\":1}", EnvelopeError::Json);
+        check_refused("{\"encrypt\":{\"encrypt\":\"a\"}}", EnvelopeError::NotFlat);
+        check_refused("{\"encrypt\":\"a\",\"agentid\":[1]}", EnvelopeError::NotFlat);
+        check_refused("{\"encrypt\":\"a\"} x", EnvelopeError::Json);
         check_refused("encrypt=a", EnvelopeError::UnknownFormat);
         check_refused("", EnvelopeError::UnknownFormat);
+    }
+
+    #[test]
+    fn a_name_may_occur_once_however_it_is_written() {
+        for body in [
+            "<xml><ToUserName>a</ToUserName><Encrypt>a</Encrypt><ToUserName>b</ToUserName></xml>",
+            "<xml><encrypt>a</encrypt><Encrypt>b</Encrypt></xml>",
+            "{\"encrypt\":\"a\",\"encrypt\":\"b\"}",
+            "{\"encrypt\":\"a\",\"Encrypt\":\"b\"}",
+            "{\"agentid\":1,\"encrypt\":\"a\",\"agentid\":2}",
+        ] {
+            check_refused(body, EnvelopeError::Repeated);
+        }
+    }
+
+    #[test]
+    fn the_root_is_xml_and_holds_nothing_but_elements() {
+        check_refused("<root><Encrypt>a</Encrypt></root>", EnvelopeError::Root);
+        check_refused("<xml>a<Encrypt>a</Encrypt></xml>", EnvelopeError::Root);
+        check_refused("<xml><Encrypt>a</Encrypt><![CDATA[a]]></xml>", EnvelopeError::Root);
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::message::MessageError;
+use super::private::Private;
 
 /// Something that happened. What a support bot has no use for keeps the fields that identify it; the rest stays in WeCom.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +85,7 @@ pub enum Event {
     /// 微信客服 has messages to fetch.
     KfMessageOrEvent {
         /// For fetching them, for ten minutes.
-        token: String,
+        token: Private,
         /// The customer-service account.
         open_kf_id: String,
     },
@@ -100,7 +101,7 @@ pub enum Event {
         /// What `Event` says.
         event: String,
         /// The whole decrypted text.
-        raw: String,
+        raw: Private,
     },
 }
 
@@ -146,7 +147,7 @@ pub enum MenuKind {
         /// Usually `qrcode`.
         scan_type: String,
         /// What the code says.
-        result: String,
+        result: Private,
     },
     /// Pictures were chosen; they follow as messages.
     Pictures {
@@ -162,9 +163,9 @@ pub enum MenuKind {
         /// Degrees.
         longitude: f64,
         /// Address.
-        label: String,
+        label: Private,
         /// Name of the place.
-        name: String,
+        name: Private,
     },
 }
 
@@ -178,7 +179,7 @@ pub struct CardEvent {
     /// Kind of card.
     pub card_type: String,
     /// For updating the card once, within 72 hours.
-    pub response_code: String,
+    pub response_code: Private,
     /// What was chosen in it.
     pub selected: Vec<SelectedItem>,
 }
@@ -223,7 +224,7 @@ pub enum ContactChange {
         /// The department.
         id: String,
     },
-    /// Members of a tag changed.
+    /// Members or departments of a tag changed.
     UpdateTag {
         /// The tag.
         tag_id: String,
@@ -231,18 +232,24 @@ pub enum ContactChange {
         added_users: Vec<String>,
         /// Members removed.
         removed_users: Vec<String>,
+        /// Departments added.
+        added_parties: Vec<String>,
+        /// Departments removed.
+        removed_parties: Vec<String>,
     },
     /// A change that is not documented.
     Unknown {
         /// What `ChangeType` says.
         change_type: String,
+        /// The whole decrypted text.
+        raw: Private,
     },
 }
 
 impl Event {
     pub(super) fn read(fields: &Fields, raw: &str) -> Result<Self, MessageError> {
         let name = fields.text("Event").ok_or(MessageError::Field("Event"))?;
-        if let Some(change) = activity_change(&name) {
+        if let Some(change) = ActivityChange::of_event(&name) {
             return Ok(Self::Activity {
                 change,
                 effective_at: fields.number("EffectTime"),
@@ -276,11 +283,11 @@ impl Event {
                 key: fields.text_or_empty("EventKey"),
                 task_id: fields.text_or_empty("TaskId"),
             },
-            "change_contact" => Self::ChangeContact(contact_change(fields)),
+            "change_contact" => Self::ChangeContact(contact_change(fields, raw)),
             "open_approval_change" => open_approval_change(&fields.inside("ApprovalInfo")),
             "sys_approval_change" => system_approval_change(&fields.inside("ApprovalInfo")),
             "kf_msg_or_event" => Self::KfMessageOrEvent {
-                token: fields.text_or_empty("Token"),
+                token: fields.text_or_empty("Token").into(),
                 open_kf_id: fields.text_or_empty("OpenKfId"),
             },
             "change_external_contact" | "change_external_chat" | "change_external_tag" => Self::ExternalChange {
@@ -289,22 +296,36 @@ impl Event {
             },
             _ => Self::Unknown {
                 event: name,
-                raw: raw.to_owned(),
+                raw: raw.into(),
             },
         })
     }
 }
 
-fn activity_change(name: &str) -> Option<ActivityChange> {
-    Some(match name {
-        "inactive_alert" => ActivityChange::InactiveAlert,
-        "low_active_alert" => ActivityChange::LowActiveAlert,
-        "close_inactive_agent" => ActivityChange::CloseInactive,
-        "reopen_inactive_agent" => ActivityChange::ReopenInactive,
-        "low_active" => ActivityChange::LowActive,
-        "active_restored" => ActivityChange::Restored,
-        _ => return None,
-    })
+impl ActivityChange {
+    const ALL: [(&'static str, Self); 6] = [
+        ("inactive_alert", Self::InactiveAlert),
+        ("low_active_alert", Self::LowActiveAlert),
+        ("close_inactive_agent", Self::CloseInactive),
+        ("reopen_inactive_agent", Self::ReopenInactive),
+        ("low_active", Self::LowActive),
+        ("active_restored", Self::Restored),
+    ];
+
+    fn of_event(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|(event, _)| *event == name)
+            .map(|(_, change)| change)
+    }
+
+    /// The event's name on the wire.
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|(_, change)| *change == self)
+            .map_or("", |(event, _)| event)
+    }
 }
 
 fn menu_kind(name: &str, fields: &Fields) -> Option<MenuKind> {
@@ -314,7 +335,7 @@ fn menu_kind(name: &str, fields: &Fields) -> Option<MenuKind> {
         "view_miniprogram" => MenuKind::ViewMiniProgram,
         "scancode_push" | "scancode_waitmsg" => {
             let scan = fields.inside("ScanCodeInfo");
-            let (scan_type, result) = (scan.text_or_empty("ScanType"), scan.text_or_empty("ScanResult"));
+            let (scan_type, result) = (scan.text_or_empty("ScanType"), scan.text_or_empty("ScanResult").into());
             MenuKind::Scan {
                 waits: name == "scancode_waitmsg",
                 scan_type,
@@ -333,8 +354,8 @@ fn menu_kind(name: &str, fields: &Fields) -> Option<MenuKind> {
             MenuKind::LocationSelect {
                 latitude: place.decimal("Location_X").unwrap_or_default(),
                 longitude: place.decimal("Location_Y").unwrap_or_default(),
-                label: place.text_or_empty("Label"),
-                name: place.text_or_empty("Poiname"),
+                label: place.text_or_empty("Label").into(),
+                name: place.text_or_empty("Poiname").into(),
             }
         }
         _ => return None,
@@ -363,7 +384,7 @@ fn card_event(fields: &Fields) -> CardEvent {
         key: fields.text_or_empty("EventKey"),
         task_id: fields.text_or_empty("TaskId"),
         card_type: fields.text_or_empty("CardType"),
-        response_code: fields.text_or_empty("ResponseCode"),
+        response_code: fields.text_or_empty("ResponseCode").into(),
         selected: selected.iter().map(selected_item).collect(),
     }
 }
@@ -378,7 +399,7 @@ fn selected_item(item: &Fields) -> SelectedItem {
     }
 }
 
-fn contact_change(fields: &Fields) -> ContactChange {
+fn contact_change(fields: &Fields, raw: &str) -> ContactChange {
     let change_type = fields.text_or_empty("ChangeType");
     let user_id = fields.text_or_empty("UserID");
     match change_type.as_str() {
@@ -400,8 +421,13 @@ fn contact_change(fields: &Fields) -> ContactChange {
             tag_id: fields.text_or_empty("TagId"),
             added_users: fields.comma_list("AddUserItems"),
             removed_users: fields.comma_list("DelUserItems"),
+            added_parties: fields.comma_list("AddPartyItems"),
+            removed_parties: fields.comma_list("DelPartyItems"),
         },
-        _ => ContactChange::Unknown { change_type },
+        _ => ContactChange::Unknown {
+            change_type,
+            raw: raw.into(),
+        },
     }
 }
 

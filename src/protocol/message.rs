@@ -4,10 +4,14 @@ use sha2::{Digest, Sha256};
 
 use super::event::Event;
 use super::fields::{Fields, FieldsError};
+use super::private::Private;
 
 /// The id of a member: 1–64 characters, letters, digits and `_ - @ .`, starting with a letter or digit (doc/90665).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UserId(String);
+pub struct UserId(Private);
+
+/// Sender of the events that no member causes.
+const SYSTEM: &str = "sys";
 
 impl UserId {
     /// Checks the form. Anything else could be a list of recipients (`a|b`, `@all`) or end up in another field.
@@ -15,7 +19,7 @@ impl UserId {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-@.".contains(&byte);
         let starts_well = text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
         let fits = (1..=64).contains(&text.len()) && starts_well && text.bytes().all(allowed);
-        fits.then(|| Self(text.to_owned()))
+        fits.then(|| Self(text.into()))
     }
 
     /// As WeCom wrote it.
@@ -34,7 +38,7 @@ impl UserId {
 pub struct IncomingMessage {
     /// The company.
     pub to_user: String,
-    /// Who sent it; `sys` for events of the system.
+    /// Who sent it; `sys` for events that no member caused, also where WeCom names nobody.
     pub from_user: UserId,
     /// Unix seconds at which WeCom made it.
     pub created_at: i64,
@@ -52,14 +56,14 @@ pub enum Content {
         /// Number of the message.
         msg_id: String,
         /// The words as they were written.
-        text: String,
+        text: Private,
     },
     /// A picture.
     Image {
         /// Number of the message.
         msg_id: String,
         /// Address of the picture.
-        picture_url: String,
+        picture_url: Private,
         /// To fetch it with `media/get`, for three days.
         media_id: String,
     },
@@ -92,7 +96,7 @@ pub enum Content {
         /// Zoom of the map.
         scale: i64,
         /// Address.
-        label: String,
+        label: Private,
         /// `wxwork` from WeCom, missing from WeChat.
         app_type: Option<String>,
     },
@@ -101,13 +105,13 @@ pub enum Content {
         /// Number of the message.
         msg_id: String,
         /// Heading.
-        title: String,
+        title: Private,
         /// Text below it.
-        description: String,
+        description: Private,
         /// Where it leads.
-        url: String,
+        url: Private,
         /// Its picture.
-        picture_url: String,
+        picture_url: Private,
     },
     /// Something happened.
     Event(Event),
@@ -118,7 +122,7 @@ pub enum Content {
         /// Number of the message, if it has one.
         msg_id: Option<String>,
         /// The whole decrypted text.
-        raw: String,
+        raw: Private,
     },
 }
 
@@ -152,14 +156,14 @@ impl IncomingMessage {
     /// When a field is missing without which nobody could be answered.
     pub fn parse(plaintext: &str) -> Result<Self, MessageError> {
         let fields = Fields::parse(plaintext)?;
-        let from_user = fields.text("FromUserName").and_then(|name| UserId::parse(&name));
         let message_type = fields.text("MsgType").ok_or(MessageError::Field("MsgType"))?;
+        let content = Content::read(&message_type, &fields, plaintext)?;
         Ok(Self {
             to_user: fields.text_or_empty("ToUserName"),
-            from_user: from_user.ok_or(MessageError::Field("FromUserName"))?,
+            from_user: sender(&fields, &content).ok_or(MessageError::Field("FromUserName"))?,
             created_at: fields.number("CreateTime").unwrap_or_default(),
             agent_id: fields.text("AgentID"),
-            content: Content::read(&message_type, &fields, plaintext)?,
+            content,
         })
     }
 
@@ -198,11 +202,11 @@ impl Content {
         Ok(match message_type {
             "text" => Self::Text {
                 msg_id: msg_id()?,
-                text: fields.raw_text("Content").unwrap_or_default(),
+                text: fields.raw_text("Content").unwrap_or_default().into(),
             },
             "image" => Self::Image {
                 msg_id: msg_id()?,
-                picture_url: fields.text_or_empty("PicUrl"),
+                picture_url: fields.text_or_empty("PicUrl").into(),
                 media_id: fields.text_or_empty("MediaId"),
             },
             "voice" => Self::Voice {
@@ -220,22 +224,32 @@ impl Content {
                 latitude: fields.decimal("Location_X").unwrap_or_default(),
                 longitude: fields.decimal("Location_Y").unwrap_or_default(),
                 scale: fields.number("Scale").unwrap_or_default(),
-                label: fields.text_or_empty("Label"),
+                label: fields.text_or_empty("Label").into(),
                 app_type: fields.text("AppType"),
             },
             "link" => Self::Link {
                 msg_id: msg_id()?,
-                title: fields.text_or_empty("Title"),
-                description: fields.text_or_empty("Description"),
-                url: fields.text_or_empty("Url"),
-                picture_url: fields.text_or_empty("PicUrl"),
+                title: fields.text_or_empty("Title").into(),
+                description: fields.text_or_empty("Description").into(),
+                url: fields.text_or_empty("Url").into(),
+                picture_url: fields.text_or_empty("PicUrl").into(),
             },
             other => Self::Unknown {
                 message_type: other.to_owned(),
                 msg_id: number,
-                raw: plaintext.to_owned(),
+                raw: plaintext.into(),
             },
         })
+    }
+}
+
+/// Who sent it. Events that no member causes may name nobody, `kf_msg_or_event` for one (doc/94670); all that is answered names somebody.
+fn sender(fields: &Fields, content: &Content) -> Option<UserId> {
+    let is_answered = !matches!(content, Content::Event(event) if *event != Event::EnterAgent);
+    match fields.text("FromUserName") {
+        Some(name) => UserId::parse(&name),
+        None if is_answered => None,
+        None => UserId::parse(SYSTEM),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod event;
 mod fields;
 pub mod message;
+mod private;
 pub mod query;
 pub mod reply;
 pub mod xml;
@@ -20,7 +21,8 @@ pub use envelope::{
     Envelope, EnvelopeError, Fresh, ReplyError, SealedCallback, WireFormat, open_reply, seal_callback, seal_reply,
     seal_verification,
 };
-pub use event::Event;
+pub use event::{ActivityChange, Event};
 pub use message::{Content, DeduplicationKey, IncomingMessage, MessageError, UserId};
-pub use query::{Nonce, QueryError, Seconds, SignedQuery, VerificationQuery};
+pub use private::Private;
+pub use query::{Nonce, QueryError, Seconds, SignedQuery, VerificationQuery, is_echo};
 pub use reply::{TextReply, read_text_reply};

@@ -12,6 +12,9 @@ const LONGEST_QUERY: usize = 8 * 1024;
 /// Longest `echostr`, in bytes after decoding; genuine ones have about 90.
 const LONGEST_ECHO: usize = 4 * 1024;
 
+/// Longest plaintext of an `echostr`, in bytes; genuine ones are about 20 digits.
+const LONGEST_ECHO_PLAINTEXT: usize = 128;
+
 /// Most parameters; the admin may have put some of their own into the URL.
 const MOST_PARAMETERS: usize = 32;
 
@@ -153,6 +156,12 @@ impl VerificationQuery {
     }
 }
 
+/// Whether a decrypted `echostr` may be sent back. The signature covers neither method nor purpose, so a captured message could be sent
+/// as an `echostr` to have it decrypted; messages and replies are XML or JSON, and nearly all of them are longer.
+pub fn is_echo(plaintext: &str) -> bool {
+    plaintext.len() <= LONGEST_ECHO_PLAINTEXT && !plaintext.trim_start().starts_with(['<', '{'])
+}
+
 fn split(raw: &str) -> Result<Vec<(&str, &str)>, QueryError> {
     if raw.len() > LONGEST_QUERY {
         return Err(QueryError::TooLong);
@@ -279,6 +288,16 @@ mod tests {
         assert_eq!(echo("a%2").unwrap_err(), QueryError::Malformed("echostr"));
         assert_eq!(echo("").unwrap_err(), QueryError::Malformed("echostr"));
         assert_eq!(echo(&"a".repeat(5000)).unwrap_err(), QueryError::Malformed("echostr"));
+    }
+
+    #[test]
+    fn only_what_looks_like_an_echo_is_one() {
+        assert!(is_echo("1616140317555161061"));
+        assert!(is_echo("94966531020182955848408"));
+        assert!(is_echo(&"1".repeat(128)));
+        for other in [&"1".repeat(129), "<xml></xml>", "{}", " \n<xml/>"] {
+            assert!(!is_echo(other), "{other}");
+        }
     }
 
     #[test]

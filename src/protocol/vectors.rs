@@ -10,6 +10,7 @@ use super::envelope::{Envelope, Fresh, WireFormat, open_reply, seal_callback, se
 use super::event::{ContactChange, Event, MenuKind};
 use super::message::{Content, IncomingMessage, MessageError, UserId};
 use super::query::{Nonce, Seconds, SignedQuery, VerificationQuery};
+use super::xml::read_xml;
 
 #[derive(Deserialize)]
 struct Vector {
@@ -140,7 +141,12 @@ fn secrets_do_not_show_in_debug_output() {
 fn the_vendors_samples_are_recognised() {
     let samples: Vec<bool> = vectors()
         .iter()
-        .map(|vector| vector.credentials().is_published_sample())
+        .map(|vector| {
+            let token = CallbackToken::parse(&vector.token).unwrap();
+            let key = EncodingAesKey::parse(&vector.encoding_aes_key).unwrap();
+            assert_eq!(token.is_published_sample(), key.is_published_sample());
+            token.is_published_sample()
+        })
         .collect();
     assert_eq!(samples.iter().filter(|is_sample| **is_sample).count(), 5);
     assert!(!samples[4]);
@@ -239,7 +245,7 @@ fn every_message_kind_is_typed() {
         kind("<MsgType>text</MsgType><Content><![CDATA[ 你好\n]]></Content>"),
         Content::Text {
             msg_id: msg_id.clone(),
-            text: " 你好\n".to_owned()
+            text: " 你好\n".into()
         }
     );
     assert!(
@@ -255,7 +261,7 @@ fn every_message_kind_is_typed() {
         matches!(kind("<MsgType>location</MsgType><Location_X>23.1</Location_X><Label>L</Label>"), Content::Location { latitude, .. } if latitude == 23.1)
     );
     assert!(
-        matches!(kind("<MsgType>link</MsgType><Title>t</Title><Url>u</Url>"), Content::Link { url, .. } if url == "u")
+        matches!(kind("<MsgType>link</MsgType><Title>t</Title><Url>u</Url>"), Content::Link { url, .. } if &*url == "u")
     );
     assert!(
         matches!(kind("<MsgType>file</MsgType>"), Content::Unknown { message_type, raw, .. } if message_type == "file" && raw.contains("file"))
@@ -280,7 +286,8 @@ fn every_event_is_typed() {
         "active_restored",
     ] {
         assert!(
-            matches!(event(&format!("<Event>{name}</Event>")), Event::Activity { .. }),
+            matches!(event(&format!("<Event>{name}</Event><EffectTime>1700000000</EffectTime>")),
+                Event::Activity { change, effective_at: Some(1_700_000_000) } if change.name() == name),
             "{name}"
         );
     }
@@ -323,7 +330,7 @@ fn menu_events_keep_their_key() {
     assert_eq!(menu("<Event>view_miniprogram</Event>"), MenuKind::ViewMiniProgram);
     let scan = "<ScanCodeInfo><ScanType>qrcode</ScanType><ScanResult>1</ScanResult></ScanCodeInfo>";
     assert!(
-        matches!(menu(&format!("<Event>scancode_waitmsg</Event>{scan}")), MenuKind::Scan { waits: true, result, .. } if result == "1")
+        matches!(menu(&format!("<Event>scancode_waitmsg</Event>{scan}")), MenuKind::Scan { waits: true, result, .. } if &*result == "1")
     );
     assert!(matches!(
         menu(&format!("<Event>scancode_push</Event>{scan}")),
@@ -342,7 +349,7 @@ fn menu_events_keep_their_key() {
         );
     }
     let place = "<Event>location_select</Event><SendLocationInfo><Location_X>1</Location_X><Poiname>P</Poiname></SendLocationInfo>";
-    assert!(matches!(menu(place), MenuKind::LocationSelect { name, .. } if name == "P"));
+    assert!(matches!(menu(place), MenuKind::LocationSelect { name, .. } if &*name == "P"));
 }
 
 #[test]
@@ -357,7 +364,7 @@ fn card_events_keep_what_was_chosen_in_both_spellings() {
         let Event::TemplateCard(card) = event else {
             panic!("{event:?}")
         };
-        assert_eq!((card.key.as_str(), card.response_code.as_str()), ("k", "r"));
+        assert_eq!((card.key.as_str(), &*card.response_code), ("k", "r"));
         assert_eq!(card.selected[0].option_ids, ["1", "2"]);
     }
     assert!(matches!(
@@ -392,12 +399,21 @@ fn contact_changes_are_typed() {
         );
     }
     assert!(
-        matches!(change("<ChangeType>update_tag</ChangeType><AddUserItems>a,b</AddUserItems>"), ContactChange::UpdateTag { added_users, .. } if added_users.len() == 2)
+        matches!(change("<ChangeType>new</ChangeType><New>7</New>"), ContactChange::Unknown { change_type, raw } if change_type == "new" && raw.contains("<New>7</New>"))
     );
-    assert!(matches!(
-        change("<ChangeType>new</ChangeType>"),
-        ContactChange::Unknown { .. }
-    ));
+    let tag = "<ChangeType>update_tag</ChangeType><TagId>1</TagId><AddUserItems>a,b</AddUserItems><DelUserItems>c</DelUserItems>\
+               <AddPartyItems>2,3</AddPartyItems><DelPartyItems>4</DelPartyItems>";
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    assert_eq!(
+        change(tag),
+        ContactChange::UpdateTag {
+            tag_id: "1".to_owned(),
+            added_users: ids(&["a", "b"]),
+            removed_users: ids(&["c"]),
+            added_parties: ids(&["2", "3"]),
+            removed_parties: ids(&["4"]),
+        }
+    );
 }
 
 #[test]
@@ -418,16 +434,76 @@ fn a_json_message_is_the_same_as_its_xml() {
 
 #[test]
 fn a_message_that_cannot_be_answered_is_an_error() {
-    let from = |name: &str| {
-        IncomingMessage::parse(&format!(
-            "<xml><FromUserName>{name}</FromUserName><MsgType>text</MsgType></xml>"
-        ))
+    let from = |name: &str, rest: &str| {
+        let text = format!("<xml><FromUserName>{name}</FromUserName><MsgType>text</MsgType>{rest}</xml>");
+        IncomingMessage::parse(&text).unwrap_err()
     };
-    assert_eq!(from("a|b").unwrap_err(), MessageError::Field("FromUserName"));
-    assert_eq!(from("@all").unwrap_err(), MessageError::Field("FromUserName"));
-    assert_eq!(from("").unwrap_err(), MessageError::Field("FromUserName"));
-    assert_eq!(from("LiSi").unwrap_err(), MessageError::Field("MsgId"));
+    for name in ["a|b", "@all", ""] {
+        assert_eq!(
+            from(name, "<MsgId>1</MsgId>"),
+            MessageError::Field("FromUserName"),
+            "{name}"
+        );
+    }
+    assert_eq!(from("LiSi", ""), MessageError::Field("MsgId"));
     assert_eq!(UserId::parse(&"a".repeat(65)), None);
+}
+
+/// The sample of doc/94670 as it is printed there.
+#[test]
+fn an_event_that_names_nobody_comes_from_the_system() {
+    let sample = "<xml>\n  <ToUserName><![CDATA[ww12345678910]]></ToUserName>\n  <CreateTime>1348831860</CreateTime>\n  \
+                  <MsgType><![CDATA[event]]></MsgType>\n  <Event><![CDATA[kf_msg_or_event]]></Event>\n  \
+                  <Token><![CDATA[ENCApHxnGDNAVNY4AaSJKj4Tb5mwsEMzxhFmHVGcra996NR]]></Token>\n  \
+                  <OpenKfId><![CDATA[wkxxxxxxx]]></OpenKfId>\n</xml>";
+    let message = IncomingMessage::parse(sample).unwrap();
+    assert_eq!(message.from_user.as_str(), "sys");
+    assert!(
+        matches!(message.content, Content::Event(Event::KfMessageOrEvent { token, open_kf_id }) if token.starts_with("ENCApHx") && open_kf_id == "wkxxxxxxx")
+    );
+    let nobody = |rest: &str| IncomingMessage::parse(&format!("<xml><MsgType>{rest}</xml>"));
+    let answered = [
+        "event</MsgType><Event>enter_agent</Event>",
+        "text</MsgType><MsgId>1</MsgId>",
+    ];
+    for rest in answered {
+        assert_eq!(nobody(rest).unwrap_err(), MessageError::Field("FromUserName"), "{rest}");
+    }
+    let somebody = nobody("event</MsgType><Event>click</Event><FromUserName>@all</FromUserName>");
+    assert_eq!(somebody.unwrap_err(), MessageError::Field("FromUserName"));
+}
+
+#[test]
+fn what_somebody_wrote_does_not_show_in_debug_output() {
+    let canary = "<![CDATA[canary]]>";
+    let number = "<MsgId>1</MsgId>";
+    let kinds = [
+        format!("<MsgType>text</MsgType>{number}<Content>{canary}</Content>"),
+        format!("<MsgType>image</MsgType>{number}<PicUrl>{canary}</PicUrl>"),
+        format!("<MsgType>location</MsgType>{number}<Label>{canary}</Label>"),
+        format!(
+            "<MsgType>link</MsgType>{number}<Title>{canary}</Title><Description>{canary}</Description><Url>{canary}</Url><PicUrl>{canary}</PicUrl>"
+        ),
+        format!("<MsgType>hologram</MsgType>{number}<Content>{canary}</Content>"),
+        format!("<MsgType>event</MsgType><Event>new</Event><Content>{canary}</Content>"),
+        format!(
+            "<MsgType>event</MsgType><Event>change_contact</Event><ChangeType>new</ChangeType><Name>{canary}</Name>"
+        ),
+        format!("<MsgType>event</MsgType><Event>kf_msg_or_event</Event><Token>{canary}</Token>"),
+        format!("<MsgType>event</MsgType><Event>template_card_event</Event><ResponseCode>{canary}</ResponseCode>"),
+        format!(
+            "<MsgType>event</MsgType><Event>scancode_push</Event><ScanCodeInfo><ScanResult>{canary}</ScanResult></ScanCodeInfo>"
+        ),
+        format!(
+            "<MsgType>event</MsgType><Event>location_select</Event><SendLocationInfo><Label>{canary}</Label><Poiname>{canary}</Poiname></SendLocationInfo>"
+        ),
+    ];
+    for kind in kinds {
+        let shown = format!("{:?}", message(&kind));
+        assert!(!shown.contains("canary") && !shown.contains("LiSi"), "{shown}");
+        let element = format!("{:?}", read_xml(&format!("<xml>{kind}</xml>")).unwrap());
+        assert!(element.contains("MsgType") && !element.contains("canary"), "{element}");
+    }
 }
 
 #[test]

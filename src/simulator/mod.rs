@@ -1,5 +1,6 @@
 //! A WeCom on loopback, for trying out and for tests: it delivers as the platform does, and serves a chat page.
 
+mod history;
 mod page;
 mod platform;
 mod web;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use actix_web::dev::{Server, Service, ServiceRequest};
 use actix_web::http::header::{HOST, HeaderName};
 use actix_web::middleware::DefaultHeaders;
-use actix_web::web::{self, Data, Json, JsonConfig, ServiceConfig};
+use actix_web::web::{self, Data, Json, JsonConfig, Query, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::history::History;
 use super::page::PAGE_FILES;
 use super::platform::{Delivered, MessageKind, Platform, Verification};
 use crate::protocol::UserId;
@@ -42,6 +44,7 @@ struct Simulator {
     decisions: Box<dyn DecisionLookup>,
     app: String,
     user: String,
+    history: History,
 }
 
 /// Starts serving the chat page on a bound listener. Signals are left to the bot's own server.
@@ -62,6 +65,7 @@ pub fn serve(
         decisions,
         app,
         user,
+        history: History::default(),
     }));
     let server = HttpServer::new(move || {
         let simulator = simulator.clone();
@@ -110,6 +114,7 @@ fn configure(routes: &mut ServiceConfig, simulator: Data<Simulator>) {
     }
     routes
         .route("/api/info", web::get().to(info))
+        .route("/api/history", web::get().to(history))
         .route("/api/enter", web::post().to(enter))
         .route("/api/messages", web::post().to(send))
         .default_service(web::to(|| async {
@@ -141,6 +146,7 @@ struct Problem {
 #[derive(Serialize)]
 struct Info<'a> {
     app: &'a str,
+    /// Who wrote last, else who writes when nothing else is said.
     user: &'a str,
     callback_url: &'a str,
     verification: Verification,
@@ -166,15 +172,33 @@ struct Answer {
     decision: Option<serde_json::Value>,
 }
 
+/// What was sent and what came of it, for showing it again. Without a kind, the member opened the conversation.
+#[derive(Serialize)]
+struct Exchange<'a> {
+    kind: Option<MessageKind>,
+    text: &'a str,
+    /// When, in milliseconds since 1970.
+    at: i64,
+    answer: &'a serde_json::Value,
+}
+
 async fn info(simulator: Data<Simulator>) -> HttpResponse {
     let verification = simulator.platform.verify_url().await;
     let callback_url = simulator.platform.callback_url();
+    let latest = simulator.history.latest_user();
     HttpResponse::Ok().json(Info {
         app: &simulator.app,
-        user: &simulator.user,
+        user: latest.as_ref().map_or(&simulator.user, UserId::as_str),
         callback_url,
         verification,
     })
+}
+
+async fn history(simulator: Data<Simulator>, of: Query<Entering>) -> HttpResponse {
+    match UserId::parse(&of.user) {
+        Some(user) => HttpResponse::Ok().json(simulator.history.of(&user)),
+        None => no_such_user(),
+    }
 }
 
 async fn enter(simulator: Data<Simulator>, entering: Json<Entering>) -> HttpResponse {
@@ -182,7 +206,7 @@ async fn enter(simulator: Data<Simulator>, entering: Json<Entering>) -> HttpResp
         return no_such_user();
     };
     let delivered = simulator.platform.enter(&user).await;
-    answer(&simulator, delivered).await
+    answer(&simulator, user, None, "", delivered).await
 }
 
 async fn send(simulator: Data<Simulator>, sending: Json<Sending>) -> HttpResponse {
@@ -190,15 +214,26 @@ async fn send(simulator: Data<Simulator>, sending: Json<Sending>) -> HttpRespons
         return no_such_user();
     };
     let delivered = simulator.platform.send(&user, sending.kind, &sending.text).await;
-    answer(&simulator, delivered).await
+    answer(&simulator, user, Some(sending.kind), &sending.text, delivered).await
 }
 
-async fn answer(simulator: &Simulator, delivered: Delivered) -> HttpResponse {
+async fn answer(
+    simulator: &Simulator,
+    user: UserId,
+    kind: Option<MessageKind>,
+    text: &str,
+    delivered: Delivered,
+) -> HttpResponse {
+    let at = Timestamp::now().as_millisecond();
     let decision = simulator
         .decisions
         .decision(delivered.wire.request_plaintext.clone())
         .await;
-    HttpResponse::Ok().json(Answer { delivered, decision })
+    let answer = serde_json::json!(Answer { delivered, decision });
+    let answer = &answer;
+    let exchange = serde_json::json!(Exchange { kind, text, at, answer });
+    simulator.history.add(user, exchange);
+    HttpResponse::Ok().json(answer)
 }
 
 fn no_such_user() -> HttpResponse {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{KnowledgeCopy, run, run_with_input};
+use crate::program::{KnowledgeCopy, Ran, run, run_with_input};
 
 fn ask(question: &str) -> Value {
     let ran = run(&["ask", question, "--json", "--now", "2026-11-22T10:00:00+08:00"]);
@@ -116,6 +116,165 @@ fn evaluate_names_the_line_of_an_unknown_label() {
     );
 }
 
+/// A file of rows to measure.
+struct Rows {
+    directory: tempfile::TempDir,
+}
+
+impl Rows {
+    fn new(rows: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("rows.tsv"), rows).unwrap();
+        Self { directory }
+    }
+
+    fn evaluate(&self, arguments: &[&str]) -> Ran {
+        let file = self.directory.path().join("rows.tsv");
+        let command = ["evaluate", file.to_str().unwrap()];
+        run(&[command.as_slice(), arguments].concat())
+    }
+}
+
+fn json_lines(ran: &Ran) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap();
+    ran.out.lines().map(parse).collect()
+}
+
+/// Two rows that come out right, and one answered though its label says that it is outside the subject.
+const ROWS: &str = "question\tlabel\tstyle\n加好友太频繁，加不了人了\tfriend-add-throttled\tterse\n\
+                    群满了拉不进人\tnone\tterse\n今天天气怎么样\tnone\tother\n";
+
+#[test]
+fn evaluate_explains_the_worst_rows() {
+    let rows = Rows::new(ROWS);
+    let ran = rows.evaluate(&["--worst", "5"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    for expected in [
+        "  1. 群满了拉不进人\n     is none, got answer pull-group-full",
+        "nearest: ",
+        "confused (label → what came out)\n     1  none → pull-group-full",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} is missing in\n{}", ran.out);
+    }
+    let lines = json_lines(&rows.evaluate(&["--worst", "5", "--format", "jsonl"]));
+    assert_eq!(lines[1]["worst"], 1);
+    let reasons = &lines[1]["evidence"]["reasons"][0];
+    assert_eq!(reasons["candidate"]["id"], "pull-group-full");
+    assert!(reasons["nearest_utterance"].is_string() && reasons["pieces"][0]["weight"].is_number());
+    assert!(lines[0].get("evidence").is_none());
+    let confusion = &lines[3]["summary"]["confusions"][0];
+    assert_eq!((&confusion["label"], &confusion["rows"]), (&"none".into(), &1.into()));
+}
+
+#[test]
+fn evaluate_fails_when_a_demand_is_not_met() {
+    let rows = Rows::new(ROWS);
+    assert_eq!(rows.evaluate(&["--at-least", "60", "--at-most-wrong", "40"]).status, 0);
+    for (demand, expected) in [
+        (
+            ["--at-least", "70"],
+            "66.7 % of the rows are right, at least 70 % must be",
+        ),
+        (
+            ["--at-least", "none=60"],
+            "50.0 % of the `none` rows are right, at least 60 % must be",
+        ),
+        (["--at-least", "human=60"], "there are no `human` rows"),
+        (
+            ["--at-most-wrong", "30"],
+            "33.3 % of the rows got a wrong answer, at most 30 % may",
+        ),
+    ] {
+        let ran = rows.evaluate(&demand);
+        assert_eq!(ran.status, 1, "{demand:?}");
+        assert!(ran.err.contains(expected), "{}", ran.err);
+    }
+    assert_eq!(rows.evaluate(&["--at-least", "nothing=60"]).status, 2);
+    assert_eq!(Rows::new("question\tlabel\n").evaluate(&[]).status, 2);
+}
+
+#[test]
+fn evaluate_says_what_another_knowledge_made_of_the_rows() {
+    let old = KnowledgeCopy::new();
+    let utterances = "utterances = [\n";
+    let strange = "utterances = [\n  \"紫薯香蕉跳水\",\n  \"紫薯西瓜跳高\",\n";
+    old.replace("scenarios/cheat-tools.toml", utterances, strange);
+    old.replace("scenarios/pull-group-full.toml", "title = \"", "title = \"旧：");
+    let rows = Rows::new(
+        "question\tlabel\n紫薯香蕉跳水\tnone\n紫薯西瓜跳高\tcheat-tools\n群满了\tpull-group-full\n你好\tsmalltalk\n",
+    );
+    let compare = ["--compare", old.argument()];
+    let lines = json_lines(&rows.evaluate(&[compare.as_slice(), &["--format", "jsonl"]].concat()));
+    let changes: Vec<&str> = lines.iter().filter_map(|line| line["change"].as_str()).collect();
+    assert_eq!(changes, ["gained", "lost", "reworded", "same"]);
+    assert_eq!(lines[0]["old"]["scenarios"][0], "cheat-tools");
+    assert_eq!(lines[0]["old"]["right"], false);
+    let summary = &lines[4]["summary"];
+    assert_eq!((&summary["right"], &summary["compare"]["lost"]), (&3.into(), &1.into()));
+    assert_eq!(summary["compare"]["old"]["right"], 3);
+
+    let ran = rows.evaluate(&[compare.as_slice(), &["--at-most-lost", "0"]].concat());
+    assert_eq!(ran.status, 1);
+    assert!(
+        ran.err
+            .contains("rows lost against the other knowledge: 1, at most 0 may be"),
+        "{}",
+        ran.err
+    );
+    for expected in [
+        "lost: right before, not any more (1)\n  紫薯西瓜跳高\n      is cheat-tools: answer cheat-tools (0.99) → ",
+        "1 gained, 1 lost, 0 changed, 1 reworded, 1 the same",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} is missing in\n{}", ran.out);
+    }
+    let ran = rows.evaluate(&["--compare", "/nowhere/at/all"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("/nowhere/at/all"), "{}", ran.err);
+}
+
+#[test]
+fn utterances_are_measured_by_matchers_that_have_not_seen_them() {
+    let faq = ImportedFaq::of("faq.tsv", SMALL_FAQ);
+    let lines = json_lines(&faq.evaluate(&["--folds", "3", "--format", "jsonl"]));
+    let summary = &lines.last().unwrap()["summary"];
+    assert_eq!(summary["scenario_rows"], 9);
+    assert_eq!(summary["by_label_kind"]["scenario"]["rows"], 9);
+    assert_eq!(summary["rows"].as_u64().unwrap() as usize, lines.len() - 1);
+    assert!(
+        summary["auroc"].is_number() && summary["calibration"].is_array(),
+        "{summary}"
+    );
+    assert!(lines.iter().any(|line| line["label"] == "open/account"));
+    let ran = faq.evaluate(&["--folds", "3"]);
+    assert!(ran.out.contains("has not seen it (3 folds)"), "{}", ran.out);
+    let ran = faq.evaluate(&["--folds", "100000"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("--folds 100000 is more than the "), "{}", ran.err);
+    assert_eq!(faq.evaluate(&[]).status, 2);
+}
+
+#[test]
+fn every_utterance_can_be_left_out_by_itself() {
+    let faq = ImportedFaq::of("faq.tsv", SMALL_FAQ);
+    let write = |file: &str, text: &str| std::fs::write(format!("{}/{file}", faq.knowledge), text).unwrap();
+    write(
+        "smalltalk.toml",
+        "[[intents]]\nid = \"human\"\nkind = \"human\"\nreply = { zh = \"好\", en = \"OK\" }\nutterances = [\"转人工\"]\n",
+    );
+    write(
+        "outside.toml",
+        "[[topics]]\nid = \"nonsense\"\nabout = \"Nothing\"\nutterances = [\"asdf\"]\n",
+    );
+    let ran = faq.evaluate(&["--leave-one-out", "--worst", "1"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(
+        ran.out
+            .contains("11 utterances, each judged by a matcher that has not seen it (11 folds)"),
+        "{}",
+        ran.out
+    );
+}
+
 #[test]
 fn the_knowledge_has_no_problems() {
     let ran = run(&["knowledge", "check"]);
@@ -225,30 +384,112 @@ fn help_teaches_by_example() {
     assert!(ran.out.contains("jiefeng ask "), "{}", ran.out);
 }
 
+const SMALL_FAQ: &str = "entry_id\tphrasing\nopen/account\t怎么开户\nopen/account\t开户要什么资料\nopen/account\t想开个户\n\
+                         手续费\t手续费多少\n手续费\t交易要收多少钱\n手续费\t佣金怎么算\nclose\t怎么销户\nclose\t不想用了想注销账户\n\
+                         close\t\"销户\"流程, 多久\n";
+
+/// A list of questions made into a knowledge directory.
+struct ImportedFaq {
+    directory: tempfile::TempDir,
+    list: String,
+    knowledge: String,
+    ran: Ran,
+}
+
+impl ImportedFaq {
+    fn of(name: &str, text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let (list, knowledge) = (path(name), path("knowledge"));
+        std::fs::write(&list, text).unwrap();
+        let ran = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        Self {
+            directory,
+            list,
+            knowledge,
+            ran,
+        }
+    }
+
+    fn evaluate(&self, arguments: &[&str]) -> Ran {
+        run(&[&["evaluate", "--knowledge", &self.knowledge], arguments].concat())
+    }
+
+    fn export(&self, name: &str) -> String {
+        let file = self.directory.path().join(name);
+        let ran = run(&[
+            "knowledge",
+            "export",
+            file.to_str().unwrap(),
+            "--knowledge",
+            &self.knowledge,
+        ]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        std::fs::read_to_string(file).unwrap()
+    }
+}
+
 #[test]
 fn a_list_of_questions_on_any_subject_becomes_knowledge_and_comes_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let (list, knowledge, exported) = (path("faq.tsv"), path("knowledge"), path("exported.csv"));
-    let rows = "entry_id\tphrasing\nopen/account\t怎么开户\nopen/account\t开户要什么资料\nopen/account\t想开个户\n\
-                手续费\t手续费多少\n手续费\t交易要收多少钱\n手续费\t佣金怎么算\nclose\t怎么销户\nclose\t不想用了想注销账户\nclose\t\"销户\"流程, 多久\n";
-    std::fs::write(&list, rows).unwrap();
-    let ran = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
-    assert!(ran.out.contains("3 draft scenarios with 9 utterances"), "{}", ran.out);
-    let ran = run(&["ask", "开户要啥资料呢", "--json", "--knowledge", &knowledge]);
+    let faq = ImportedFaq::of("faq.tsv", SMALL_FAQ);
+    assert!(
+        faq.ran.out.contains("3 draft scenarios with 9 utterances"),
+        "{}",
+        faq.ran.out
+    );
+    let ran = run(&["ask", "开户要啥资料呢", "--json", "--knowledge", &faq.knowledge]);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["scenarios"][0], "open/account");
-    assert_eq!(
-        run(&["knowledge", "export", &exported, "--knowledge", &knowledge]).status,
-        0
-    );
-    let csv = std::fs::read_to_string(&exported).unwrap();
+    let csv = faq.export("exported.csv");
     assert!(csv.starts_with("entry_id,phrasing\n"), "{csv}");
     assert!(csv.contains("close,\"\"\"销户\"\"流程, 多久\"\n"), "{csv}");
-    let again = run(&["knowledge", "import", &list, "--knowledge", &knowledge]);
+    let mut lines: Vec<&str> = SMALL_FAQ.lines().collect();
+    lines.sort_unstable();
+    let tsv = faq.export("exported.tsv");
+    let mut exported: Vec<&str> = tsv.lines().collect();
+    exported.sort_unstable();
+    assert_eq!(exported, lines);
+    let again = run(&["knowledge", "import", &faq.list, "--knowledge", &faq.knowledge]);
     assert_eq!(again.status, 2);
     assert!(again.err.contains("is not empty"), "{}", again.err);
+}
+
+#[test]
+fn a_json_list_comes_back_with_its_answers() {
+    let list = r#"[
+  {"id": "fees", "questions": ["手续费多少", "佣金怎么算"], "answer": "万分之三。\n最低 5 元。"},
+  {"id": "open/account", "questions": ["怎么开户", "想开个户"], "answer": "带上 \"身份证\"。"},
+  {"id": "unanswered", "questions": ["怎么销户"]}
+]"#;
+    let faq = ImportedFaq::of("faq.json", list);
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(value(&faq.export("exported.json")), value(list));
+    let csv = faq.export("exported.csv");
+    let again = ImportedFaq::of("again.csv", &csv);
+    assert_eq!(value(&again.export("exported.json")), value(list));
+}
+
+#[test]
+fn a_list_as_a_spreadsheet_saves_it_can_be_imported() {
+    let sheet = "\u{feff}entry_id,phrasing,answer\r\nfees,\"手续费\r\n多少\",\"万分之三，\n最低 5 元\"\r\nfees,\"佣金, 怎么算\",\r\n,,\r\nopen,怎么开户,\r\n";
+    let faq = ImportedFaq::of("faq.csv", sheet);
+    let exported: Value = serde_json::from_str(&faq.export("exported.json")).unwrap();
+    assert_eq!(
+        exported[0]["questions"],
+        serde_json::json!(["手续费 多少", "佣金, 怎么算"])
+    );
+    assert_eq!(exported[0]["answer"], "万分之三，\n最低 5 元");
+    assert_eq!(exported[1]["id"], "open");
+}
+
+#[test]
+fn an_answer_that_one_message_does_not_hold_is_shortened_and_named() {
+    let list = serde_json::json!([{"id": "长".repeat(64), "questions": ["怎么开户"], "answer": "长".repeat(2000)}]);
+    let faq = ImportedFaq::of("faq.json", &list.to_string());
+    assert!(faq.ran.out.contains("shortened, since one message"), "{}", faq.ran.out);
+    let ran = run(&["ask", "怎么开户", "--knowledge", &faq.knowledge]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
 }
 
 #[test]
@@ -273,6 +514,21 @@ fn a_list_that_cannot_be_imported_is_explained() {
         import("entry_id\tphrasing\nnone\tx\n")
             .err
             .contains("line 2: `none` cannot be an entry_id")
+    );
+    let csv = directory.path().join("faq.csv");
+    std::fs::write(&csv, b"entry_id,phrasing\na,\xb7\xd1\n").unwrap();
+    let ran = run(&[
+        "knowledge",
+        "import",
+        csv.to_str().unwrap(),
+        "--knowledge",
+        knowledge.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.status, 2);
+    assert!(
+        ran.err.contains("faq.csv` is not UTF-8 text; save it as UTF-8"),
+        "{}",
+        ran.err
     );
     assert!(!knowledge.exists());
 }

@@ -14,7 +14,7 @@ static ASSISTANT: LazyLock<Assistant> = LazyLock::new(|| {
 });
 
 /// Conversations start at this moment unless they say otherwise.
-const START: &str = "2026-11-26T14:30:00+08:00";
+pub(crate) const START: &str = "2026-11-26T14:30:00+08:00";
 
 /// One conversation.
 pub(crate) struct Script {
@@ -150,7 +150,7 @@ impl Run {
 }
 
 /// `+3d` and `+2h` move the clock on; anything else is a moment.
-pub(crate) fn moved(now: Timestamp, clock: &str) -> Timestamp {
+fn moved(now: Timestamp, clock: &str) -> Timestamp {
     let Some(step) = clock.strip_prefix('+') else {
         return clock.parse().unwrap_or_else(|error| panic!("{clock}: {error}"));
     };

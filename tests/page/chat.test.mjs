@@ -334,6 +334,24 @@ for (const { name, context: settings } of SIZES) {
       await page.unroute('**/api/messages');
     });
 
+    it('shows the conversation again when the page is loaded again, and goes on with it', async () => {
+      await chat.startOver();
+      await chat.say('进不了群');
+      await chat.replyTo(() => chat.options.first().click());
+      const user = await chat.page.locator('#user-name').textContent();
+      const [questions, answers] = [await chat.questions.allInnerTexts(), await chat.bubbles.allInnerTexts()];
+      await chat.page.reload();
+      await chat.bubbles.nth(answers.length - 1).waitFor();
+      assert.equal(await chat.page.locator('#user-name').textContent(), user);
+      assert.deepEqual(await chat.questions.allInnerTexts(), questions);
+      assert.deepEqual(await chat.bubbles.allInnerTexts(), answers);
+      assert.match(await chat.say('多久'), /^多久/);
+      await chat.questions.first().click();
+      await chat.panel.waitFor();
+      assert.match(await chat.wire('plaintext'), /进不了群/);
+      await chat.closeWire();
+    });
+
     it('had no errors, and asked no other host for anything', () => {
       assert.deepEqual(problems, []);
     });

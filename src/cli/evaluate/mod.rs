@@ -1,43 +1,67 @@
 //! `jiefeng evaluate`: answers measured against labels.
+//!
+//! [`rows`] reads what is asked and what would be right (or [`folds`] takes both from the utterances), [`measured`] holds what came out,
+//! [`figures`] counts, [`tables`] prints. [`worst`] explains the worst rows, [`comparison`] says what another knowledge made of the same
+//! rows, [`gates`] decides whether it is good enough.
 
-mod cross_validation;
+mod comparison;
 mod figures;
+mod folds;
+mod gates;
+mod measured;
 mod rows;
+mod tables;
+mod worst;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ask::AnsweredQuestion;
-use super::{Failure, KnowledgeOption, print_line};
-use cross_validation::cross_validate;
+use super::{Failure, KnowledgeOption, load_knowledge, print_error, print_line};
+use crate::dialogue::Assistant;
+use comparison::{Comparison, Side};
 use figures::{Figures, Summary};
+use folds::{Folds, validate};
+use gates::Gates;
+use measured::{Measured, RowLine};
 use rows::{Row, read_rows};
 
 /// Measure answers against a file of questions with the right answers
 #[derive(Args)]
 #[command(
+    group = ArgGroup::new("source").args(["file", "folds", "leave_one_out"]).required(true),
     after_help = "FILE is tab-separated with a header; columns `question` and `label`, others (such as `style`) are reported on.
 Labels: a scenario id, `none` (outside the subject), `smalltalk`, `human`, or `ambiguous:id|id` (asking back is right).
 
   jiefeng evaluate knowledge/eval/development.tsv
+  jiefeng evaluate questions.tsv --worst 10                what misled it, and which utterance is to blame
+  jiefeng evaluate questions.tsv --compare old-knowledge   what changes if ./knowledge replaces old-knowledge
+  jiefeng evaluate --folds 10                              no file: the utterances, by matchers that have not seen them
+  jiefeng evaluate questions.tsv --at-least 96 --at-least none=90 --at-most-wrong 3
   jiefeng evaluate questions.tsv --format jsonl | tail -1"
 )]
 pub(super) struct Evaluate {
     /// Tab-separated questions and labels
-    #[arg(required_unless_present = "cross_validate")]
     file: Option<PathBuf>,
-    /// Instead, hold back every N-th utterance of the knowledge in turn and judge it by the rest
-    #[arg(long, value_name = "N", conflicts_with = "file", value_parser = clap::value_parser!(u8).range(2..=50))]
-    cross_validate: Option<u8>,
+    /// Instead, deal the utterances of the knowledge into N parts, and judge each by a matcher trained on the others
+    #[arg(long, alias = "cross-validate", value_name = "N", value_parser = parse_folds)]
+    folds: Option<usize>,
+    /// The same with a matcher for every single utterance: for small knowledge, or for a long break
+    #[arg(long)]
+    leave_one_out: bool,
+    /// Say what would change if the knowledge replaced that of OLD_DIR: rows gained, lost and changed
+    #[arg(long, value_name = "OLD_DIR", requires = "file")]
+    compare: Option<PathBuf>,
+    /// Explain the N worst rows, the most confidently wrong first, instead of naming every wrong one
+    #[arg(long, value_name = "N")]
+    worst: Option<usize>,
     /// text: tables and the wrong rows; jsonl: a line a row and a summary
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Exit with status 1 when fewer rows than this percentage are right
-    #[arg(long, value_name = "PERCENT")]
-    at_least: Option<f64>,
+    #[command(flatten)]
+    gates: Gates,
     #[command(flatten)]
     knowledge: KnowledgeOption,
 }
@@ -50,68 +74,124 @@ enum Format {
 
 impl Evaluate {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let assistant = self.knowledge.load()?;
-        if let Some(folds) = self.cross_validate {
-            cross_validate(&assistant, usize::from(folds));
+        let mut assistant = self.knowledge.load()?;
+        match &self.file {
+            Some(file) => self.measure_file(file, &assistant),
+            None => self.measure_utterances(&mut assistant),
+        }
+    }
+
+    fn measure_file(&self, file: &Path, assistant: &Assistant) -> Result<(), Failure> {
+        let old = self.compare.as_deref().map(load_knowledge).transpose()?;
+        let assistants: Vec<&Assistant> = [assistant].into_iter().chain(&old).collect();
+        let rows = read_rows(file, &assistants)?;
+        let now = Timestamp::now();
+        let measure = |assistant: &Assistant, rows: Vec<Row>, explain: bool| -> Vec<Measured> {
+            let measured = rows.into_iter().map(|row| Measured::of(assistant, row, now, explain));
+            measured.collect()
+        };
+        let before = old.as_ref().map(|old| measure(old, rows.clone(), false));
+        let measured = measure(assistant, rows, self.worst.is_some());
+        let comparison = old.as_ref().zip(before.as_deref()).map(|(old, rows)| {
+            let old = Side { assistant: old, rows };
+            let new = Side {
+                assistant,
+                rows: &measured,
+            };
+            Comparison::of(&old, &new, Summary::of(rows).figures())
+        });
+        self.report(&measured, before.as_deref().zip(comparison))
+    }
+
+    fn measure_utterances(&self, assistant: &mut Assistant) -> Result<(), Failure> {
+        let folds = self.folds.map_or(Folds::OneEach, Folds::Count);
+        let validated = validate(assistant, folds, self.worst.is_some())?;
+        if matches!(self.format, Format::Text) {
+            let (rows, folds) = (validated.rows.len(), validated.folds);
+            print_line(&format!(
+                "{rows} utterances, each judged by a matcher that has not seen it ({folds} folds)"
+            ));
+        }
+        self.report(&validated.rows, None)
+    }
+
+    fn report(&self, measured: &[Measured], old: Option<(&[Measured], Comparison)>) -> Result<(), Failure> {
+        let summary = Summary::of(measured);
+        let figures = summary.figures();
+        match self.format {
+            Format::Jsonl => self.print_lines(measured, &figures, old.as_ref())?,
+            Format::Text => self.print_report(measured, &summary, &figures, old.as_ref()),
+        }
+        let missed = self.gates.missed(&figures, old.map(|(_, comparison)| comparison.lost));
+        if missed.is_empty() {
             return Ok(());
         }
-        let Some(file) = &self.file else { return Ok(()) };
-        let rows = read_rows(file, &assistant)?;
-        let now = Timestamp::now();
-        let mut summary = Summary::default();
-        for row in &rows {
-            let answered = AnsweredQuestion::first(&assistant, &row.question, now);
-            let right = row.label.is_met_by(&answered);
-            summary.count(row, right, &answered);
-            self.print_row(row, &answered, right)?;
-        }
-        self.print_summary(&summary)?;
-        match self.at_least {
-            Some(percent) if summary.all.percentage() < percent => Err(Failure::FoundProblems),
-            _ => Ok(()),
-        }
+        missed
+            .into_iter()
+            .for_each(|sentence| print_error(&anyhow::anyhow!(sentence)));
+        Err(Failure::FoundProblems)
     }
 
-    fn print_row(&self, row: &Row, answered: &AnsweredQuestion, right: bool) -> Result<(), anyhow::Error> {
-        match self.format {
-            Format::Jsonl => print_line(&serde_json::to_string(&RowLine {
-                answered,
-                label: &row.label_text,
-                right,
-            })?),
-            Format::Text if !right => {
-                let scenarios = answered.scenarios.iter().take(3).cloned().collect::<Vec<_>>().join("|");
-                let decision = answered.decision.name();
-                print_line(&format!(
-                    "✗ {}\n    is {}, got {decision} {scenarios} ({:.2})",
-                    row.question, row.label_text, answered.confidence
-                ));
-            }
-            Format::Text => {}
+    fn print_lines(
+        &self,
+        measured: &[Measured],
+        figures: &Figures,
+        old: Option<&(&[Measured], Comparison)>,
+    ) -> Result<(), anyhow::Error> {
+        let worst = worst::worst(measured, self.worst.unwrap_or_default());
+        for (place, row) in measured.iter().enumerate() {
+            let rank = worst.iter().position(|worst| *worst == place);
+            let before = old.and_then(|(before, _)| before.get(place));
+            let line = RowLine::of(row, rank.map(|rank| rank.saturating_add(1)), before);
+            print_line(&serde_json::to_string(&line)?);
         }
+        let compare = old.map(|(_, comparison)| comparison);
+        print_line(&serde_json::to_string(&SummaryLine {
+            summary: SummaryFigures { figures, compare },
+        })?);
         Ok(())
     }
 
-    fn print_summary(&self, summary: &Summary) -> Result<(), anyhow::Error> {
-        match self.format {
-            Format::Jsonl => print_line(&serde_json::to_string(&SummaryLine {
-                summary: summary.figures(),
-            })?),
-            Format::Text => summary.print(),
+    fn print_report(
+        &self,
+        measured: &[Measured],
+        summary: &Summary,
+        figures: &Figures,
+        old: Option<&(&[Measured], Comparison)>,
+    ) {
+        match self.worst {
+            Some(count) => worst::print_worst(measured, count),
+            None if self.file.is_some() && old.is_none() => print_wrong(measured),
+            None => {}
         }
-        Ok(())
+        tables::print_tables(summary, figures);
+        if let Some((before, comparison)) = old {
+            comparison.print(before, measured, figures);
+        }
     }
 }
 
+fn print_wrong(measured: &[Measured]) {
+    for row in measured.iter().filter(|row| !row.right) {
+        let (question, label) = (&row.row.question, &row.row.label_text);
+        print_line(&format!("✗ {question}\n    is {label}, got {}", row.in_words()));
+    }
+}
+
+fn parse_folds(text: &str) -> Result<usize, String> {
+    let folds = text.parse::<usize>().ok().filter(|folds| *folds >= 2);
+    folds.ok_or_else(|| format!("`{text}` is no number of parts; write 2 or more"))
+}
+
 #[derive(Serialize)]
-struct RowLine<'a> {
+struct SummaryLine<'a> {
+    summary: SummaryFigures<'a>,
+}
+
+#[derive(Serialize)]
+struct SummaryFigures<'a> {
     #[serde(flatten)]
-    answered: &'a AnsweredQuestion,
-    label: &'a str,
-    right: bool,
-}
-
-#[derive(Serialize)]
-struct SummaryLine {
-    summary: Figures,
+    figures: &'a Figures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compare: Option<&'a Comparison>,
 }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-
 use crate::cli::ask::AnsweredQuestion;
+use crate::cli::text_file::read_text;
 use crate::dialogue::{Assistant, DecisionKind};
+use crate::knowledge::OUTSIDE;
 
-/// One row of the file.
+/// A question with its label.
+#[derive(Clone)]
 pub(super) struct Row {
     pub(super) question: String,
     pub(super) label_text: String,
@@ -15,7 +16,20 @@ pub(super) struct Row {
     pub(super) style: Option<String>,
 }
 
+impl Row {
+    /// An utterance of the knowledge as a row.
+    pub(super) fn of_utterance(text: &str, label: Label) -> Self {
+        Self {
+            question: text.to_owned(),
+            label_text: label.text(),
+            label,
+            style: None,
+        }
+    }
+}
+
 /// What would be right.
+#[derive(Clone)]
 pub(super) enum Label {
     Scenario(String),
     Outside,
@@ -25,10 +39,13 @@ pub(super) enum Label {
 }
 
 impl Label {
-    fn parse(text: &str, assistant: &Assistant) -> Result<Self, String> {
-        let known = |id: &str| match assistant.scenario(id) {
-            Some(_) => Ok(id.to_owned()),
-            None => Err(format!(
+    /// The names of the kinds, in the order in which they are explained.
+    pub(super) const KINDS: [&'static str; 5] = ["scenario", "none", "smalltalk", "human", "ambiguous"];
+
+    fn parse(text: &str, assistants: &[&Assistant]) -> Result<Self, String> {
+        let known = |id: &str| match assistants.iter().any(|assistant| assistant.scenario(id).is_some()) {
+            true => Ok(id.to_owned()),
+            false => Err(format!(
                 "`{id}` is neither a scenario nor none, smalltalk, human or ambiguous:id|id"
             )),
         };
@@ -53,6 +70,25 @@ impl Label {
         }
     }
 
+    /// As it is written in a file.
+    fn text(&self) -> String {
+        match self {
+            Self::Scenario(id) => id.clone(),
+            Self::Outside | Self::Smalltalk | Self::Human => self.kind().to_owned(),
+            Self::Ambiguous(ids) => format!("ambiguous:{}", ids.join("|")),
+        }
+    }
+
+    /// Whether a class of the matcher is what the label means.
+    pub(super) fn names(&self, class: &str) -> bool {
+        match self {
+            Self::Scenario(id) => id == class,
+            Self::Outside => class == OUTSIDE,
+            Self::Ambiguous(ids) => ids.iter().any(|id| id == class),
+            Self::Smalltalk | Self::Human => false,
+        }
+    }
+
     pub(super) fn is_met_by(&self, answered: &AnsweredQuestion) -> bool {
         let first = answered.scenarios.first();
         match (self, answered.decision) {
@@ -69,20 +105,21 @@ impl Label {
     }
 }
 
-pub(super) fn read_rows(file: &Path, assistant: &Assistant) -> Result<Vec<Row>, anyhow::Error> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let mut lines = text
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .map(|line| line.trim_end_matches('\r'));
+/// Reads the rows of a file; a label may name a scenario that any of the assistants knows.
+pub(super) fn read_rows(file: &Path, assistants: &[&Assistant]) -> Result<Vec<Row>, anyhow::Error> {
+    let text = read_text(file)?;
+    let name = file.display();
+    let mut lines = text.lines().map(|line| line.trim_end_matches('\r'));
     let columns = Columns::parse(lines.next().unwrap_or_default(), file)?;
     let mut rows = Vec::new();
     for (number, line) in (2..).zip(lines).filter(|(_, line)| !line.trim().is_empty()) {
-        let row = columns
-            .row(line, assistant)
-            .map_err(|problem| anyhow::anyhow!("{}:{number}: {problem}", file.display()))?;
-        rows.push(row);
+        let row = columns.row(line, assistants);
+        rows.push(row.map_err(|problem| anyhow::anyhow!("{name}:{number}: {problem}"))?);
     }
+    anyhow::ensure!(
+        !rows.is_empty(),
+        "{name}: has no rows below its header, so there is nothing to measure"
+    );
     Ok(rows)
 }
 
@@ -109,13 +146,13 @@ impl Columns {
         })
     }
 
-    fn row(&self, line: &str, assistant: &Assistant) -> Result<Row, String> {
+    fn row(&self, line: &str, assistants: &[&Assistant]) -> Result<Row, String> {
         let fields: Vec<&str> = line.split('\t').collect();
         let field = |place: usize, name: &str| fields.get(place).copied().ok_or(format!("has no column `{name}`"));
         let label_text = field(self.label, "label")?.trim().to_owned();
         Ok(Row {
             question: field(self.question, "question")?.to_owned(),
-            label: Label::parse(&label_text, assistant)?,
+            label: Label::parse(&label_text, assistants)?,
             label_text,
             style: self
                 .style

@@ -125,8 +125,7 @@ function updateJump() {
 
 // Messages
 
-function separateByTime() {
-  const time = now();
+function separateByTime(time) {
   if (time - state.lastSeparator < SEPARATE_AFTER_MS) return;
   state.lastSeparator = time;
   messages.append(element('div', { className: 'separator' }, element('time', { text: clock.format(time) })));
@@ -139,9 +138,9 @@ function append(row) {
   else messages.append(row);
 }
 
-function preview(text) {
+function preview(text, time) {
   byId('preview').textContent = text.split('\n')[0];
-  byId('preview-time').textContent = clock.format(now());
+  byId('preview-time').textContent = clock.format(time);
 }
 
 const initial = (user) => (user[0] ?? '?').toUpperCase();
@@ -164,7 +163,7 @@ function userBubbleContent({ kind, text, label }) {
 }
 
 function appendUserMessage(exchange) {
-  separateByTime();
+  separateByTime(exchange.at);
   const isAttachment = exchange.kind !== 'text';
   const bubble = element(
     'div',
@@ -190,11 +189,11 @@ function appendUserMessage(exchange) {
   Object.assign(exchange, { row, column, line, meta, mark: bubble });
   append(row);
   reveal(row);
-  preview(isAttachment ? `[${KIND_NAMES[exchange.kind]}]` : exchange.text);
+  preview(isAttachment ? `[${KIND_NAMES[exchange.kind]}]` : exchange.text, exchange.at);
 }
 
 function appendEntering(exchange) {
-  separateByTime();
+  separateByTime(exchange.at);
   const meta = button({ className: 'meta enter', text: `${state.user} 打开了应用` }, () => inspect(exchange));
   const row = element('div', { className: 'system' }, meta);
   Object.assign(exchange, { row, meta, mark: meta });
@@ -271,14 +270,14 @@ function refreshOptions() {
   }
 }
 
-function appendBotMessage(text, language) {
+function appendBotMessage(text, language, time) {
   const { content, options } = renderReply(text);
   const bubble = element('div', { className: 'bubble bubble-bot', testId: 'message-bot' }, content);
   if (language) bubble.lang = language === 'zh' ? 'zh-CN' : language;
   const row = botRow(bubble);
   append(row);
   state.latestOptions = options;
-  preview(text);
+  preview(text, time);
   return row;
 }
 
@@ -298,17 +297,29 @@ function hideTyping() {
 // Delivering, one message at a time
 
 function send(kind, text = '', label = '') {
-  const exchange = { kind, text, label, answer: null };
+  const exchange = { kind, text, label, at: now(), answer: null };
   state.exchanges.push(exchange);
   appendUserMessage(exchange);
   enqueue(exchange);
 }
 
 function enter() {
-  const exchange = { kind: 'enter', text: '', label: '', answer: null };
+  const exchange = { kind: 'enter', text: '', label: '', at: now(), answer: null };
   state.exchanges.push(exchange);
   appendEntering(exchange);
   enqueue(exchange);
+}
+
+/** Shows again what was sent before the page was loaded; the simulator remembers it, and so does the bot. */
+function restore({ kind, text, at, answer }) {
+  const option = state.latestOptions.find((made) => made.querySelector('.option-number').textContent === text);
+  option?.classList.add('option-chosen');
+  const label = option?.querySelector('.option-label').textContent ?? '';
+  const exchange = { kind: kind ?? 'enter', text, label, at: at + state.clockOffset, answer };
+  state.exchanges.push(exchange);
+  if (kind) appendUserMessage(exchange);
+  else appendEntering(exchange);
+  conclude(exchange);
 }
 
 function resend(exchange) {
@@ -368,7 +379,7 @@ function conclude(exchange) {
   }
   learnNames(answer);
   if (answer.reply) {
-    reveal(appendBotMessage(answer.reply, answer.decision?.language));
+    reveal(appendBotMessage(answer.reply, answer.decision?.language, exchange.at));
   } else if (!isUndelivered) {
     // Who comes back in the middle of a conversation is not greeted again.
     const text = exchange.kind === 'enter' ? '企业微信已送达，机器人这次没有打招呼。想从头开始，就换个员工。' : '企业微信已送达，机器人没有回复';
@@ -670,7 +681,7 @@ function describeReply(xml, name, { outcome }) {
 
 function describeAttempts({ attempts = [] }) {
   const rows = attempts.map(({ number, status, micros, problem }) => {
-    const isFine = status >= 200 && status < 300 && !problem;
+    const isFine = status === 200 && !problem;
     return element(
       'li',
       { className: 'attempt' },
@@ -682,7 +693,7 @@ function describeAttempts({ attempts = [] }) {
   });
   return [
     element('ol', { className: 'attempts' }, ...rows),
-    note('企业微信等 5 秒；没等到就重试，一共投递 3 次。'),
+    note('企业微信等 5 秒；没等到 HTTP 200 就重试，一共投递 3 次。'),
   ];
 }
 
@@ -801,7 +812,7 @@ function randomUser() {
   return `${pick(FAMILY_NAMES, family)}${pick(GIVEN_NAMES, given)}${String(number % 10000).padStart(4, '0')}`;
 }
 
-function become(user) {
+function become(user, history = []) {
   Object.assign(state, {
     user,
     conversation: state.conversation + 1,
@@ -816,7 +827,13 @@ function become(user) {
   byId('popover-user').textContent = user;
   byId('rail-avatar').textContent = initial(user);
   messages.replaceChildren(element('div', { className: 'system', text: '本机模拟器，不连接真的企业微信' }));
-  enter();
+  if (history.length === 0) {
+    enter();
+    return;
+  }
+  history.forEach(restore);
+  select(state.exchanges.at(-1));
+  refreshOptions();
 }
 
 // Start
@@ -843,14 +860,16 @@ function showFailureToStart(error) {
 
 async function start() {
   let info;
+  let history;
   try {
     info = await call('/api/info');
+    history = await call(`/api/history?user=${encodeURIComponent(info.user)}`);
   } catch (error) {
     showFailureToStart(error);
     return;
   }
   showInfo(info);
-  become(info.user);
+  become(info.user, history);
   if (info.verification && !info.verification.ok) {
     const text = `回调地址没有通过验证：${info.verification.error ?? '原因不明'}`;
     messages.append(element('div', { className: 'system' }, element('span', { className: 'undelivered', text })));

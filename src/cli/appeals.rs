@@ -1,0 +1,79 @@
+//! `jiefeng appeals`: the appeals that people asked to have followed, and what is due.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use super::{Failure, print_line};
+use crate::config::{Environment, load};
+use crate::dialogue::Appeal;
+use crate::store::{SqliteStore, Store, TrackedAppeal};
+
+/// China has one time zone and no daylight saving time.
+const CHINA: Offset = Offset::constant(8);
+
+/// List the appeals that are followed, what is due, and how others ended
+#[derive(Args)]
+#[command(after_help = "One line an appeal, the newest first: app, person (only the first letters), scenario, day of submission, and
+either the next day on which something is due or how it ended. Works while the server is running.
+
+  jiefeng appeals --config jiefeng.toml
+  jiefeng appeals --config jiefeng.toml --due        only those with something due now")]
+pub(super) struct Appeals {
+    /// Configuration file of the server
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only those with something due now
+    #[arg(long)]
+    due: bool,
+}
+
+impl Appeals {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
+        let storage = settings.storage;
+        let store = SqliteStore::open(&storage.path, storage.session_ttl).map_err(anyhow::Error::from)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .context("cannot start")?;
+        let appeals = runtime.block_on(store.appeals()).map_err(anyhow::Error::from)?;
+        let now = Timestamp::now();
+        let is_wanted = |appeal: &&TrackedAppeal| !self.due || appeal.reminders.iter().any(|reminder| reminder.due <= now);
+        for appeal in appeals.iter().filter(is_wanted) {
+            print_line(&line(appeal, now));
+        }
+        Ok(())
+    }
+}
+
+fn line(appeal: &TrackedAppeal, now: Timestamp) -> String {
+    let about: Option<Appeal> = serde_json::from_str(&appeal.record).ok();
+    let (scenario, submitted) = about.map_or((String::new(), String::new()), |about| {
+        (about.scenario, about.submitted.to_string())
+    });
+    let person = masked(appeal.user_id.as_deref().unwrap_or_default());
+    format!("{}\t{person}\t{scenario}\tsubmitted {submitted}\t{}", appeal.app, fate(appeal, now))
+}
+
+/// How an appeal ended, else what is due next.
+fn fate(appeal: &TrackedAppeal, now: Timestamp) -> String {
+    if let Some(outcome) = &appeal.outcome {
+        return outcome.clone();
+    }
+    match appeal.reminders.iter().find(|reminder| reminder.due > now) {
+        Some(next) => {
+            let day = CHINA.to_datetime(next.due).date();
+            format!("business day {} is {day}", next.business_day)
+        }
+        None => "all business days on file have passed".to_owned(),
+    }
+}
+
+/// The first two letters of an id; whoever needs the whole one finds it in the database.
+fn masked(user_id: &str) -> String {
+    let shown: String = user_id.chars().take(2).collect();
+    if shown.is_empty() { "-".to_owned() } else { format!("{shown}…") }
+}
