@@ -5,16 +5,16 @@ use super::circumstances::Circumstances;
 use super::compose::KnownSlots;
 use super::session::{AtHand, Open, Reply, State};
 use super::step::{Outcome, SURE, Turn, option_at};
-use super::words::Choice;
-use crate::knowledge::{AccountKind, Role, Saying, Scenario, Section, TextKey};
+use super::words::{Choice, contains_word};
+use crate::knowledge::{AccountKind, Role, Saying, Scenario, Section, SlotValue, TextKey};
 use crate::matching::{Decision, Judgement};
 
 /// A text of at most so many characters may be a slot value and nothing else.
 const SHORT_REPLY: usize = 16;
 
 /// So many letters of a follow-up question need not be understood, in Chinese and in Latin letters.
-const MOST_LEFT: usize = 4;
-const MOST_LATIN_LEFT: usize = 12;
+const MOST_LEFT: usize = 6;
+const MOST_LATIN_LEFT: usize = 16;
 
 /// At most so many characters may stand around a time for the message to tell that time and nothing else.
 const AROUND_A_TIME: usize = 8;
@@ -33,7 +33,10 @@ impl<'a> Turn<'a> {
     fn reply_to_open_question(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
         match &at_hand.open {
             Open::Nothing => None,
-            Open::Slot { slot } => self.slot_choice(scenario, at_hand, slot),
+            Open::Slot { slot } => {
+                let chosen = self.slot_choice(scenario, at_hand, slot);
+                chosen.or_else(|| self.slot_value_named(scenario, at_hand, slot))
+            }
             Open::OtherIssue { scenario: other } => self.other_issue_wanted(at_hand, other),
             Open::Tracking { submitted } => self.consent(at_hand, *submitted),
             Open::SubmissionDay => Some(self.submitted_on(self.named_day()?, Some(at_hand))),
@@ -45,11 +48,11 @@ impl<'a> Turn<'a> {
     fn follow_up(&self, scenario: &Scenario, at_hand: &AtHand) -> Option<Outcome> {
         let asked = self.assistant.conversation.follow_up(&self.normalised);
         // "第二次了" asks what that brings, unless the scenario has an answer for the second time.
-        let is_slot_value = asked.sections == [Section::Again] && !self.slots_named(scenario).is_empty();
-        if asked.sections.is_empty() || asked.letters_left > 0 || is_slot_value {
+        let is_slot_value = asked == [Section::Again] && !self.slots_named(scenario).is_empty();
+        if asked.is_empty() || is_slot_value {
             return None;
         }
-        Some(self.sections_asked_for(scenario, at_hand, &asked.sections))
+        Some(self.sections_asked_for(scenario, at_hand, &asked))
     }
 
     /// A short message with the words of a follow-up question and a few others, unless it clearly is about an issue of its own.
@@ -59,7 +62,7 @@ impl<'a> Turn<'a> {
         at_hand: &AtHand,
         judgement: &Judgement,
     ) -> Option<Outcome> {
-        let asked = self.assistant.conversation.follow_up(&self.normalised);
+        let asked = self.assistant.conversation.follow_up_in(&self.normalised);
         let most_left = if self.normalised.is_ascii() { MOST_LATIN_LEFT } else { MOST_LEFT };
         let is_short = self.normalised.chars().count() <= 2 * SHORT_REPLY && asked.letters_left <= most_left;
         if asked.sections.is_empty() || !is_short || self.names_another_issue(scenario, judgement) {
@@ -123,9 +126,9 @@ impl<'a> Turn<'a> {
             return Some(self.submitted_on(self.named_day()?, Some(at_hand)));
         }
         let circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
-        let lines = self.composer.time_lines(scenario, &circumstances);
+        let mut lines = self.composer.time_lines(scenario, &circumstances);
         if lines.is_empty() {
-            return None;
+            lines.push(self.composer.text(TextKey::TimeNoted));
         }
         let reply = Reply {
             text: lines.join("\n"),
@@ -152,7 +155,26 @@ impl<'a> Turn<'a> {
                 let known = at_hand.slots.clone().into_iter().chain(self.slots_named(scenario)).collect();
                 self.answer(scenario, known, &self.after(&at_hand.said), judgement.confidence)
             }
+            // A short message that says nothing clear is about the case at hand, not outside the subject.
+            Decision::Refuse | Decision::AskBack { .. } if self.is_vague(scenario, &judgement) => {
+                let title = scenario.answer.get(self.composer.language).title.as_str();
+                let text = self.composer.say(TextKey::StillAtHand, &[("title", title)]);
+                let reply = Reply {
+                    text,
+                    options: Vec::new(),
+                };
+                self.kept(scenario, at_hand.clone(), reply)
+            }
             _ => self.question(judgement),
+        }
+    }
+
+    /// Whether a message after an answer is too short and too unclear to be a question of its own.
+    fn is_vague(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
+        let is_short = self.normalised.chars().count() <= if self.normalised.is_ascii() { 2 * SHORT_REPLY } else { SHORT_REPLY };
+        match &judgement.decision {
+            Decision::AskBack { options } => is_short && options.contains(&scenario.id),
+            _ => is_short && !self.is_another_subject(judgement),
         }
     }
 
@@ -180,10 +202,31 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The value of the slot that was asked for, named in few words.
+    fn slot_value_named(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str) -> Option<Outcome> {
+        if self.normalised.chars().count() > SHORT_REPLY || self.is_follow_up() {
+            return None;
+        }
+        let asked = scenario.slot(slot)?;
+        let label = |value: &SlotValue| self.assistant.matcher.normalise(value.label.get(self.composer.language));
+        let is_named = |value: &&SlotValue| self.normalised.chars().count() > 1 && contains_word(&label(value), &self.normalised);
+        let mut by_label = asked.values.iter().filter(is_named);
+        let value = match (by_label.next(), by_label.next()) {
+            (Some(only), None) => only.id.as_str(),
+            _ => self.slots_named(scenario).remove(slot).and_then(|named| asked.value(&named))?.id.as_str(),
+        };
+        Some(self.slot_known(scenario, at_hand, slot, value))
+    }
+
+    fn is_follow_up(&self) -> bool {
+        !self.assistant.conversation.follow_up(&self.normalised).is_empty()
+    }
+
     /// Agreement to hear about the other issue, in whatever words.
     fn other_issue_wanted(&self, at_hand: &AtHand, other: &str) -> Option<Outcome> {
         let other = self.assistant.scenario(other)?;
-        let agreed = self.assistant.conversation.saying(&self.normalised) == Some(Saying::Yes);
+        let saying = self.assistant.conversation.saying(&self.normalised);
+        let agreed = matches!(saying, Some(Saying::Yes | Saying::Useful));
         let is_wanted = agreed || self.chosen_of(1).is_some();
         is_wanted.then(|| self.answer_about(other, &at_hand.said, 1.0))
     }

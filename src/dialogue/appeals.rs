@@ -75,6 +75,7 @@ impl<'a> Turn<'a> {
             (Saying::Submitted, _) => Some(self.submitted(at_hand)),
             (Saying::WriteAppeal, _) => self.write_appeal(at_hand),
             (Saying::Progress, Some(appeal)) => Some(self.standing(appeal, at_hand)),
+            (Saying::Progress, None) => Some(self.submitted(Some(at_hand?))),
             (Saying::Cancel, Some(_)) => Some(self.close(AppealOutcome::Cancelled, at_hand)),
             (Saying::Lifted | Saying::Solved, Some(_)) => Some(self.close(AppealOutcome::Lifted, at_hand)),
             (Saying::Refused, Some(_)) => Some(self.close(AppealOutcome::Refused, at_hand)),
@@ -114,7 +115,7 @@ impl<'a> Turn<'a> {
     /// The reply to "shall I keep this appeal?"; none when it is something else.
     pub(super) fn consent(&self, at_hand: &AtHand, submitted: Date) -> Option<Outcome> {
         let agreed = match self.assistant.conversation.saying(&self.normalised) {
-            Some(Saying::Yes) => true,
+            Some(Saying::Yes | Saying::Useful) => true,
             Some(Saying::No) => false,
             _ => self.chosen_of(2)? == 0,
         };

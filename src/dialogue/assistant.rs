@@ -71,7 +71,7 @@ impl Assistant {
         let misplaced = misplaced_utterances(&catalogue, &training, &matcher);
         let normalise = |word: &str| matcher.normalise(word);
         let conversation = ConversationReader::new(&catalogue.conversation, topics(&catalogue), normalise);
-        let slots = SlotReader::new(catalogue.scenarios.values(), |word| matcher.normalise(word));
+        let slots = SlotReader::new(catalogue.scenarios.values(), &conversation, normalise);
         Ok(Self {
             catalogue,
             matcher,

@@ -1,7 +1,7 @@
 //! Replies to offered scenarios: a number, a name, whose account it is, the missing word, "none of these".
 
 use super::session::{DecisionKind, State};
-use super::step::{Outcome, Turn, option_at};
+use super::step::{Outcome, SURE, Turn, option_at};
 use super::words::{Choice, contains_word};
 use crate::knowledge::{AccountKind, Scenario, TextKey};
 use crate::matching::{ClassKind, Decision, Judgement};
@@ -36,15 +36,23 @@ impl<'a> Turn<'a> {
 
     /// The options that are about the account that was named: one of them is the answer, several are asked about again.
     fn whose_account(&self, account: AccountKind, question: &str, options: &[String], misses: u8) -> Outcome {
-        let is_meant = |id: &&String| self.assistant.scenario(id).is_some_and(|scenario| scenario.account == account);
-        let meant: Vec<String> = options.iter().filter(is_meant).cloned().collect();
+        let is_meant = |id: &String| self.assistant.scenario(id).is_some_and(|scenario| scenario.account == account);
+        // There may be more of that account than were offered.
+        let judged = self.judge(question).candidates.into_iter().filter(|candidate| candidate.probability >= STILL_PLAUSIBLE);
+        let mut meant: Vec<String> = options.iter().filter(|id| is_meant(id)).cloned().collect();
+        for candidate in judged {
+            if is_meant(&candidate.id) && !meant.contains(&candidate.id) {
+                meant.push(candidate.id);
+            }
+        }
+        meant.truncate(MOST_OTHERS);
         match meant.as_slice() {
             [only] => match self.assistant.scenario(only) {
                 Some(scenario) => self.answer_about(scenario, &self.after(question), 1.0),
                 None => self.rephrasing(question, options, misses),
             },
             [] => self.rephrasing(question, options, misses),
-            _ if meant.len() == options.len() => self.missed(question, options, misses),
+            _ if meant == options => self.missed(question, options, misses),
             _ => self.ask_back(self.after(question), meant, 1.0),
         }
     }
@@ -52,15 +60,12 @@ impl<'a> Turn<'a> {
     /// What somebody wrote instead of a number: clear by itself, clear together with the first question, or the name of an option.
     fn rephrasing(&self, question: &str, options: &[String], misses: u8) -> Outcome {
         let alone = self.judge(self.text);
-        if matches!(
-            alone.decision,
-            Decision::Answer { .. } | Decision::Human | Decision::Smalltalk { .. }
-        ) {
+        // A welcome asks nothing, so whatever follows it stands for itself.
+        if question.is_empty() || matches!(alone.decision, Decision::Human | Decision::Smalltalk { .. }) {
             return self.question(alone);
         }
-        // A welcome asks nothing, so whatever follows it stands for itself.
-        if question.is_empty() {
-            return self.question(alone);
+        if matches!(alone.decision, Decision::Answer { .. }) {
+            return self.rephrased_clearly(alone, question, options);
         }
         if let Some(scenario) = self.option_named(options) {
             return self.answer_about(scenario, &self.after(question), 1.0);
@@ -79,6 +84,19 @@ impl<'a> Turn<'a> {
             }
             _ if adds_something => self.question(alone),
             _ => self.missed(question, options, misses),
+        }
+    }
+
+    /// A message that has an answer of its own. Unless it is sure, an option that fits it together with the first question counts more.
+    fn rephrased_clearly(&self, alone: Judgement, question: &str, options: &[String]) -> Outcome {
+        if alone.confidence >= SURE || self.option_answered(&alone, options).is_some() {
+            return self.question(alone);
+        }
+        let whole_question = self.after(question);
+        let together = self.judge(&whole_question);
+        match self.option_answered(&together, options) {
+            Some(scenario) => self.answer_about(scenario, &whole_question, together.confidence),
+            None => self.question(alone),
         }
     }
 

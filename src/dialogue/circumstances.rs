@@ -20,7 +20,7 @@ pub struct Circumstances {
 
 /// In front of a day: something ends then.
 const UNTIL: [&str; 12] = [
-    "至", "到", "于", "截止", "截至", "直到", "截止到", "截止日期:", "期限:", "until ", "till ", "ends on ",
+    "至", "到", "于", "截止", "截至", "直到", "解封时间", "截止日期:", "期限:", "until ", "till ", "ends on ",
 ];
 
 /// Behind a day: something ends then.
@@ -104,6 +104,8 @@ mod tests {
     fn an_end_may_lie_in_the_next_year() {
         assert_eq!(read("封到1月5号").ends, Some(date(2027, 1, 5)));
         assert_eq!(read("封到11月20号").ends, Some(date(2026, 11, 20)));
+        assert_eq!(read("限制至2026年12月5日").ends, Some(date(2026, 12, 5)));
+        assert_eq!(read("解封时间2026-12-05").ends, Some(date(2026, 12, 5)));
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl<'a> Turn<'a> {
             text,
             circumstances: Circumstances::read(&normalised, assistant.conversation.appeal_buttons(), now),
             without_times: without(&normalised, &named),
-            named_day: named.first().map(|spoken| spoken.past.at.date()),
+            named_day: named.iter().map(|spoken| spoken.past.at).find(|at| *at <= now).map(|at| at.date()),
             normalised,
         }
     }
@@ -270,16 +270,23 @@ impl<'a> Turn<'a> {
 
     /// Two issues that the clauses of a message name clearly, the graver one first.
     fn two_issues(&self, judgement: &Judgement) -> Option<(&'a Scenario, &'a Scenario)> {
-        let clauses: Vec<&str> = self.text.split(is_boundary).filter(|clause| !clause.trim().is_empty()).collect();
+        // What somebody denies is no issue of theirs.
+        let asserted = self.assistant.matcher.asserted(self.text);
+        let clauses: Vec<&str> = asserted.split(is_boundary).filter(|clause| !clause.trim().is_empty()).collect();
         if clauses.len() < 2 || !matches!(judgement.decision, Decision::Answer { .. } | Decision::AskBack { .. }) {
             return None;
         }
         let clear = clauses.into_iter().filter_map(|clause| self.clear_issue(&self.judge(clause)));
-        let mut issues: Vec<&Scenario> = Vec::new();
-        for scenario in clear.chain(self.clear_issue(judgement)) {
+        let mut issues: Vec<&'a Scenario> = Vec::new();
+        let mut add = |scenario: &'a Scenario| {
             if !issues.iter().any(|known| known.id == scenario.id) {
                 issues.push(scenario);
             }
+        };
+        clear.for_each(&mut add);
+        // The message as a whole counts where the clauses name one issue only: together they may make up another.
+        if issues.len() == 1 {
+            issues.extend(self.clear_issue(judgement).filter(|whole| issues.iter().all(|known| known.id != whole.id)));
         }
         issues.sort_by_key(|scenario| std::cmp::Reverse(scenario.gravity));
         match issues.as_slice() {

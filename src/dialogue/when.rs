@@ -125,7 +125,7 @@ static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// "封7天", "期限:3个月", "7-day ban".
 static TERMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let patterns = [
-        format!("(?:封|限制|禁|停|冻结|期限|为期|处罚|关|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{UNIT}"),
+        format!("(?:封|限制|禁|停|冻结|期限|为期|处罚|关|写|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{UNIT}"),
         format!(r"(?-u:\b)(?:for|of) {NUMBER} {UNIT}s?(?-u:\b)"),
         format!(r"{NUMBER}[ -]{UNIT}s?[ -](?:ban|suspension|block|封号|限制|limit)"),
     ];
@@ -143,8 +143,7 @@ pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
             if is_taken || is_part_of_a_number(text, &place) {
                 continue;
             }
-            let spoken = reader(&captures, now).and_then(|meaning| spoken(meaning, place, text, now));
-            found.extend(spoken);
+            found.extend(reader(&captures, now).map(|meaning| spoken(meaning, place, text)));
         }
     }
     if found.is_empty() {
@@ -176,21 +175,25 @@ fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
 fn is_part_of_a_number(text: &str, place: &Range<usize>) -> bool {
     let before = text.get(..place.start).and_then(|before| before.chars().next_back());
     let after = text.get(place.end..).and_then(|after| after.chars().next());
-    before.is_some_and(|before| before.is_ascii_digit() || matches!(before, '第' | '.'))
-        || after.is_some_and(|after| after.is_ascii_digit() || matches!(after, '.' | '%' | '个' | '次' | '人' | '小' | '元' | '块' | '楼'))
+    let named = text.get(place.clone()).unwrap_or_default();
+    let begins_with_digit = named.starts_with(|first: char| first.is_ascii_digit());
+    let ends_with_digit = named.ends_with(|last: char| last.is_ascii_digit());
+    let goes_on = |next: char| next.is_ascii_digit() || matches!(next, '.' | '%' | '个' | '次' | '人' | '小' | '元' | '块' | '楼');
+    begins_with_digit && before.is_some_and(|before| before.is_ascii_digit() || matches!(before, '第' | '.'))
+        || ends_with_digit && after.is_some_and(goes_on)
 }
 
 /// A day meaning with the time of day that follows it.
-fn spoken(meaning: Meaning, place: Range<usize>, text: &str, now: DateTime) -> Option<Spoken> {
+fn spoken(meaning: Meaning, place: Range<usize>, text: &str) -> Spoken {
     let (past, nearest, is_calendar_day) = match meaning {
         Meaning::Instant(at) => {
             let moment = Moment::exactly(at);
-            return Some(Spoken {
+            return Spoken {
                 place,
                 past: moment,
                 nearest: moment,
                 is_calendar_day: false,
-            });
+            };
         }
         Meaning::Relative(day) => (day, day, false),
         Meaning::Calendar { past, nearest } => (past, nearest, true),
@@ -207,13 +210,12 @@ fn spoken(meaning: Meaning, place: Range<usize>, text: &str, now: DateTime) -> O
         Some(time) => Moment::exactly(day.to_datetime(time)),
         None => Moment::of_day(day),
     };
-    (past <= now.date()).then_some(())?;
-    Some(Spoken {
+    Spoken {
         place: place.start..end,
         past: moment(past),
         nearest: moment(nearest),
         is_calendar_day,
-    })
+    }
 }
 
 /// "下午3点" without a day is today's.

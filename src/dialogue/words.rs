@@ -23,18 +23,19 @@ impl<T: Copy> WordFinder<T> {
 
     /// The meanings of all words, or `None` when something else is in between.
     fn read_whole(&self, text: &str) -> Option<Vec<T>> {
-        let (meanings, left) = self.read(text);
+        let (meanings, left) = self.read(text, 1);
         (left == 0).then_some(meanings)
     }
 
-    /// The meanings of all words, and how many letters stand in between. A Latin word or a number counts only as a whole: "11" is not
-    /// twice "1".
-    fn read(&self, text: &str) -> (Vec<T>, usize) {
+    /// The meanings of all words of at least `shortest` letters, and how many letters stand in between. A Latin word or a number counts
+    /// only as a whole: "11" is not twice "1".
+    fn read(&self, text: &str, shortest: usize) -> (Vec<T>, usize) {
         let mut meanings = Vec::new();
         let mut left = 0;
         let mut end = 0;
         for found in self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
-            if !is_whole_word(text, found.start(), found.end()) {
+            let word = text.get(found.range()).unwrap_or_default();
+            if !is_whole_word(text, found.start(), found.end()) || word.chars().count() < shortest {
                 continue;
             }
             left += letters_in(text.get(end..found.start()).unwrap_or_default());
@@ -162,9 +163,20 @@ impl ConversationReader {
         &self.appeal_buttons
     }
 
-    /// Reads which sections a follow-up question asks for, and how many letters of it are not understood. The text is normalised.
-    pub(super) fn follow_up(&self, text: &str) -> FollowUp {
-        let (asked, letters_left) = self.follow_ups.read(text);
+    /// Reads a message that is a follow-up question word for word; none when something else is in it. The text is normalised.
+    pub(super) fn follow_up(&self, text: &str) -> Vec<Section> {
+        let read = self.read_follow_up(text, 1);
+        if read.letters_left == 0 { read.sections } else { Vec::new() }
+    }
+
+    /// Reads which sections a text asks for, and how many letters of it are not understood. A single character may be part of another
+    /// word here (好 in 好友), so it counts for nothing. The text is normalised.
+    pub(super) fn follow_up_in(&self, text: &str) -> FollowUp {
+        self.read_follow_up(text, 2)
+    }
+
+    fn read_follow_up(&self, text: &str, shortest: usize) -> FollowUp {
+        let (asked, letters_left) = self.follow_ups.read(text, shortest);
         let mut sections: Vec<Section> = Vec::new();
         for section in asked.into_iter().flatten() {
             if !sections.contains(&section) {
@@ -182,7 +194,13 @@ pub(super) struct SlotReader {
 
 impl SlotReader {
     /// Prepares the phrases of all scenarios.
-    pub(super) fn new<'a>(scenarios: impl Iterator<Item = &'a Scenario>, normalise: impl Fn(&str) -> String) -> Self {
+    ///
+    /// A phrase that asks how long ("几天" is spelled "多久") would take every such question for a value, so it is left out.
+    pub(super) fn new<'a>(
+        scenarios: impl Iterator<Item = &'a Scenario>,
+        conversation: &ConversationReader,
+        normalise: impl Fn(&str) -> String,
+    ) -> Self {
         let mut phrases = Vec::new();
         for scenario in scenarios {
             for (slot, value) in scenario
@@ -194,7 +212,7 @@ impl SlotReader {
                     .phrases
                     .iter()
                     .map(|phrase| normalise(phrase))
-                    .filter(|phrase| !phrase.is_empty())
+                    .filter(|phrase| !phrase.is_empty() && conversation.follow_up(phrase) != [Section::Time])
                 {
                     phrases.push((scenario.id.clone(), slot.id.clone(), value.id.clone(), phrase));
                 }
@@ -283,9 +301,7 @@ mod tests {
 
     #[track_caller]
     fn check_follow_up(text: &str, expected: &[Section]) {
-        let read = reader().follow_up(text);
-        let sections = if read.letters_left == 0 { read.sections } else { Vec::new() };
-        assert_eq!(sections, expected, "{text}");
+        assert_eq!(reader().follow_up(text), expected, "{text}");
     }
 
     #[test]

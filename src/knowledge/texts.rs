@@ -27,6 +27,10 @@ pub enum TextKey {
     NothingKnown,
     /// A follow-up question ends with what else can be asked.
     AlsoAsk,
+    /// A short message after an answer says nothing clear.
+    StillAtHand,
+    /// A time was told from which nothing can be counted.
+    TimeNoted,
     /// A picture came instead of words.
     GotImage,
     /// A voice message came instead of words.
@@ -145,7 +149,7 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    const ALL: [(TextKey, &'static str, &'static [&'static str]); 66] = [
+    const ALL: [(TextKey, &'static str, &'static [&'static str]); 68] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -155,6 +159,8 @@ impl TextKey {
         (TextKey::OutsideSubject, "outside-subject", &[]),
         (TextKey::NothingKnown, "nothing-known", &["title"]),
         (TextKey::AlsoAsk, "also-ask", &["topics"]),
+        (TextKey::StillAtHand, "still-at-hand", &["title"]),
+        (TextKey::TimeNoted, "time-noted", &[]),
         (TextKey::GotImage, "got-image", &[]),
         (TextKey::GotVoice, "got-voice", &[]),
         (TextKey::GotVideo, "got-video", &[]),

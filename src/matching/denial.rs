@@ -4,7 +4,7 @@
 //! else is said.
 
 /// Words that turn from what is not the matter to what is, inside one clause.
-const TURNS: [&str; 12] = [
+const TURNS: [&str; 20] = [
     "而是",
     "只是",
     "就是",
@@ -15,6 +15,14 @@ const TURNS: [&str; 12] = [
     "为什么",
     "为啥",
     "咋",
+    "却",
+    "照样",
+    "偏",
+    "加不",
+    "拉不",
+    "进不",
+    "发不",
+    "登不",
     " but ",
     " still ",
 ];
@@ -73,8 +81,8 @@ impl Denials {
     fn start_of_denial(&self, clause: &str) -> Option<usize> {
         let starts = self.words.iter().filter_map(|word| {
             let start = clause.find(word.as_str())?;
-            // "是不是" asks.
-            let asks = clause.get(..start)?.ends_with('是');
+            // "是不是" and "有没有" ask.
+            let asks = clause.get(..start)?.ends_with(['是', '有']);
             (!asks).then_some(start)
         });
         starts.min()
@@ -121,6 +129,7 @@ mod tests {
         check("不是封号而是限制加人", "而是限制加人");
         check("已经实名了还是进不了群", "还是进不了群");
         check("没被投诉怎么加不了人?", "怎么加不了人?");
+        check("没被投诉加不了人", "加不了人");
         check("not banned, i just cannot add people", ", i just cannot add people");
     }
 
@@ -133,6 +142,7 @@ mod tests {
     #[test]
     fn a_question_denies_nothing() {
         check("是不是被封了", "是不是被封了");
+        check("在哪里看我有没被投诉过", "在哪里看我有没被投诉过");
         check("不是说24小时就好吗,还不行", "不是说24小时就好吗,还不行");
         check("不是24小时就好吗", "不是24小时就好吗");
     }
