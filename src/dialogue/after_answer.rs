@@ -215,6 +215,10 @@ impl<'a> Turn<'a> {
             (Some(only), None) => only.id.as_str(),
             _ => self.slots_named(scenario).remove(slot).and_then(|named| asked.value(&named))?.id.as_str(),
         };
+        // "今天天气怎么样" has a phrase of "within a day" in it.
+        if self.is_another_subject(&self.judge(self.text)) {
+            return None;
+        }
         Some(self.slot_known(scenario, at_hand, slot, value))
     }
 
