@@ -14,7 +14,7 @@ use super::training_set::ClassKind;
 use super::vocabulary::{Rarity, Vocabulary};
 
 /// The first bytes of every cache; the last of them is the version of the layout.
-const MARK: &[u8; 8] = b"jfmatch\x01";
+const MARK: &[u8; 8] = b"jfmatch\x02";
 
 /// Why bytes are not a cached matcher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,7 +147,12 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
 fn read_model(reader: &mut Reader<'_>, classes: usize) -> Result<Model, CacheError> {
     let idf = reader.fractions()?;
     let unknown = reader.fraction()?;
-    let view_lengths = [reader.fraction()?, reader.fraction()?, reader.fraction()?];
+    let view_lengths = [
+        reader.fraction()?,
+        reader.fraction()?,
+        reader.fraction()?,
+        reader.fraction()?,
+    ];
     let bits = reader.list(Reader::long)?;
     Ok(Model {
         rarity: Rarity::from_parts(idf, unknown, view_lengths),

@@ -62,6 +62,7 @@ impl Rehearsal {
     /// Runs the rounds and fits the probabilities.
     pub(super) fn run(vocabulary: &Vocabulary, kinds: &[ClassKind], lessons: &[Lesson], recipe: &Recipe) -> Self {
         let parts = Parts::deal(kinds, lessons, recipe.rounds);
+        let stranger_weight = stranger_weight(kinds, lessons, recipe.strangers);
         let (mut of_everything, mut of_sound, mut overruled) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..recipe.rounds {
             let is_stranger = |lesson: &Lesson| lesson.meant.iter().any(|class| parts.leaves_out(*class, round));
@@ -98,7 +99,7 @@ impl Rehearsal {
                 .iter()
                 .filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1)
             {
-                examine_both(lesson, recipe.stranger_weight);
+                examine_both(lesson, stranger_weight);
             }
             for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
                 examine_both(lesson, lesson.share);
@@ -122,6 +123,20 @@ impl Trustworthiness {
         }
     }
 }
+
+/// How much each utterance of a scenario that was left out counts: what nothing answers, from outside or left out, shall weigh
+/// `strangers` times what something answers. Knowledge with few examples of what is outside must learn from those left out.
+fn stranger_weight(kinds: &[ClassKind], lessons: &[Lesson], strangers: f32) -> f32 {
+    let of_kind = |wanted| {
+        let lessons = lessons.iter().filter(|lesson| kinds.get(lesson.class) == Some(&wanted));
+        lessons.map(|lesson| lesson.share).sum::<f32>()
+    };
+    let (inside, outside) = (of_kind(ClassKind::Scenario), of_kind(ClassKind::Outside));
+    (strangers - outside / inside.max(1.0)).max(LEAST_STRANGER_WEIGHT)
+}
+
+/// Even with many examples of what is outside, the near misses are among those left out.
+const LEAST_STRANGER_WEIGHT: f32 = 0.2;
 
 /// The scenario that clearly wins a lesson of another one.
 fn overruler(model: &Model, vocabulary: &Vocabulary, kinds: &[ClassKind], lesson: &Lesson) -> Option<usize> {
@@ -155,7 +170,7 @@ fn examine(
     let ranked = rank(&look.probabilities, kinds, is_scenario);
     let first = *ranked.first()?;
     let is_offered = ranked.iter().take(OPTIONS).any(|class| lesson.meant.contains(class));
-    let chat = rank(&look.probabilities, kinds, is_chat).first().copied();
+    let chat = best(&look.probabilities, kinds, is_chat);
     let is_chat_lesson = kinds.get(lesson.class).copied().is_some_and(is_chat);
     Some(Examined {
         best: outcome(first, first == lesson.class),
@@ -174,8 +189,19 @@ pub(super) fn is_chat(kind: ClassKind) -> bool {
     matches!(kind, ClassKind::Smalltalk | ClassKind::Human)
 }
 
+/// The most probable class of some kinds.
+pub(super) fn best(probabilities: &[f32], kinds: &[ClassKind], wanted: fn(ClassKind) -> bool) -> Option<usize> {
+    let classes = probabilities.iter().zip(kinds).enumerate();
+    let of_kind = classes.filter(|(_, (_, kind))| wanted(**kind));
+    // Of equal ones the first, as in the ranking.
+    let best = of_kind
+        .rev()
+        .max_by(|(_, (one, _)), (_, (other, _))| one.total_cmp(other));
+    best.map(|(class, _)| class)
+}
+
 /// The classes of some kinds, most probable first.
-pub(super) fn rank(probabilities: &[f32], kinds: &[ClassKind], wanted: fn(ClassKind) -> bool) -> Vec<usize> {
+fn rank(probabilities: &[f32], kinds: &[ClassKind], wanted: fn(ClassKind) -> bool) -> Vec<usize> {
     let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
     ranked.retain(|(class, _)| kinds.get(*class).copied().is_some_and(wanted));
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));

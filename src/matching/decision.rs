@@ -71,7 +71,7 @@ pub enum Decision {
 pub struct Judgement {
     /// The most probable classes, best first.
     pub candidates: Vec<Candidate>,
-    /// The probability that the best scenario (or, for small talk, the intent) is right.
+    /// The probability that the best scenario is what is asked; small where small talk is recognised.
     pub confidence: f32,
     /// The probability that one of the scenarios that could be offered is right.
     pub confidence_in_options: f32,

@@ -80,6 +80,11 @@ impl Matcher {
         } else {
             &self.model.classifier
         };
+        let above_average = |number: u32| {
+            let classes = self.ids.len().max(1);
+            let mean = (0..classes).map(|other| classifier.weight(number, other)).sum::<f32>() / classes as f32;
+            classifier.weight(number, class) - mean
+        };
         let values: HashMap<u32, f32> = viewed.look.vector.entries.iter().copied().collect();
         let mut weights: HashMap<(View, &str), f32> = HashMap::new();
         let mut seen = std::collections::HashSet::new();
@@ -89,10 +94,13 @@ impl Matcher {
             };
             let Some(value) = values.get(&number) else { continue };
             let text = viewed.text.get(gram.start..gram.end).unwrap_or_default();
-            let classes = self.ids.len().max(1);
-            let mean = (0..classes).map(|other| classifier.weight(number, other)).sum::<f32>() / classes as f32;
-            *weights.entry((gram.view, text)).or_default() += value * (classifier.weight(number, class) - mean);
+            *weights.entry((gram.view, text)).or_default() += value * above_average(number);
         }
+        // The meaning is of the whole question; no piece of it can be named.
+        let meaning = viewed.look.vector.entries.iter();
+        let meaning = meaning.filter(|(number, _)| *number as usize >= self.vocabulary.len());
+        let meaning = meaning.map(|(number, value)| value * above_average(*number)).sum();
+        weights.insert((View::Meaning, ""), meaning);
         let mut pieces: Vec<Piece> = weights
             .into_iter()
             .map(|((view, text), weight)| Piece {
@@ -186,6 +194,7 @@ impl fmt::Display for Piece {
             View::Characters => "",
             View::Sounds => "♪",
             View::Words => "w:",
+            View::Meaning => "≈",
         };
         write!(out, "{mark}{} {:+.2}", self.text, self.weight)
     }

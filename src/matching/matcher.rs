@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::calibration::{Calibration, Rehearsal, is_chat, is_scenario, rank};
-use super::confidence::Confidence;
+use super::calibration::{Calibration, Rehearsal, best, is_chat, is_scenario};
+use super::confidence::{Confidence, Facts};
 use super::decision::{Candidate, Decision, Judgement, Thresholds, Trust, decide, options_among};
 use super::model::{Attention, Lesson, Look, Model, Recipe};
 use super::normalise::Normaliser;
@@ -12,7 +12,7 @@ use super::traditional::CharacterTable;
 use super::training_set::{ClassKind, TrainingSet};
 use super::vocabulary::{Counts, Vocabulary};
 
-/// So many classes are named in a judgement.
+/// So many scenarios, and so many other classes, are named in a judgement.
 const CANDIDATES: usize = 8;
 
 /// An utterance that another scenario wins while it is held back may still be a good one; it is misplaced if, having learnt from it,
@@ -150,10 +150,7 @@ impl Matcher {
             false => decide(&candidates, trust, &self.thresholds),
         };
         Judgement {
-            confidence: match decision {
-                Decision::Smalltalk { .. } | Decision::Human => trust.chat,
-                Decision::Answer { .. } | Decision::AskBack { .. } | Decision::Refuse => trust.best,
-            },
+            confidence: trust.best,
             confidence_in_options: trust.options,
             is_known_utterance: known.is_some(),
             candidates,
@@ -220,18 +217,17 @@ impl Matcher {
 
     fn trust(&self, viewed: &Viewed) -> Trust {
         let calibration = self.calibration.of(viewed.attention);
-        let of = |wanted, confidence: &Confidence| {
-            let best = rank(&viewed.look.probabilities, &self.kinds, wanted).first().copied();
-            best.map_or(0.0, |class| {
-                confidence.of(&self.model.facts(&viewed.counts, &viewed.look, class, &self.kinds))
-            })
+        let facts_of_best = |wanted| {
+            let best = best(&viewed.look.probabilities, &self.kinds, wanted)?;
+            Some(self.model.facts(&viewed.counts, &viewed.look, best, &self.kinds))
         };
-        let best = of(is_scenario, &calibration.best);
-        let options = of(is_scenario, &calibration.options);
+        let (scenario, chat) = (facts_of_best(is_scenario), facts_of_best(is_chat));
+        let trust_by = |confidence: &Confidence, facts: Option<Facts>| facts.map_or(0.0, |facts| confidence.of(&facts));
+        let best = trust_by(&calibration.best, scenario);
         Trust {
             best,
-            options: options.max(best),
-            chat: of(is_chat, &calibration.chat),
+            options: trust_by(&calibration.options, scenario).max(best),
+            chat: trust_by(&calibration.chat, chat),
         }
     }
 
@@ -283,11 +279,16 @@ impl Matcher {
     fn candidates(&self, probabilities: &[f32]) -> Vec<Candidate> {
         let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked.truncate(CANDIDATES);
+        // Small talk must not crowd out the scenarios, or there would be nothing to offer.
+        let (mut scenarios, mut others) = (0, 0);
         let named = ranked.into_iter().filter_map(|(class, probability)| {
+            let kind = *self.kinds.get(class)?;
+            let named = if is_scenario(kind) { &mut scenarios } else { &mut others };
+            *named += 1;
+            (*named <= CANDIDATES).then_some(())?;
             Some(Candidate {
                 id: self.ids.get(class)?.clone(),
-                kind: *self.kinds.get(class)?,
+                kind,
                 probability,
             })
         });

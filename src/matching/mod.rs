@@ -1,7 +1,7 @@
 //! A question and a catalogue to a decision: answer, ask back or refuse, with the evidence for it.
 //!
 //! In the order a question takes: [`denial`] drops what is not the matter, [`normalise`] gives it one spelling, [`reading`] takes it apart into n-grams of
-//! characters, sounds and words, [`vocabulary`] weighs them, [`classifier`] scores every class, [`confidence`] says
+//! characters, sounds and words, [`meaning`] looks up what its words mean, [`vocabulary`] weighs all of it, [`classifier`] scores every class, [`confidence`] says
 //! how far to trust that, [`decision`] picks the move. [`model`] and [`calibration`] learn all of it from a
 //! [`TrainingSet`]; [`matcher`] holds it together.
 
@@ -13,6 +13,7 @@ mod decision;
 mod denial;
 mod explain;
 mod matcher;
+mod meaning;
 mod model;
 mod normalise;
 mod numbers;

@@ -13,27 +13,27 @@ pub(crate) struct Recipe {
     pub(crate) rate: f32,
     pub(crate) decay: f32,
     pub(crate) rarest: usize,
-    pub(crate) view_lengths: [f32; 3],
+    pub(crate) view_lengths: [f32; 4],
     pub(crate) balance: f32,
     pub(crate) outside_weight: f32,
     pub(crate) smalltalk_weight: f32,
     pub(crate) rounds: usize,
-    pub(crate) stranger_weight: f32,
+    pub(crate) strangers: f32,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            epochs: 12,
-            rate: 1.0,
+            epochs: 8,
+            rate: 1.5,
             decay: 0.01,
             rarest: 2,
-            view_lengths: [1.0, 1.0, 1.0],
+            view_lengths: [1.0, 1.0, 1.0, 0.6],
             balance: 0.5,
             outside_weight: 1.0,
             smalltalk_weight: 1.0,
             rounds: 5,
-            stranger_weight: 0.2,
+            strangers: 0.5,
         }
     }
 }
@@ -168,7 +168,7 @@ fn fit(
         decay: recipe.decay,
         seed: 7,
     };
-    Classifier::train(classes, vocabulary.len(), &examples, schedule)
+    Classifier::train(classes, vocabulary.width(), &examples, schedule)
 }
 
 fn logit(probability: f32) -> f32 {

@@ -1,5 +1,6 @@
 //! A normalised text taken apart into n-grams of characters, of sounds and of latin words.
 
+use super::meaning::{Meaning, meaning_of};
 use super::normalise::is_han;
 use super::pinyin;
 
@@ -22,6 +23,8 @@ pub enum View {
     Sounds,
     /// Latin words and their parts.
     Words,
+    /// What its words mean.
+    Meaning,
 }
 
 impl View {
@@ -31,6 +34,7 @@ impl View {
             View::Characters => 0,
             View::Sounds => 1,
             View::Words => 2,
+            View::Meaning => 3,
         }
     }
 }
@@ -51,6 +55,7 @@ pub(super) struct Reading {
     pub(super) has_han: bool,
     pub(super) syllables: usize,
     pub(super) words: usize,
+    pub(super) meaning: Option<Box<Meaning>>,
 }
 
 /// The smallest thing a view looks at.
@@ -94,6 +99,7 @@ impl Reading {
             has_han,
             syllables: units.sounds.len(),
             words: units.words.len(),
+            meaning: meaning_of(text),
         }
     }
 

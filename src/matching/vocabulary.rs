@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::meaning::{DIMENSIONS, Meaning};
 use super::reading::{Reading, View};
 
 /// A feature's number and its value in one text.
@@ -13,6 +14,7 @@ pub(super) type Entry = (u32, f32);
 pub(super) struct Counts {
     pub(super) known: Vec<Entry>,
     pub(super) unknown: [f32; 3],
+    pub(super) meaning: Option<Box<Meaning>>,
 }
 
 impl Counts {
@@ -26,6 +28,7 @@ impl Counts {
         Self {
             known: known.copied().collect(),
             unknown: [0.0, unknown, 0.0],
+            meaning: None,
         }
     }
 }
@@ -41,7 +44,7 @@ pub(super) struct Vector {
 /// The numbers of all n-grams seen in the utterances.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Vocabulary {
-    numbers: HashMap<u64, u32, BuildHasherDefault<AlreadyHashed>>,
+    numbers: HashMap<u64, u32, ByHash>,
     views: Vec<u8>,
 }
 
@@ -51,13 +54,13 @@ pub(super) struct Rarity {
     idf: Vec<f32>,
     unknown: f32,
     /// The length that each view is brought to.
-    view_lengths: [f32; 3],
+    view_lengths: [f32; 4],
 }
 
 impl Vocabulary {
     /// Numbers every n-gram that at least `rarest` of the readings hold.
     pub(super) fn of(readings: &[Reading], rarest: usize) -> Self {
-        let mut holders: HashMap<u64, (usize, usize), BuildHasherDefault<AlreadyHashed>> = HashMap::default();
+        let mut holders: HashMap<u64, (usize, usize), ByHash> = HashMap::default();
         let mut vocabulary = Self::default();
         for (text, reading) in readings.iter().enumerate() {
             for gram in &reading.grams {
@@ -100,6 +103,11 @@ impl Vocabulary {
         self.numbers.get(&hash).copied()
     }
 
+    /// How many numbers a text is: one for each n-gram, and its meaning.
+    pub(super) fn width(&self) -> usize {
+        self.len() + DIMENSIONS
+    }
+
     pub(super) fn view(&self, feature: u32) -> u8 {
         self.views.get(feature as usize).copied().unwrap_or_default()
     }
@@ -121,6 +129,7 @@ impl Vocabulary {
         Counts {
             known: known.collect(),
             unknown,
+            meaning: reading.meaning.clone(),
         }
     }
 
@@ -137,7 +146,7 @@ impl Rarity {
     pub(super) fn measure<'c>(
         features: usize,
         texts: impl IntoIterator<Item = &'c Counts>,
-        view_lengths: [f32; 3],
+        view_lengths: [f32; 4],
     ) -> Self {
         let mut holders = vec![0_u32; features];
         let mut count = 0.0;
@@ -161,7 +170,7 @@ impl Rarity {
         }
     }
 
-    pub(super) fn from_parts(idf: Vec<f32>, unknown: f32, view_lengths: [f32; 3]) -> Self {
+    pub(super) fn from_parts(idf: Vec<f32>, unknown: f32, view_lengths: [f32; 4]) -> Self {
         Self {
             idf,
             unknown,
@@ -169,7 +178,7 @@ impl Rarity {
         }
     }
 
-    pub(super) fn parts(&self) -> (&[f32], f32, [f32; 3]) {
+    pub(super) fn parts(&self) -> (&[f32], f32, [f32; 4]) {
         (&self.idf, self.unknown, self.view_lengths)
     }
 
@@ -188,7 +197,7 @@ impl Rarity {
         let mut mass = 0.0;
         for (view, unknown) in (0_u8..).zip(counts.unknown).filter(|(view, _)| looks_at(*view)) {
             mass += unknown * self.unknown;
-            *of_view(&mut squares, view) += UNKNOWN_SHARE * unknown * self.unknown * self.unknown;
+            *of_view(&mut squares, view) += unknown_share(view) * unknown * self.unknown * self.unknown;
         }
         for &(feature, count) in &counts.known {
             let view = vocabulary.view(feature);
@@ -202,7 +211,7 @@ impl Rarity {
             *of_view(&mut squares, view) += if is_known {
                 value * value
             } else {
-                UNKNOWN_SHARE * value * value
+                unknown_share(view) * value * value
             };
             if is_known {
                 entries.push((feature, value));
@@ -215,12 +224,20 @@ impl Rarity {
         for (feature, value) in &mut entries {
             *value *= scales.get(vocabulary.view(*feature) as usize).copied().unwrap_or(1.0);
         }
+        if let Some(meaning) = counts.meaning.as_ref().filter(|_| looks_at(View::Meaning.code())) {
+            let first = vocabulary.len() as u32;
+            let length = self.view_lengths.get(3).copied().unwrap_or_default();
+            entries.extend((first..).zip(meaning.iter().map(|value| value * length)));
+        }
         Vector { entries, mass }
     }
 }
 
-/// N-grams that nobody has seen make a text longer, but not by their full weight: see the ablation in the history.
-const UNKNOWN_SHARE: f32 = 0.0;
+/// N-grams that nobody has seen make a text longer, so that the few known ones among them do not shout; but not by their full weight.
+/// Unknown Latin words are mostly names, which say nothing about the rest. See the ablation in the history.
+fn unknown_share(view: u8) -> f32 {
+    if view == View::Words.code() { 0.0 } else { 0.2 }
+}
 
 impl View {
     /// Looks at everything.
@@ -242,6 +259,9 @@ fn of_view(values: &mut [f32; 3], view: u8) -> &mut f32 {
         _ => words,
     }
 }
+
+/// For maps whose keys are hashes.
+pub(super) type ByHash = BuildHasherDefault<AlreadyHashed>;
 
 /// N-grams are hashes already; hashing them again would cost more than the rest of the look-up.
 #[derive(Debug, Clone, Copy, Default)]
