@@ -32,7 +32,7 @@ impl Default for Recipe {
             balance: 0.5,
             outside_weight: 1.0,
             smalltalk_weight: 1.0,
-            rounds: 4,
+            rounds: 5,
             strangers: 0.5,
         }
     }
