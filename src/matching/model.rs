@@ -85,7 +85,13 @@ impl Model {
         let texts = lessons.iter().map(|lesson| &lesson.counts);
         let rarity = Rarity::measure(vocabulary.len(), texts, recipe.view_lengths);
         let classifier = fit(vocabulary, &rarity, classes, lessons, recipe, View::all);
-        let by_sound = fit(vocabulary, &rarity, classes, lessons, recipe, View::sounds);
+        // One view makes a shorter vector than all do, so longer steps are in order, and fewer of them are enough.
+        let for_sound = Recipe {
+            epochs: recipe.epochs.div_ceil(2),
+            rate: 2.0 * recipe.rate,
+            ..*recipe
+        };
+        let by_sound = fit(vocabulary, &rarity, classes, lessons, &for_sound, View::sounds);
         let owners = Owners::of(vocabulary.len(), classes, lessons);
         Self {
             rarity,
