@@ -11,6 +11,7 @@ mod circumstances;
 mod compose;
 mod compose_time;
 mod language;
+mod lengths;
 mod script;
 mod session;
 mod step;
