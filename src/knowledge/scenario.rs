@@ -252,6 +252,8 @@ pub struct Scenario {
     pub utterances: Vec<Located<String>>,
     /// Questions easily mistaken for it.
     pub not_this: Vec<CounterExample>,
+    /// Words that speak against it: who says "群没满" does not mean the full group.
+    pub denied_by: Vec<String>,
 }
 
 impl Scenario {
@@ -302,7 +304,7 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
     check_id(table, &id, &file, draft);
     let answer = Bilingual { zh: zh?, en: en? };
     check_same_sections(table, "en", &answer.zh.sections, &answer.en.sections);
-    let (utterances, not_this) = examples?;
+    let (utterances, not_this, denied_by) = examples?;
     Some(Scenario {
         id,
         file,
@@ -321,6 +323,7 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
         sources,
         utterances,
         not_this,
+        denied_by,
     })
 }
 
@@ -508,7 +511,9 @@ pub(super) fn read_bilingual(table: &mut Table<'_>, key: &'static str) -> Option
     })
 }
 
-fn read_examples(table: &mut Table<'_>, draft: bool) -> Option<(Vec<Located<String>>, Vec<CounterExample>)> {
+type Examples = (Vec<Located<String>>, Vec<CounterExample>, Vec<String>);
+
+fn read_examples(table: &mut Table<'_>, draft: bool) -> Option<Examples> {
     let utterances = table.required_texts("utterances")?;
     if utterances.len() < LEAST_UTTERANCES && !draft {
         let message = format!(
@@ -526,7 +531,15 @@ fn read_examples(table: &mut Table<'_>, draft: bool) -> Option<(Vec<Located<Stri
             line: example.line(),
         })
     });
-    Some((utterances, not_this))
+    let denied_by = table.texts("denied_by");
+    for words in &denied_by {
+        if let Some(own) = utterances.iter().find(|utterance| utterance.value.contains(&words.value)) {
+            let message = format!("`{}` stands in its own utterance `{}`", words.value, own.value);
+            table.problem_at(words.line, "denied_by", message);
+        }
+    }
+    let denied_by = denied_by.into_iter().map(|words| words.value).collect();
+    Some((utterances, not_this, denied_by))
 }
 
 /// Reports every id that occurs twice.
