@@ -119,7 +119,8 @@ impl<'a> Turn<'a> {
     /// A message that tells when, and hardly anything else.
     fn time_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
         let said_beside = self.without_times.chars().filter(|letter| letter.is_alphanumeric()).count();
-        if !self.circumstances.tells_time() || said_beside > AROUND_A_TIME {
+        let tells_time = self.circumstances.tells_time() && said_beside <= AROUND_A_TIME;
+        if !tells_time || self.is_another_subject(&self.judge(self.text)) {
             return None;
         }
         if scenario.role == Some(Role::AppealProgress) {
@@ -256,10 +257,15 @@ impl<'a> Turn<'a> {
             return self.answer(target, KnownSlots::new(), &said, 1.0);
         }
         let circumstances: Circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
-        let reply = match scenario.slot(slot) {
+        let mut reply = match scenario.slot(slot) {
             Some(slot) => self.composer.change(scenario, &known, slot, value),
             None => self.composer.answer(scenario, &known, &circumstances),
         };
+        // "昨天下午3点开始的" names a value, and a time from which to count.
+        if self.circumstances.tells_time() {
+            let counted = self.composer.time_lines(scenario, &circumstances);
+            reply.text = [counted, vec![reply.text]].concat().join("\n");
+        }
         self.answered(scenario, known, said, circumstances, reply, 1.0)
     }
 

@@ -179,6 +179,7 @@ pub fn training_set(catalogue: &Catalogue) -> TrainingSet {
         aliases: catalogue.lexicon.aliases.clone(),
         fillers: catalogue.lexicon.fillers.clone(),
         denials: catalogue.lexicon.denials.clone(),
+        vetoes: catalogue.scenarios.values().flat_map(vetoes_of).collect(),
     }
 }
 
@@ -199,6 +200,10 @@ fn scenario_class(catalogue: &Catalogue, scenario: &Scenario) -> Class {
         kind: ClassKind::Scenario,
         utterances,
     }
+}
+
+fn vetoes_of(scenario: &Scenario) -> impl Iterator<Item = (String, String)> + '_ {
+    scenario.denied_by.iter().map(|words| (scenario.id.clone(), words.clone()))
 }
 
 fn counter_examples_of<'a>(catalogue: &'a Catalogue, id: &'a str) -> impl Iterator<Item = String> + 'a {

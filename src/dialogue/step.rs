@@ -31,6 +31,9 @@ const SHORTEST_SENTENCE: usize = 5;
 /// From this confidence on, a question about another scenario changes the subject even if it also names a slot value.
 pub(super) const SURE: f32 = 0.8;
 
+/// From this confidence on, a part of a message names an issue of its own.
+const CLEAR: f32 = 0.7;
+
 /// So many messages in a row that are not understood lead to an offer of the commonest situations and of a person.
 const MOST_REFUSALS: u8 = 2;
 
@@ -268,25 +271,23 @@ impl<'a> Turn<'a> {
         self.answer(scenario, named, self.text, judgement.confidence)
     }
 
-    /// Two issues that the clauses of a message name clearly, the graver one first.
+    /// Two issues that a message names clearly on both sides of an "also", the graver one first. Clauses alone tell nothing: one is
+    /// often the cause of the other ("加人太多，拉不了群").
     fn two_issues(&self, judgement: &Judgement) -> Option<(&'a Scenario, &'a Scenario)> {
-        // What somebody denies is no issue of theirs.
-        let asserted = self.assistant.matcher.asserted(self.text);
-        let clauses: Vec<&str> = asserted.split(is_boundary).filter(|clause| !clause.trim().is_empty()).collect();
-        if clauses.len() < 2 || !matches!(judgement.decision, Decision::Answer { .. } | Decision::AskBack { .. }) {
+        if !matches!(judgement.decision, Decision::Answer { .. } | Decision::AskBack { .. }) {
             return None;
         }
-        let clear = clauses.into_iter().filter_map(|clause| self.clear_issue(&self.judge(clause)));
+        // What somebody denies is no issue of theirs.
+        let asserted = self.assistant.matcher.asserted(self.text);
+        let parts = self.assistant.conversation.parts(&asserted);
+        if parts.len() < 2 {
+            return None;
+        }
         let mut issues: Vec<&'a Scenario> = Vec::new();
-        let mut add = |scenario: &'a Scenario| {
-            if !issues.iter().any(|known| known.id == scenario.id) {
-                issues.push(scenario);
+        for issue in parts.into_iter().filter_map(|part| self.clear_issue(&self.judge(part))) {
+            if !issues.iter().any(|known| known.id == issue.id) {
+                issues.push(issue);
             }
-        };
-        clear.for_each(&mut add);
-        // The message as a whole counts where the clauses name one issue only: together they may make up another.
-        if issues.len() == 1 {
-            issues.extend(self.clear_issue(judgement).filter(|whole| issues.iter().all(|known| known.id != whole.id)));
         }
         issues.sort_by_key(|scenario| std::cmp::Reverse(scenario.gravity));
         match issues.as_slice() {
@@ -298,7 +299,7 @@ impl<'a> Turn<'a> {
     /// The scenario of a clear answer that is an issue of its own.
     fn clear_issue(&self, judgement: &Judgement) -> Option<&'a Scenario> {
         match &judgement.decision {
-            Decision::Answer { scenario } if judgement.confidence >= SURE => {
+            Decision::Answer { scenario } if judgement.confidence >= CLEAR => {
                 self.assistant.scenario(scenario).filter(|scenario| scenario.gravity > 0)
             }
             _ => None,
@@ -506,11 +507,6 @@ fn without(text: &str, named: &[when::Spoken]) -> String {
     }
     kept.push_str(text.get(done..).unwrap_or_default());
     kept
-}
-
-/// What ends a clause. A space ends one between Chinese characters only, so it is left out here.
-fn is_boundary(letter: char) -> bool {
-    matches!(letter, ',' | '，' | '。' | ';' | '；' | '!' | '！' | '?' | '？' | '\n')
 }
 
 /// The option that was chosen.

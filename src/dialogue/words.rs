@@ -86,6 +86,7 @@ pub(super) struct ConversationReader {
     sayings: WordFinder<Option<Saying>>,
     accounts: WordFinder<Option<AccountKind>>,
     submissions: Vec<String>,
+    also: WordFinder<()>,
     appeal_buttons: Vec<String>,
 }
 
@@ -131,6 +132,7 @@ impl ConversationReader {
             sayings: WordFinder::new(said.chain(around_sayings)),
             accounts: WordFinder::new(accounts.chain(around_accounts)),
             submissions: all(submissions),
+            also: WordFinder::new(all(&words.also).into_iter().map(|word| (word, ()))),
             appeal_buttons: all(&words.appeal_buttons),
         }
     }
@@ -156,6 +158,21 @@ impl ConversationReader {
     /// Whether somewhere in a message an appeal is said to have been submitted. The text is normalised.
     pub(super) fn names_submission(&self, text: &str) -> bool {
         self.submissions.iter().any(|word| text.contains(word.as_str()))
+    }
+
+    /// The parts of a text between the words that begin something else ("另外"). The text is normalised.
+    pub(super) fn parts<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for found in self.also.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
+            if is_whole_word(text, found.start(), found.end()) {
+                parts.extend(text.get(start..found.start()));
+                start = found.end();
+            }
+        }
+        parts.extend(text.get(start..));
+        parts.retain(|part| letters_in(part) > 0);
+        parts
     }
 
     /// The words by which notices offer to apply for lifting, normalised.

@@ -37,6 +37,8 @@ pub struct ConversationWords {
     pub around_sayings: Vec<String>,
     /// Words for whose account it is.
     pub accounts: BTreeMap<AccountKind, Vec<String>>,
+    /// Words that begin a second issue in one message ("另外").
+    pub also: Vec<String>,
     /// Words by which a notice offers to apply for lifting ("申请解除限制").
     pub appeal_buttons: Vec<String>,
 }
@@ -126,6 +128,7 @@ pub(super) fn read_conversation_words(source: Source<'_>, report: &Report) -> Op
         let connectives = plain(table.texts("connectives"));
         let sayings = table.table("sayings", |words| Some(read_sayings(words)));
         let accounts = table.table("accounts", |words| Some(read_accounts(words)));
+        let also = plain(table.texts("also"));
         let appeal_buttons = plain(table.texts("appeal_buttons"));
         let (sayings, around_sayings) = sayings?;
         Some(ConversationWords {
@@ -134,6 +137,7 @@ pub(super) fn read_conversation_words(source: Source<'_>, report: &Report) -> Op
             sayings,
             around_sayings,
             accounts: accounts?,
+            also,
             appeal_buttons,
             ..choices?
         })

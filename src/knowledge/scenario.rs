@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::language::{Bilingual, Language};
+use super::lexicon::plain;
 use crate::checked_toml::{Located, Report, Source, Table, read_document};
 
 /// Whose account a scenario is about.
@@ -250,6 +251,8 @@ pub struct Scenario {
     pub utterances: Vec<Located<String>>,
     /// Questions easily mistaken for it.
     pub not_this: Vec<CounterExample>,
+    /// Words that speak against it: who says "群没满" does not mean the full group.
+    pub denied_by: Vec<String>,
 }
 
 impl AccountKind {
@@ -325,10 +328,11 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
         sources: read_sources(table),
         utterances: Vec::new(),
         not_this: Vec::new(),
+        denied_by: Vec::new(),
     };
     report_repeated(table, "slots", scenario.slots.iter().map(|slot| slot.id.as_str()));
     let examples = table.table("examples", |examples| Some(read_examples(examples, draft)));
-    (scenario.utterances, scenario.not_this) = examples.unwrap_or_default();
+    (scenario.utterances, scenario.not_this, scenario.denied_by) = examples.unwrap_or_default();
     Some(scenario)
 }
 
@@ -547,7 +551,9 @@ pub(super) fn read_bilingual(table: &mut Table<'_>, key: &'static str) -> Biling
     both.unwrap_or_default()
 }
 
-fn read_examples(table: &mut Table<'_>, draft: bool) -> (Vec<Located<String>>, Vec<CounterExample>) {
+type Examples = (Vec<Located<String>>, Vec<CounterExample>, Vec<String>);
+
+fn read_examples(table: &mut Table<'_>, draft: bool) -> Examples {
     let utterances = table.required_texts("utterances").unwrap_or_default();
     if (1..LEAST_UTTERANCES).contains(&utterances.len()) && !draft {
         let message = format!(
@@ -562,7 +568,17 @@ fn read_examples(table: &mut Table<'_>, draft: bool) -> (Vec<Located<String>>, V
             belongs_to: example.text("is").unwrap_or_default(),
         })
     });
-    (utterances, not_this)
+    let denied_by = table.texts("denied_by");
+    for words in &denied_by {
+        if let Some(own) = utterances
+            .iter()
+            .find(|utterance| utterance.value.contains(&words.value))
+        {
+            let message = format!("`{}` stands in its own utterance `{}`", words.value, own.value);
+            table.problem_at(words.line, "denied_by", message);
+        }
+    }
+    (utterances, not_this, plain(denied_by))
 }
 
 /// Reports every id that occurs twice among the tables of a list; an empty one is missing and reported already.

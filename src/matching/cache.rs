@@ -69,6 +69,10 @@ impl Matcher {
         });
         body.list(&self.fillers, |body, filler| body.text(filler));
         body.list(&self.denials, |body, denial| body.text(denial));
+        body.list(&self.vetoes, |body, (words, class)| {
+            body.text(words);
+            body.number(*class as u32);
+        });
         body.list(self.normaliser.characters().pairs(), |body, (from, to)| {
             body.number(u32::from(from));
             body.number(u32::from(to));
@@ -109,6 +113,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     let aliases = reader.list(|reader| Ok((reader.text()?, reader.text()?)))?;
     let fillers = reader.list(Reader::text)?;
     let denials = reader.list(Reader::text)?;
+    let vetoes = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let characters = reader.list(|reader| Ok((reader.character()?, reader.character()?)))?;
     let utterances = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let vocabulary = Vocabulary::from_pairs(reader.list(|reader| Ok((reader.long()?, reader.byte()?)))?);
@@ -133,6 +138,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
         aliases,
         fillers,
         denials,
+        vetoes,
         normaliser,
         vocabulary,
         model,

@@ -22,6 +22,9 @@ const CONVINCED: f32 = 0.82;
 /// How sure to be of a question that is word for word one of the utterances.
 const KNOWN_UTTERANCE: f32 = 0.99;
 
+/// What is left of the probability of a class against which a question speaks in so many words.
+const VETOED: f32 = 0.02;
+
 /// Judges questions. Made once from the knowledge, or from a cache of the same; never changes.
 #[derive(Debug, Clone)]
 pub struct Matcher {
@@ -30,6 +33,8 @@ pub struct Matcher {
     pub(super) aliases: Vec<(String, String)>,
     pub(super) fillers: Vec<String>,
     pub(super) denials: Vec<String>,
+    /// Normalised words that speak against a class.
+    pub(super) vetoes: Vec<(String, usize)>,
     pub(super) normaliser: Normaliser,
     pub(super) vocabulary: Vocabulary,
     pub(super) model: Model,
@@ -96,6 +101,7 @@ impl Matcher {
             aliases: set.aliases.clone(),
             fillers: set.fillers.clone(),
             denials: set.denials.clone(),
+            vetoes: vetoes(set, &normaliser),
             normaliser,
             vocabulary,
             model,
@@ -205,13 +211,33 @@ impl Matcher {
             Attention::Sound => counts.of_sound(&self.vocabulary),
             Attention::Everything => counts,
         };
-        let look = self.model.look(&self.vocabulary, &counts, attention);
+        let mut look = self.model.look(&self.vocabulary, &counts, attention);
+        self.heed_vetoes(question, &mut look.probabilities);
         Viewed {
             text,
             reading,
             attention,
             counts,
             look,
+        }
+    }
+
+    /// Takes nearly all probability from the classes against which a question speaks in so many words, and gives it to the others.
+    fn heed_vetoes(&self, question: &str, probabilities: &mut [f32]) {
+        if self.vetoes.is_empty() {
+            return;
+        }
+        let normalised = self.normaliser.normalise(question);
+        let mut left = 1.0;
+        for (_, class) in self.vetoes.iter().filter(|(words, _)| normalised.contains(words.as_str())) {
+            if let Some(probability) = probabilities.get_mut(*class) {
+                left -= *probability * (1.0 - VETOED);
+                *probability *= VETOED;
+            }
+        }
+        if left < 1.0 {
+            let left = left.max(f32::MIN_POSITIVE);
+            probabilities.iter_mut().for_each(|probability| *probability /= left);
         }
     }
 
@@ -294,6 +320,13 @@ impl Matcher {
         });
         named.collect()
     }
+}
+
+/// The words that speak against classes, spelled as questions will be, with the index of their class.
+fn vetoes(set: &TrainingSet, normaliser: &Normaliser) -> Vec<(String, usize)> {
+    let index_of = |id: &str| set.classes.iter().position(|class| class.id == id);
+    let spelled = set.vetoes.iter().filter_map(|(id, words)| Some((normaliser.normalise(words), index_of(id)?)));
+    spelled.filter(|(words, _)| !words.is_empty()).collect()
 }
 
 /// How much each utterance counts: classes with many utterances count a little less each, so that none swallows the rest, and an

@@ -106,6 +106,7 @@ fn knowledge() -> TrainingSet {
             .collect(),
         fillers: ["请问", "一下", "啊"].map(String::from).to_vec(),
         denials: vec!["不是".into()],
+        vetoes: Vec::new(),
     }
 }
 

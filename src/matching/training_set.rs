@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Raised whenever the same training set would give another matcher, so that old caches are not used.
-const MATCHER_VERSION: u32 = 11;
+const MATCHER_VERSION: u32 = 12;
 
 /// What a class stands for, which decides what happens when it wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -41,6 +41,8 @@ pub struct TrainingSet {
     pub fillers: Vec<String>,
     /// Words that begin what is not the matter: `不是`, `没违规`.
     pub denials: Vec<String>,
+    /// Pairs of (class id, words that speak against it): who says `群没满` does not mean the full group.
+    pub vetoes: Vec<(String, String)>,
 }
 
 impl TrainingSet {
@@ -55,10 +57,12 @@ impl TrainingSet {
             add_count(&mut digest, class.utterances.len());
             class.utterances.iter().for_each(|text| add_text(&mut digest, text));
         }
-        add_count(&mut digest, self.aliases.len());
-        for (typed, meaning) in &self.aliases {
-            add_text(&mut digest, typed);
-            add_text(&mut digest, meaning);
+        for pairs in [&self.aliases, &self.vetoes] {
+            add_count(&mut digest, pairs.len());
+            for (first, second) in pairs {
+                add_text(&mut digest, first);
+                add_text(&mut digest, second);
+            }
         }
         for words in [&self.fillers, &self.denials] {
             add_count(&mut digest, words.len());
