@@ -13,6 +13,10 @@ const MOST_MISSES: u8 = 2;
 const STILL_PLAUSIBLE: f32 = 0.02;
 const MOST_OTHERS: usize = 3;
 
+/// An option with this share of the probability of all that were offered is the one that is meant, as long as the options together have
+/// this share of all.
+const FAVOURED: f32 = 0.6;
+
 /// A part of an option's name that names it has at least so many characters.
 const SHORTEST_NAME: usize = 2;
 const SHORTEST_LATIN_NAME: usize = 4;
@@ -76,7 +80,8 @@ impl<'a> Turn<'a> {
         }
         let whole_question = self.after(question);
         let together = self.judge(&whole_question);
-        match (&together.decision, self.option_answered(&together, options)) {
+        let answered = self.option_answered(&together, options);
+        match (&together.decision, answered.or_else(|| self.option_favoured(&together, options))) {
             (_, Some(scenario)) => self.answer_about(scenario, &whole_question, together.confidence),
             (Decision::Answer { .. }, None) if adds_something => self.question(together),
             (Decision::AskBack { options }, None) if adds_something => {
@@ -94,7 +99,8 @@ impl<'a> Turn<'a> {
         }
         let whole_question = self.after(question);
         let together = self.judge(&whole_question);
-        match self.option_answered(&together, options) {
+        let answered = self.option_answered(&together, options);
+        match answered.or_else(|| self.option_favoured(&together, options)) {
             Some(scenario) => self.answer_about(scenario, &whole_question, together.confidence),
             None => self.question(alone),
         }
@@ -105,6 +111,16 @@ impl<'a> Turn<'a> {
             Decision::Answer { scenario } if options.contains(scenario) => self.assistant.scenario(scenario),
             _ => None,
         }
+    }
+
+    /// The option that both messages together clearly favour among those offered.
+    fn option_favoured(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
+        let offered = judgement.candidates.iter().filter(|candidate| options.contains(&candidate.id));
+        let total: f32 = offered.clone().map(|candidate| candidate.probability).sum();
+        let all: f32 = judgement.candidates.iter().map(|candidate| candidate.probability).sum();
+        let best = offered.max_by(|one, other| one.probability.total_cmp(&other.probability))?;
+        let is_clear = best.probability >= FAVOURED * total && total >= FAVOURED * all;
+        is_clear.then(|| self.assistant.scenario(&best.id)).flatten()
     }
 
     /// The one option whose label contains what was written, as a word.

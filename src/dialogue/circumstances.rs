@@ -19,8 +19,8 @@ pub struct Circumstances {
 }
 
 /// In front of a day: something ends then.
-const UNTIL: [&str; 12] = [
-    "至", "到", "于", "截止", "截至", "直到", "解封时间", "截止日期:", "期限:", "until ", "till ", "ends on ",
+const UNTIL: [&str; 11] = [
+    "至", "到", "截止", "截至", "直到", "解封时间", "截止日期:", "期限:", "until ", "till ", "ends on ",
 ];
 
 /// Behind a day: something ends then.
@@ -98,6 +98,9 @@ mod tests {
         assert_eq!(notice.term_hours, Some(168));
         assert!(notice.offers_appeal);
         assert_eq!(notice.started, None);
+        let term = read("该微信账号因使用外挂软件,于2026年11月24日被限制登录7天");
+        assert_eq!((term.ends, term.term_hours), (None, Some(168)));
+        assert_eq!(term.started.map(|start| start.at.date()), Some(date(2026, 11, 24)));
     }
 
     #[test]
