@@ -3,8 +3,8 @@
 //! A [`Report`] collects the problems; a [`Table`] hands out values by key, notes what is missing or of the wrong kind, and
 //! [`Table::finish`] reports the keys nobody asked for. Reading goes on after a problem, so that one run shows them all.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::civil::Date;
@@ -38,16 +38,51 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems found so far, in the order they were found.
+/// All problems found so far, and on which line each key of the files stands, for problems that show only later.
 #[derive(Debug, Default)]
 pub struct Report {
     problems: RefCell<Vec<Problem>>,
+    lines: RefCell<BTreeMap<String, LinesOfKeys>>,
+    unreadable: Cell<bool>,
 }
+
+/// The line of every key of a file, by dotted key; `""` is the file itself.
+type LinesOfKeys = BTreeMap<String, usize>;
 
 impl Report {
     /// Notes a problem.
     pub fn add(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
+    }
+
+    /// Notes a problem with a key of a file that was read, on the line of the key; where the key is missing, on that of the table that
+    /// should have it. Elements of lists are counted from 1: `slots[1].values[2].goes_to`.
+    pub fn about(&self, file: &str, key: &str, message: impl Into<String>) {
+        self.add(Problem {
+            file: file.to_owned(),
+            line: self.line_of(file, key),
+            key: key.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    fn line_of(&self, file: &str, key: &str) -> Option<usize> {
+        let files = self.lines.borrow();
+        let lines = files.get(file)?;
+        let around = std::iter::successors(Some(key), |key| {
+            (!key.is_empty()).then(|| key.rfind(['.', '[']).and_then(|end| key.get(..end)).unwrap_or_default())
+        });
+        around.filter_map(|key| lines.get(key)).copied().next()
+    }
+
+    /// Notes that something could not be read at all.
+    pub fn note_unreadable(&self) {
+        self.unreadable.set(true);
+    }
+
+    /// Whether something could not be read at all, so that what is seen of the rest may be misleading.
+    pub fn has_unreadable(&self) -> bool {
+        self.unreadable.get()
     }
 
     /// Whether nothing has been reported.
@@ -59,6 +94,7 @@ impl Report {
     pub fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        problems.dedup();
         problems
     }
 }
@@ -72,10 +108,58 @@ pub struct Source<'a> {
     pub text: &'a str,
 }
 
-impl Source<'_> {
+/// Where the lines of a text start.
+struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    fn of(text: &str) -> Self {
+        let behind_newlines = text.match_indices('\n').map(|(newline, _)| newline.saturating_add(1));
+        Self(std::iter::once(0).chain(behind_newlines).collect())
+    }
+
+    /// The line on which a byte stands, counted from 1.
     fn line(&self, offset: usize) -> usize {
-        let newlines = self.text.bytes().take(offset).filter(|byte| *byte == b'\n');
-        newlines.count().saturating_add(1)
+        self.0.partition_point(|start| *start <= offset)
+    }
+
+    fn line_of(&self, value: &Spanned<DeValue<'_>>) -> usize {
+        self.line(value.span().start)
+    }
+
+    /// The lines of all keys of a table and of the tables in it.
+    fn note(&self, table: &DeTable<'_>, path: &str, noted: &mut LinesOfKeys) {
+        for (name, value) in table {
+            let path = joined(path, name.get_ref());
+            match value.get_ref() {
+                DeValue::Table(nested) => self.note(nested, &path, noted),
+                DeValue::Array(items) => self.note_items(items, &path, noted),
+                _ => {}
+            }
+            noted.insert(path, self.line_of(value));
+        }
+    }
+
+    fn note_items<'t>(
+        &self,
+        items: impl IntoIterator<Item = &'t Spanned<DeValue<'t>>>,
+        path: &str,
+        noted: &mut LinesOfKeys,
+    ) {
+        for (number, item) in (1_usize..).zip(items) {
+            if let DeValue::Table(nested) = item.get_ref() {
+                let path = format!("{path}[{number}]");
+                self.note(nested, &path, noted);
+                noted.insert(path, self.line_of(item));
+            }
+        }
+    }
+}
+
+/// The dotted key of `key` in the table at `path`.
+fn joined(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_owned(),
+        _ => format!("{path}.{key}"),
     }
 }
 
@@ -85,10 +169,11 @@ pub fn read_document<T>(
     report: &Report,
     read: impl FnOnce(&mut Table<'_>) -> Option<T>,
 ) -> Option<T> {
+    let starts = LineStarts::of(source.text);
     let (root, errors) = DeTable::parse_recoverable(source.text);
     let mut last_line = None;
     for error in &errors {
-        let line = error.span().map(|span| source.line(span.start));
+        let line = error.span().map(|span| starts.line(span.start));
         // What follows on the same line is mostly an echo of the first error.
         if line.is_some() && line == last_line {
             continue;
@@ -103,9 +188,21 @@ pub fn read_document<T>(
         });
     }
     if !errors.is_empty() {
+        report.note_unreadable();
         return None;
     }
-    let mut table = Table::new(source, report, root.get_ref(), 1, String::new());
+    let mut noted = LinesOfKeys::from([(String::new(), 1)]);
+    starts.note(root.get_ref(), "", &mut noted);
+    report.lines.borrow_mut().insert(source.file.to_owned(), noted);
+    let mut table = Table {
+        source,
+        starts: &starts,
+        report,
+        entries: root.get_ref(),
+        line: 1,
+        path: String::new(),
+        asked: BTreeSet::new(),
+    };
     let value = read(&mut table);
     table.finish();
     value
@@ -114,6 +211,7 @@ pub fn read_document<T>(
 /// One table of a document being read.
 pub struct Table<'a> {
     source: Source<'a>,
+    starts: &'a LineStarts,
     report: &'a Report,
     entries: &'a DeTable<'a>,
     line: usize,
@@ -131,17 +229,6 @@ pub struct Located<T> {
 }
 
 impl<'a> Table<'a> {
-    fn new(source: Source<'a>, report: &'a Report, entries: &'a DeTable<'a>, line: usize, path: String) -> Self {
-        Self {
-            source,
-            report,
-            entries,
-            line,
-            path,
-            asked: BTreeSet::new(),
-        }
-    }
-
     /// Line on which this table starts.
     pub fn line(&self) -> usize {
         self.line
@@ -157,9 +244,9 @@ impl<'a> Table<'a> {
         self.entries.contains_key(key)
     }
 
-    /// Reports a problem with `key` of this table.
+    /// Reports a problem with `key` of this table, or with one further down: `values[2].id`.
     pub fn problem(&self, key: &str, message: impl Into<String>) {
-        self.problem_at(self.line_of_key(key), key, message);
+        self.report.about(self.source.file, &self.key_path(key), message);
     }
 
     /// Reports a problem on a line that was noted earlier.
@@ -325,7 +412,15 @@ impl<'a> Table<'a> {
         entries: &'a DeTable<'a>,
         read: impl FnOnce(&mut Table<'a>) -> Option<T>,
     ) -> Option<T> {
-        let mut table = Table::new(self.source, self.report, entries, line, path);
+        let mut table = Table {
+            source: self.source,
+            starts: self.starts,
+            report: self.report,
+            entries,
+            line,
+            path,
+            asked: BTreeSet::new(),
+        };
         let value = read(&mut table);
         table.finish();
         value
@@ -378,15 +473,11 @@ impl<'a> Table<'a> {
     }
 
     fn line_of(&self, value: &Spanned<DeValue<'_>>) -> usize {
-        self.source.line(value.span().start)
+        self.starts.line_of(value)
     }
 
     fn key_path(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        joined(&self.path, key)
     }
 }
 
@@ -460,6 +551,25 @@ mod tests {
             Some(table.texts("list").iter().map(|text| text.line).collect::<Vec<_>>())
         });
         assert_eq!(lines, Some(vec![2, 3]));
+    }
+
+    #[test]
+    fn a_problem_that_shows_later_has_the_line_of_its_key() {
+        let report = Report::default();
+        let text = "id = 1\n[[slots]]\nid = \"a\"\n[[slots]]\nid = \"b\"\n";
+        read_document(Source { file: "a.toml", text }, &report, |table| Some(table.keys()));
+        for key in ["slots[2].id", "slots[2].values[1].id", "nowhere"] {
+            report.about("a.toml", key, "x");
+        }
+        report.about("b.toml", "id", "x");
+        let problems: Vec<String> = report.into_problems().iter().map(Problem::to_string).collect();
+        let expected = [
+            "a.toml:1: nowhere: x",
+            "a.toml:4: slots[2].values[1].id: x",
+            "a.toml:5: slots[2].id: x",
+            "b.toml: id: x",
+        ];
+        assert_eq!(problems, expected);
     }
 
     #[test]

@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::text_file::read_text;
 use super::{Failure, KnowledgeOption, print_line};
-use crate::app::LoadError;
-use crate::checked_toml::Problem;
-use crate::dialogue::{Assistant, NoCache};
+use crate::app::{MatcherFiles, check_knowledge};
+use crate::dialogue::Assistant;
 use crate::knowledge::{Faq, FaqRow, KnowledgeFile};
 
 /// Check, count, import or export knowledge
@@ -76,21 +75,14 @@ impl Knowledge {
 }
 
 fn check(option: &KnowledgeOption) -> Result<(), Failure> {
-    match crate::app::load_assistant(&option.directory, &NoCache) {
-        Ok(assistant) if !assistant.misplaced.is_empty() => found(option, &assistant.misplaced),
-        Ok(assistant) => {
-            let (directory, count) = (option.directory.display(), assistant.catalogue.scenarios.len());
-            print_line(&format!("{directory}: {count} scenarios, no problems"));
-            Ok(())
-        }
-        Err(LoadError::Unreadable(error)) => Err(Failure::CannotRun(error)),
-        Err(LoadError::Problems(problems)) => found(option, &problems),
+    let directory = option.directory.display();
+    let (scenarios, problems) = check_knowledge(&option.directory, &MatcherFiles::new(None))?;
+    if problems.is_empty() {
+        print_line(&format!("{directory}: {scenarios} scenarios, no problems"));
+        return Ok(());
     }
-}
-
-fn found(option: &KnowledgeOption, problems: &[Problem]) -> Result<(), Failure> {
-    for problem in problems {
-        print_line(&format!("{}/{problem}", option.directory.display()));
+    for problem in &problems {
+        print_line(&format!("{directory}/{problem}"));
     }
     print_line(&format!("{} problem(s)", problems.len()));
     Err(Failure::FoundProblems)

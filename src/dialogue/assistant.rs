@@ -1,11 +1,12 @@
 //! The bot's mind: the catalogue, the matcher trained on it, and what reads short replies; checked as a whole.
 
-use crate::checked_toml::Problem;
+use crate::checked_toml::{Problem, Report};
 use crate::dialogue::circumstances::Circumstances;
-use crate::dialogue::compose::{Composer, KnownSlots, LONGEST_TEXT};
+use crate::dialogue::compose::{Composer, KnownSlots};
+use crate::dialogue::lengths::report_too_long;
 use crate::dialogue::words::{ConversationReader, SlotReader};
 use crate::knowledge::{
-    AmbiguousQuestions, Catalogue, IntentKind, KnowledgeFile, Language, OUTSIDE, Scenario, Section, SlotEffect,
+    AmbiguousQuestions, Catalogue, IntentKind, KnowledgeFiles, Language, OUTSIDE, Scenario, Section,
 };
 use crate::matching::{Class, ClassKind, Matcher, TrainingSet};
 
@@ -25,6 +26,9 @@ pub struct Assistant {
     /// others, and a bot must not stop because a question was added elsewhere.
     pub misplaced: Vec<Problem>,
 }
+
+/// Ends what is said about an utterance while some of those it is compared with are missing.
+const WITHOUT_THE_UNREADABLE: &str = " (seen without what could not be read; it may be right where it is)";
 
 /// A day whose dates are written as long as dates get, for measuring answers.
 const ANY_DAY: jiff::civil::Date = jiff::civil::date(2026, 11, 22);
@@ -53,21 +57,14 @@ impl Assistant {
     ///
     /// # Errors
     ///
-    /// Every problem of the knowledge, with file and line.
-    pub fn assemble(files: &[KnowledgeFile], cache: &impl MatcherCache) -> Result<Self, Vec<Problem>> {
-        let catalogue = Catalogue::read(files)?;
-        let training = training_set(&catalogue);
-        let version = hexadecimal(&training.fingerprint());
-        let problems = answers_too_long(&catalogue);
-        if !problems.is_empty() {
-            return Err(problems);
+    /// Every problem of the knowledge that shows without training, with file and line.
+    pub fn assemble(files: &KnowledgeFiles, cache: &impl MatcherCache) -> Result<Self, Vec<Problem>> {
+        let (catalogue, report) = read_and_measure(files);
+        if !report.is_empty() {
+            return Err(report.into_problems());
         }
-        let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
-        let matcher = cached.unwrap_or_else(|| {
-            let matcher = Matcher::train(&training);
-            cache.save(&version, &matcher.to_bytes());
-            matcher
-        });
+        let training = training_set(&catalogue);
+        let (version, matcher) = trained(&training, cache);
         let misplaced = misplaced_utterances(&catalogue, &training, &matcher);
         let normalise = |word: &str| matcher.normalise(word);
         let conversation = ConversationReader::new(&catalogue.conversation, topics(&catalogue), normalise);
@@ -80,6 +77,23 @@ impl Assistant {
             version,
             misplaced,
         })
+    }
+
+    /// Everything that is wrong with the knowledge, at once: a matcher is trained on whatever could be read, and the utterances that
+    /// another scenario wins are problems as well. Also says how many scenarios there are.
+    pub fn check(files: &KnowledgeFiles, cache: &impl MatcherCache) -> (usize, Vec<Problem>) {
+        let (catalogue, report) = read_and_measure(files);
+        if !catalogue.scenarios.is_empty() {
+            let training = training_set(&catalogue);
+            let (_, matcher) = trained(&training, cache);
+            for mut problem in misplaced_utterances(&catalogue, &training, &matcher) {
+                if report.has_unreadable() {
+                    problem.message.push_str(WITHOUT_THE_UNREADABLE);
+                }
+                report.add(problem);
+            }
+        }
+        (catalogue.scenarios.len(), report.into_problems())
     }
 
     /// Bytes of a scenario's whole answer as plain text, in Chinese and in English.
@@ -101,6 +115,25 @@ impl Assistant {
     pub fn scenario(&self, id: &str) -> Option<&Scenario> {
         self.catalogue.scenarios.get(id)
     }
+}
+
+/// What could be read, and every problem that shows without training.
+fn read_and_measure(files: &KnowledgeFiles) -> (Catalogue, Report) {
+    let (catalogue, report) = Catalogue::read(files);
+    report_too_long(&catalogue, &report);
+    (catalogue, report)
+}
+
+/// The fingerprint of what there is to learn, and the matcher that learnt it now or before.
+fn trained(training: &TrainingSet, cache: &impl MatcherCache) -> (String, Matcher) {
+    let version = hexadecimal(&training.fingerprint());
+    let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
+    let matcher = cached.unwrap_or_else(|| {
+        let matcher = Matcher::train(training);
+        cache.save(&version, &matcher.to_bytes());
+        matcher
+    });
+    (version, matcher)
 }
 
 /// What sections are called when the bot offers them, in both languages.
@@ -170,7 +203,10 @@ fn scenario_class(catalogue: &Catalogue, scenario: &Scenario) -> Class {
 }
 
 fn vetoes_of(scenario: &Scenario) -> impl Iterator<Item = (String, String)> + '_ {
-    scenario.denied_by.iter().map(|words| (scenario.id.clone(), words.clone()))
+    scenario
+        .denied_by
+        .iter()
+        .map(|words| (scenario.id.clone(), words.clone()))
 }
 
 fn counter_examples_of<'a>(catalogue: &'a Catalogue, id: &'a str) -> impl Iterator<Item = String> + 'a {
@@ -199,71 +235,6 @@ fn misplaced_utterances(catalogue: &Catalogue, training: &TrainingSet, matcher: 
             })
         })
         .collect()
-}
-
-/// Answers that WeCom would cut off, in any language and with any combination of slot values.
-fn answers_too_long(catalogue: &Catalogue) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for scenario in catalogue.scenarios.values() {
-        for known in slot_combinations(scenario) {
-            for language in [Language::Chinese, Language::English] {
-                let composer = Composer {
-                    catalogue,
-                    language,
-                    now: ANY_DAY.at(9, 0, 0, 0),
-                };
-                let bytes = composer.as_plain_text(&composer.answer(scenario, &known, &Circumstances::default())).len();
-                if bytes > LONGEST_TEXT {
-                    problems.push(too_long(scenario, language, &known, bytes));
-                }
-            }
-        }
-    }
-    problems
-}
-
-fn too_long(scenario: &Scenario, language: Language, known: &KnownSlots, bytes: usize) -> Problem {
-    let key = language.tag();
-    let variant = match known.is_empty() {
-        true => String::new(),
-        false => format!(
-            " with {}",
-            known
-                .iter()
-                .map(|(slot, value)| format!("{slot} = {value}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    };
-    let message = format!("the answer{variant} has {bytes} bytes; WeCom cuts off after {LONGEST_TEXT}, so shorten it");
-    Problem {
-        file: scenario.file.clone(),
-        line: None,
-        key: key.to_owned(),
-        message,
-    }
-}
-
-/// No slot known, and every combination of values that keep to this scenario.
-fn slot_combinations(scenario: &Scenario) -> Vec<KnownSlots> {
-    let mut combinations = vec![KnownSlots::new()];
-    for slot in &scenario.slots {
-        let staying = slot
-            .values
-            .iter()
-            .filter(|value| !matches!(value.effect, SlotEffect::GoesTo(_)));
-        let extended: Vec<KnownSlots> = staying
-            .flat_map(|value| {
-                combinations.iter().map(|known| {
-                    let mut known = known.clone();
-                    known.insert(slot.id.clone(), value.id.clone());
-                    known
-                })
-            })
-            .collect();
-        combinations.extend(extended);
-    }
-    combinations
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -68,7 +68,13 @@ impl Composer<'_> {
 
     /// The answer itself, then `end`. What the person said about time is worked out; if that makes the message too long, what matters
     /// least is left out.
-    fn answer_before(&self, end: Reply, scenario: &Scenario, known: &KnownSlots, circumstances: &Circumstances) -> Reply {
+    fn answer_before(
+        &self,
+        end: Reply,
+        scenario: &Scenario,
+        known: &KnownSlots,
+        circumstances: &Circumstances,
+    ) -> Reply {
         let mut sections = self.sections_with(scenario, known);
         let time_lines = self.time_lines(scenario, circumstances);
         let dates_line = self.dates_line(scenario, known);
@@ -118,7 +124,8 @@ impl Composer<'_> {
         }
     }
 
-    /// The sections that were asked for, or an honest word that nothing is known.
+    /// The sections that were asked for, or an honest word that nothing is known. Of more than a message holds, the last ones are left
+    /// out whole.
     pub fn sections_asked_for(
         &self,
         scenario: &Scenario,
@@ -127,34 +134,36 @@ impl Composer<'_> {
         asked: &[Section],
     ) -> Reply {
         let sections = self.sections_with(scenario, known);
-        let mut found: Vec<Section> = asked
-            .iter()
-            .filter_map(|section| nearest_section(*section, &sections))
-            .collect();
-        found.dedup();
-        let said = found
-            .iter()
-            .filter_map(|section| Some(self.section(*section, sections.get(section)?)));
-        let mut lines: Vec<String> = said.collect();
-        if lines.is_empty() {
-            let title = scenario.answer.get(self.language).title.as_str();
-            lines.push(
-                self.catalogue
-                    .texts
-                    .say(TextKey::NothingKnown, self.language, &[("title", title)]),
-            );
+        let mut found: Vec<Section> = Vec::new();
+        for section in asked.iter().filter_map(|section| nearest_section(*section, &sections)) {
+            if !found.contains(&section) {
+                found.push(section);
+            }
         }
-        if found.contains(&Section::Time) {
-            lines.extend(self.time_lines(scenario, circumstances));
-        }
-        if found
-            .iter()
-            .any(|section| matches!(section, Section::Time | Section::Appeal))
-        {
-            lines.extend(self.dates_line(scenario, known));
+        let written = |found: &[Section]| {
+            let said = found
+                .iter()
+                .filter_map(|section| Some(self.section(*section, sections.get(section)?)));
+            let mut lines: Vec<String> = said.collect();
+            if lines.is_empty() {
+                let title = scenario.answer.get(self.language).title.as_str();
+                lines.push(self.say(TextKey::NothingKnown, &[("title", title)]));
+            }
+            if found.contains(&Section::Time) {
+                lines.extend(self.time_lines(scenario, circumstances));
+            }
+            if found.contains(&Section::Time) || found.contains(&Section::Appeal) {
+                lines.extend(self.dates_line(scenario, known));
+            }
+            lines.join("\n")
+        };
+        let mut text = written(&found);
+        while text.len() > LONGEST_TEXT && found.len() > 1 {
+            found.pop();
+            text = written(&found);
         }
         Reply {
-            text: lines.join("\n"),
+            text,
             options: Vec::new(),
         }
     }

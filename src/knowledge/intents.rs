@@ -2,8 +2,9 @@
 //! scenarios could be meant by.
 
 use super::language::Bilingual;
+use super::lexicon::plain;
 use super::scenario::{is_identifier, read_bilingual, report_repeated};
-use crate::checked_toml::{Located, Report, Source, read_document};
+use crate::checked_toml::{Located, Report, Source, Table, read_document};
 
 /// A greeting, thanks, a request for a person and the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,32 +31,35 @@ pub enum IntentKind {
 /// Reads `smalltalk.toml`.
 pub(super) fn read_intents(source: Source<'_>, report: &Report) -> Option<Vec<Intent>> {
     read_document(source, report, |table| {
-        let intents = table.tables("intents", |intent| {
-            let id = intent.text("id");
-            let kind = intent.choice(
-                "kind",
-                &[("smalltalk", IntentKind::Smalltalk), ("human", IntentKind::Human)],
-            );
-            let reply = read_bilingual(intent, "reply");
-            let utterances = intent.required_texts("utterances");
-            let id = id?;
-            if !is_identifier(&id) {
-                intent.problem("id", "may only have lower-case letters, digits and hyphens");
-            }
-            let utterances = utterances?.into_iter().map(|text| text.value).collect();
-            Some(Intent {
-                id,
-                kind: kind?,
-                reply: reply?,
-                utterances,
-            })
-        });
-        report_repeated(table, "intents", intents.iter().map(|intent| intent.id.as_str()));
-        if intents.iter().filter(|intent| intent.kind == IntentKind::Human).count() != 1 {
+        let intents = table.tables("intents", |intent| Some(read_intent(intent)));
+        report_repeated(table, "intents", intents.iter().map(|(_, intent)| intent.id.as_str()));
+        let is_every_kind_known = intents.iter().all(|(kind, _)| kind.is_some());
+        let humans = intents
+            .iter()
+            .filter(|(kind, _)| *kind == Some(IntentKind::Human))
+            .count();
+        if is_every_kind_known && humans != 1 {
             table.problem("intents", "exactly one intent must have kind = \"human\"");
         }
-        Some(intents)
+        Some(intents.into_iter().map(|(_, intent)| intent).collect())
     })
+}
+
+/// An intent and its kind as far as that can be read; what is missing is reported and left empty.
+fn read_intent(table: &mut Table<'_>) -> (Option<IntentKind>, Intent) {
+    let kinds = [("smalltalk", IntentKind::Smalltalk), ("human", IntentKind::Human)];
+    let id = table.text("id").unwrap_or_default();
+    if !id.is_empty() && !is_identifier(&id) {
+        table.problem("id", "may only have lower-case letters, digits and hyphens");
+    }
+    let kind = table.choice("kind", &kinds);
+    let intent = Intent {
+        id,
+        kind: kind.unwrap_or(IntentKind::Smalltalk),
+        reply: read_bilingual(table, "reply"),
+        utterances: plain(table.required_texts("utterances").unwrap_or_default()),
+    };
+    (kind, intent)
 }
 
 /// Questions that leave open which of several scenarios is meant.
@@ -74,8 +78,8 @@ pub(super) fn read_ambiguous(source: Source<'_>, report: &Report) -> Option<Vec<
             questions.text("about");
             let scenarios = questions.required_texts("scenarios");
             let utterances = questions.required_texts("utterances");
-            let (scenarios, utterances) = (scenarios?, utterances?);
-            if scenarios.len() < 2 {
+            let scenarios = scenarios.unwrap_or_default();
+            if scenarios.len() == 1 {
                 questions.problem(
                     "scenarios",
                     "names one scenario; a question that means one belongs into its file",
@@ -83,7 +87,7 @@ pub(super) fn read_ambiguous(source: Source<'_>, report: &Report) -> Option<Vec<
             }
             Some(AmbiguousQuestions {
                 scenarios,
-                utterances: utterances.into_iter().map(|text| text.value).collect(),
+                utterances: plain(utterances.unwrap_or_default()),
             })
         });
         Some(questions)

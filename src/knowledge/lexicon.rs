@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::scenario::{ACCOUNT_KINDS, AccountKind, Section};
-use crate::checked_toml::{Report, Source, Table, read_document};
+use crate::checked_toml::{Located, Report, Source, Table, read_document};
 
 /// Aliases, fillers and denials, from `lexicon.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,9 +128,9 @@ pub(super) fn read_conversation_words(source: Source<'_>, report: &Report) -> Op
         let connectives = plain(table.texts("connectives"));
         let sayings = table.table("sayings", |words| Some(read_sayings(words)));
         let accounts = table.table("accounts", |words| Some(read_accounts(words)));
-        let (sayings, around_sayings) = sayings?;
         let also = plain(table.texts("also"));
         let appeal_buttons = plain(table.texts("appeal_buttons"));
+        let (sayings, around_sayings) = sayings?;
         Some(ConversationWords {
             follow_ups: follow_ups?,
             connectives,
@@ -172,6 +172,7 @@ fn read_choices(table: &mut Table<'_>) -> ConversationWords {
     }
 }
 
-fn plain(texts: Vec<crate::checked_toml::Located<String>>) -> Vec<String> {
+/// The texts without their lines.
+pub(super) fn plain(texts: Vec<Located<String>>) -> Vec<String> {
     texts.into_iter().map(|text| text.value).collect()
 }

@@ -1,8 +1,8 @@
 //! Knowledge files to a checked catalogue: scenarios, slots, texts, lexicon, workdays.
 //!
-//! [`Catalogue::read`] takes the files as texts and gives back either everything or every problem; it never half-loads. What cannot be
-//! seen without the matcher or the composer (an utterance that another scenario wins, an answer that is too long) is checked by
-//! [`crate::dialogue::Assistant`].
+//! [`Catalogue::read`] takes the files as texts and gives back what could be read, and every problem. What cannot be seen without the
+//! matcher or the composer (an utterance that another scenario wins, an answer that is too long) is checked by
+//! [`crate::dialogue::Assistant`], which also sees to it that nothing is ever half-loaded.
 
 mod faq;
 mod intents;
@@ -39,6 +39,15 @@ pub struct KnowledgeFile {
     pub text: String,
 }
 
+/// What a knowledge directory holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnowledgeFiles {
+    /// The files that could be read, by path.
+    pub files: Vec<KnowledgeFile>,
+    /// What stands there and is none, or could not be read.
+    pub problems: Vec<Problem>,
+}
+
 /// Everything the bot knows, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
@@ -61,25 +70,22 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads all files of a knowledge directory.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of every file.
-    pub fn read(files: &[KnowledgeFile]) -> Result<Self, Vec<Problem>> {
+    /// Reads all files of a knowledge directory: what could be read, and every problem of every file. A catalogue with problems is only
+    /// good for finding more of them.
+    pub fn read(files: &KnowledgeFiles) -> (Self, Report) {
         let report = Report::default();
+        for problem in &files.problems {
+            report.add(problem.clone());
+            report.note_unreadable();
+        }
         let mut catalogue = Self::default();
-        for file in files {
-            catalogue.read_file(file, &report);
+        let mut ids = KnownIds::default();
+        for file in &files.files {
+            catalogue.read_file(file, &mut ids, &report);
         }
         report_missing_files(files, &report);
-        catalogue.check_references(&report);
-        let problems = report.into_problems();
-        if problems.is_empty() {
-            Ok(catalogue)
-        } else {
-            Err(problems)
-        }
+        catalogue.check_references(&ids, &report);
+        (catalogue, report)
     }
 
     /// The commonest scenarios, for a welcome.
@@ -100,15 +106,15 @@ impl Catalogue {
         self.intents.iter().find(|intent| intent.id == id)
     }
 
-    fn read_file(&mut self, file: &KnowledgeFile, report: &Report) {
+    fn read_file(&mut self, file: &KnowledgeFile, ids: &mut KnownIds, report: &Report) {
         let source = Source {
             file: &file.path,
             text: &file.text,
         };
         match file.path.split_once('/') {
-            Some(("scenarios", _)) => self.read_scenario(source, report),
+            Some(("scenarios", _)) => self.read_scenario(source, ids, report),
             Some(("workdays", _)) => self.workdays.read(source, report),
-            Some(_) => report_unknown_file(source, report),
+            Some(_) => report.add(unknown_file(source.file)),
             None => self.read_single_file(source, report),
         }
     }
@@ -123,85 +129,64 @@ impl Catalogue {
             "conversation.toml" => {
                 self.conversation = lexicon::read_conversation_words(source, report).unwrap_or_default();
             }
-            _ => report_unknown_file(source, report),
+            _ => report.add(unknown_file(source.file)),
         }
     }
 
-    fn read_scenario(&mut self, source: Source<'_>, report: &Report) {
-        let Some(scenario) = scenario::read_scenario(source, report) else {
+    fn read_scenario(&mut self, source: Source<'_>, ids: &mut KnownIds, report: &Report) {
+        let stem = scenario::stem(source.file);
+        let Some(mut scenario) = scenario::read_scenario(source, report) else {
+            // Others may name a scenario that cannot be read: only its own file is to blame.
+            ids.entry(stem.to_owned()).or_insert_with(|| source.file.to_owned());
             return;
         };
-        if let Some(other) = self.scenarios.get(&scenario.id) {
-            let message = format!("`{}` is already the id of {}", scenario.id, other.file);
-            report.add(Problem {
-                file: scenario.file,
-                line: None,
-                key: "id".to_owned(),
-                message,
-            });
-            return;
+        let owner = ids.entry(scenario.id.clone()).or_insert_with(|| source.file.to_owned());
+        if owner != source.file {
+            report.about(
+                source.file,
+                "id",
+                format!("`{}` is already the id of {owner}", scenario.id),
+            );
+        }
+        if !scenario.draft {
+            // Under the name of its file also a scenario with a wrong id can be checked.
+            stem.clone_into(&mut scenario.id);
+            ids.entry(stem.to_owned()).or_insert_with(|| source.file.to_owned());
+        }
+        let other = scenario.role.and_then(|role| self.with_role(role));
+        if let (Some(role), Some(other)) = (scenario.role, other) {
+            let message = format!(
+                "`{}` is already the role of {}; only one scenario may have it",
+                role.name(),
+                other.file
+            );
+            report.about(source.file, "role", message);
         }
         self.scenarios.insert(scenario.id.clone(), scenario);
     }
 
-    fn check_references(&self, report: &Report) {
+    fn check_references(&self, ids: &KnownIds, report: &Report) {
         for scenario in self.scenarios.values() {
-            self.check_slots(scenario, report);
-            self.check_siblings(scenario, report);
-            self.check_counter_examples(scenario, report);
+            if scenario.utterances.is_empty() {
+                report.note_unreadable();
+            }
+            check_slots(scenario, ids, report);
+            check_siblings(scenario, ids, report);
+            check_counter_examples(scenario, ids, report);
         }
-        self.check_ambiguous(report);
+        self.check_ambiguous(ids, report);
         self.check_repeated_utterances(report);
     }
 
-    fn check_ambiguous(&self, report: &Report) {
+    fn check_ambiguous(&self, ids: &KnownIds, report: &Report) {
         let named = self.ambiguous.iter().flat_map(|questions| &questions.scenarios);
-        for id in named.filter(|id| !self.scenarios.contains_key(&id.value)) {
+        for id in named.filter(|id| !ids.contains_key(&id.value)) {
             report.add(Problem {
                 file: "ambiguous.toml".to_owned(),
                 line: Some(id.line),
                 key: "questions.scenarios".to_owned(),
                 message: format!("`{}` is not the id of a scenario", id.value),
             });
-        }
-    }
-
-    fn check_slots(&self, scenario: &Scenario, report: &Report) {
-        for value in scenario.slots.iter().flat_map(|slot| &slot.values) {
-            let SlotEffect::GoesTo(target) = &value.effect else {
-                continue;
-            };
-            if !self.scenarios.contains_key(target) || *target == scenario.id {
-                let message = format!("`{target}` is not the id of another scenario");
-                report.add(problem_of(scenario, None, "slots.values.goes_to", message));
-            }
-        }
-    }
-
-    fn check_siblings(&self, scenario: &Scenario, report: &Report) {
-        for target in scenario.siblings.values() {
-            if !self.scenarios.contains_key(target) || *target == scenario.id {
-                let message = format!("`{target}` is not the id of another scenario");
-                report.add(problem_of(scenario, None, "siblings", message));
-            }
-        }
-    }
-
-    fn check_counter_examples(&self, scenario: &Scenario, report: &Report) {
-        for example in &scenario.not_this {
-            let known = example.belongs_to == OUTSIDE || self.scenarios.contains_key(&example.belongs_to);
-            if !known || example.belongs_to == scenario.id {
-                let message = format!(
-                    "`{}` is neither another scenario's id nor `{OUTSIDE}`",
-                    example.belongs_to
-                );
-                report.add(problem_of(
-                    scenario,
-                    Some(example.line),
-                    "examples.not_this.is",
-                    message,
-                ));
-            }
         }
     }
 
@@ -214,12 +199,12 @@ impl Catalogue {
                     continue;
                 };
                 let message = format!("`{}` stands in {} too; keep one of them", utterance.value, owner.file);
-                report.add(problem_of(
-                    scenario,
-                    Some(utterance.line),
-                    "examples.utterances",
+                report.add(Problem {
+                    file: scenario.file.clone(),
+                    line: Some(utterance.line),
+                    key: "examples.utterances".to_owned(),
                     message,
-                ));
+                });
             }
         }
     }
@@ -238,50 +223,86 @@ pub(crate) fn conversation_words_of(file: &KnowledgeFile) -> ConversationWords {
     words.unwrap_or_default()
 }
 
-fn problem_of(scenario: &Scenario, line: Option<usize>, key: &str, message: String) -> Problem {
-    Problem {
-        file: scenario.file.clone(),
-        line,
-        key: key.to_owned(),
-        message,
+/// Ids of all scenarios with their files, also of those that could not be read.
+type KnownIds = BTreeMap<String, String>;
+
+fn check_slots(scenario: &Scenario, ids: &KnownIds, report: &Report) {
+    for (slot_number, slot) in (1_usize..).zip(&scenario.slots) {
+        for (number, value) in (1_usize..).zip(&slot.values) {
+            if let SlotEffect::GoesTo(target) = &value.effect {
+                let key = format!("slots[{slot_number}].values[{number}].goes_to");
+                check_is_another(scenario, target, &key, ids, report);
+            }
+        }
     }
 }
 
-fn report_unknown_file(source: Source<'_>, report: &Report) {
-    let message = "is no file of the knowledge; see README.md beside it for what may stand here".to_owned();
-    report.add(Problem {
-        file: source.file.to_owned(),
+fn check_siblings(scenario: &Scenario, ids: &KnownIds, report: &Report) {
+    for (account, target) in &scenario.siblings {
+        check_is_another(scenario, target, &format!("siblings.{}", account.name()), ids, report);
+    }
+}
+
+fn check_is_another(scenario: &Scenario, target: &str, key: &str, ids: &KnownIds, report: &Report) {
+    if !ids.contains_key(target) || target == scenario.id {
+        report.about(
+            &scenario.file,
+            key,
+            format!("`{target}` is not the id of another scenario"),
+        );
+    }
+}
+
+fn check_counter_examples(scenario: &Scenario, ids: &KnownIds, report: &Report) {
+    for (number, example) in (1_usize..).zip(&scenario.not_this) {
+        let target = example.belongs_to.as_str();
+        let is_known = target.is_empty() || target == OUTSIDE || ids.contains_key(target);
+        if !is_known || target == scenario.id {
+            let message = format!("`{target}` is neither another scenario's id nor `{OUTSIDE}`");
+            report.about(&scenario.file, &format!("examples.not_this[{number}].is"), message);
+        }
+    }
+}
+
+/// Something in the knowledge directory that the bot does not read.
+pub fn unknown_file(path: &str) -> Problem {
+    problem_of_file(
+        path,
+        "is no file of the knowledge; see README.md beside it for what may stand here and how it must be called",
+    )
+}
+
+/// A problem of a file as a whole.
+pub fn problem_of_file(path: &str, message: impl Into<String>) -> Problem {
+    Problem {
+        file: path.to_owned(),
         line: None,
         key: String::new(),
-        message,
-    });
+        message: message.into(),
+    }
 }
 
-fn report_missing_files(files: &[KnowledgeFile], report: &Report) {
-    let missing = |file: &str, found: bool| {
-        if !found {
-            let message = "is missing".to_owned();
-            report.add(Problem {
-                file: file.to_owned(),
-                line: None,
-                key: String::new(),
-                message,
-            });
-        }
+/// Files that must be there beside the scenarios and the calendar.
+const SINGLE_FILES: [&str; 6] = [
+    "texts.toml",
+    "smalltalk.toml",
+    "outside.toml",
+    "ambiguous.toml",
+    "lexicon.toml",
+    "conversation.toml",
+];
+
+fn report_missing_files(files: &KnowledgeFiles, report: &Report) {
+    let paths = || {
+        let read = files.files.iter().map(|file| file.path.as_str());
+        read.chain(files.problems.iter().map(|problem| problem.file.as_str()))
     };
-    for name in [
-        "texts.toml",
-        "smalltalk.toml",
-        "outside.toml",
-        "lexicon.toml",
-        "conversation.toml",
-    ] {
-        missing(name, files.iter().any(|file| file.path == name));
+    for name in SINGLE_FILES.iter().filter(|name| !paths().any(|path| path == **name)) {
+        report.add(problem_of_file(name, "is missing"));
     }
     for folder in ["scenarios/", "workdays/"] {
-        missing(
-            &format!("{folder}*.toml"),
-            files.iter().any(|file| file.path.starts_with(folder)),
-        );
+        if !paths().any(|path| path.starts_with(folder)) {
+            report.add(problem_of_file(&format!("{folder}*.toml"), "is missing"));
+        }
     }
 }

@@ -209,8 +209,6 @@ pub struct CounterExample {
     pub text: String,
     /// Id of the scenario it belongs to, or `none`.
     pub belongs_to: String,
-    /// Line of the file.
-    pub line: usize,
 }
 
 /// A restriction scenario.
@@ -246,7 +244,7 @@ pub struct Scenario {
     pub answer: Bilingual<Answer>,
     /// What the advice depends on, the most important first.
     pub slots: Vec<Slot>,
-    /// Where it all comes from; never empty.
+    /// Where it all comes from.
     pub sources: Vec<KnowledgeSource>,
     /// Questions people ask about it.
     pub utterances: Vec<Located<String>>,
@@ -254,6 +252,22 @@ pub struct Scenario {
     pub not_this: Vec<CounterExample>,
     /// Words that speak against it: who says "群没满" does not mean the full group.
     pub denied_by: Vec<String>,
+}
+
+impl AccountKind {
+    /// The name in knowledge files.
+    pub fn name(self) -> &'static str {
+        let named = ACCOUNT_KINDS.into_iter().find(|(_, kind)| *kind == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
+
+impl Role {
+    /// The name in knowledge files.
+    pub fn name(self) -> &'static str {
+        let named = ROLES.into_iter().find(|(_, role)| *role == self);
+        named.map_or("", |(name, _)| name)
+    }
 }
 
 impl Scenario {
@@ -277,64 +291,58 @@ impl Slot {
 
 const LEAST_UTTERANCES: usize = 30;
 
-/// Reads `scenarios/ID.toml`.
+/// Most characters of a title and of a label, so that it stays on one line of a phone; two Latin letters are as wide as one Chinese
+/// character.
+const LONGEST_NAME: Bilingual<usize> = Bilingual { zh: 20, en: 24 };
+
+/// Reads `scenarios/ID.toml`. What is missing or wrong is reported and left empty, so that the rest can be checked as well.
 pub(super) fn read_scenario(source: Source<'_>, report: &Report) -> Option<Scenario> {
     let file = source.file.to_owned();
     read_document(source, report, |table| read_root(table, file))
 }
 
 fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
-    let id = table.text("id");
-    let account = table.choice("account", &ACCOUNT_KINDS);
-    let appeal_possible = table.choice("appeal_possible", &APPEAL_POSSIBLE);
-    let appeal_window = table.boolean("appeal_window").unwrap_or(false);
-    let commonness = read_percentage(table, "commonness");
-    let gravity = read_percentage(table, "gravity");
-    let waiting_hours = read_waiting_hours(table);
-    let has_term = table.boolean("has_term").unwrap_or(false);
-    let role = table.optional_choice("role", &ROLES);
-    let siblings = table.optional_table("siblings", |siblings| Some(read_siblings(siblings)));
-    let sources = read_sources(table);
-    let zh = table.table("zh", read_answer);
-    let en = table.table("en", read_answer);
-    let slots = table.tables("slots", read_slot);
     let draft = table.boolean("draft").unwrap_or(false);
-    let examples = table.table("examples", |examples| read_examples(examples, draft));
-    let id = id?;
-    check_id(table, &id, &file, draft);
-    let answer = Bilingual { zh: zh?, en: en? };
-    check_same_sections(table, "en", &answer.zh.sections, &answer.en.sections);
-    let (utterances, not_this, denied_by) = examples?;
-    Some(Scenario {
-        id,
+    let id = table.text("id");
+    if let Some(id) = id.as_ref().filter(|_| !draft) {
+        check_id(table, id, &file);
+    }
+    let mut scenario = Scenario {
+        id: id.unwrap_or_else(|| stem(&file).to_owned()),
         file,
-        account: account?,
-        appeal_possible: appeal_possible?,
-        appeal_window,
+        account: table.choice("account", &ACCOUNT_KINDS).unwrap_or(AccountKind::Any),
+        appeal_possible: table
+            .choice("appeal_possible", &APPEAL_POSSIBLE)
+            .unwrap_or(AppealPossible::No),
+        appeal_window: table.boolean("appeal_window").unwrap_or(false),
         draft,
-        commonness: commonness?,
-        gravity: gravity?,
-        waiting_hours,
-        role,
-        has_term,
-        siblings: siblings.unwrap_or_default(),
-        answer,
-        slots,
-        sources,
-        utterances,
-        not_this,
-        denied_by,
-    })
+        commonness: read_percentage(table, "commonness"),
+        gravity: read_percentage(table, "gravity"),
+        waiting_hours: read_waiting_hours(table),
+        role: table.optional_choice("role", &ROLES),
+        has_term: table.boolean("has_term").unwrap_or(false),
+        siblings: read_siblings(table),
+        answer: read_answers(table, draft),
+        slots: table.tables("slots", |slot| Some(read_slot(slot))),
+        sources: read_sources(table),
+        utterances: Vec::new(),
+        not_this: Vec::new(),
+        denied_by: Vec::new(),
+    };
+    report_repeated(table, "slots", scenario.slots.iter().map(|slot| slot.id.as_str()));
+    let examples = table.table("examples", |examples| Some(read_examples(examples, draft)));
+    (scenario.utterances, scenario.not_this, scenario.denied_by) = examples.unwrap_or_default();
+    Some(scenario)
 }
 
 /// A number from 0 to 100; 0 when it is left out.
-fn read_percentage(table: &mut Table<'_>, key: &'static str) -> Option<u8> {
+fn read_percentage(table: &mut Table<'_>, key: &'static str) -> u8 {
     let number = table.optional_integer(key).unwrap_or(0);
     let percentage = u8::try_from(number).ok().filter(|number| *number <= 100);
     if percentage.is_none() {
         table.problem(key, "must be between 0 and 100");
     }
-    percentage
+    percentage.unwrap_or(0)
 }
 
 fn read_waiting_hours(table: &mut Table<'_>) -> Vec<u16> {
@@ -342,29 +350,36 @@ fn read_waiting_hours(table: &mut Table<'_>) -> Vec<u16> {
     let hours: Vec<u16> = written.iter().filter_map(|hours| u16::try_from(*hours).ok()).collect();
     let is_rising = hours.is_sorted() && hours.iter().all(|hours| *hours > 0);
     if hours.len() != written.len() || !is_rising {
-        table.problem("waiting_hours", "must be hours above 0 in rising order, for example [24, 168]");
+        table.problem(
+            "waiting_hours",
+            "must be hours above 0 in rising order, for example [24, 168]",
+        );
     }
     hours
 }
 
 fn read_siblings(table: &mut Table<'_>) -> BTreeMap<AccountKind, String> {
     let named = ACCOUNT_KINDS.into_iter().filter(|(_, kind)| *kind != AccountKind::Any);
-    named
-        .filter_map(|(name, kind)| Some((kind, table.optional_text(name)?)))
-        .collect()
+    let siblings = table.optional_table("siblings", |siblings| {
+        let read = named.filter_map(|(name, kind)| Some((kind, siblings.optional_text(name)?)));
+        Some(read.collect())
+    });
+    siblings.unwrap_or_default()
 }
 
-fn check_id(table: &Table<'_>, id: &str, file: &str, draft: bool) {
-    if draft {
-        return;
-    }
+fn check_id(table: &Table<'_>, id: &str, file: &str) {
     if !is_identifier(id) {
         table.problem("id", "may only have lower-case letters, digits and hyphens");
     }
-    let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".toml"));
-    if stem != Some(id) {
+    if stem(file) != id {
         table.problem("id", format!("is `{id}`, so the file must be called {id}.toml"));
     }
+}
+
+/// The name of a file without folder and ending.
+pub(super) fn stem(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or_default();
+    name.strip_suffix(".toml").unwrap_or(name)
 }
 
 /// Lower-case letters, digits and hyphens, starting with a letter.
@@ -382,8 +397,9 @@ fn check_same_sections(table: &Table<'_>, key: &str, zh: &Sections, en: &Section
 }
 
 fn read_sources(table: &mut Table<'_>) -> Vec<KnowledgeSource> {
-    let line = table.line();
+    let mut count = 0_usize;
     let sources = table.tables("sources", |source| {
+        count = count.saturating_add(1);
         let name = source.text("name");
         let url = source.optional_text("url");
         let kind = source.choice("kind", &SOURCE_KINDS);
@@ -401,9 +417,8 @@ fn read_sources(table: &mut Table<'_>) -> Vec<KnowledgeSource> {
             checked: checked?,
         })
     });
-    if sources.is_empty() {
-        table.problem_at(
-            line,
+    if count == 0 {
+        table.problem(
             "sources",
             "is missing; say where the answer comes from and when it was last checked",
         );
@@ -411,20 +426,51 @@ fn read_sources(table: &mut Table<'_>) -> Vec<KnowledgeSource> {
     sources
 }
 
-fn read_answer(table: &mut Table<'_>) -> Option<Answer> {
-    let title = table.text("title");
-    let label = table.text("label");
-    let sections = read_sections(table);
-    for (section, name) in Section::ALL {
-        if section.is_required() && !sections.contains_key(&section) {
-            table.problem_at(table.line(), name, "is missing");
+fn read_answers(table: &mut Table<'_>, draft: bool) -> Bilingual<Answer> {
+    // A draft is called by its id, however long that is.
+    let longest = |longest: usize| (!draft).then_some(longest);
+    let zh = table.table("zh", |zh| Some(read_answer(zh, longest(LONGEST_NAME.zh))));
+    let en = table.table("en", |en| Some(read_answer(en, longest(LONGEST_NAME.en))));
+    if let (Some(zh), Some(en)) = (&zh, &en) {
+        check_same_sections(table, "en", &zh.sections, &en.sections);
+    }
+    Bilingual {
+        zh: zh.unwrap_or_default(),
+        en: en.unwrap_or_default(),
+    }
+}
+
+fn read_answer(table: &mut Table<'_>, longest_name: Option<usize>) -> Answer {
+    let answer = Answer {
+        title: read_name(table, "title", longest_name),
+        label: read_name(table, "label", longest_name),
+        sections: read_sections(table),
+    };
+    for (_, name) in Section::ALL.iter().filter(|(section, _)| section.is_required()) {
+        if !table.contains(name) {
+            table.problem(name, "is missing");
         }
     }
-    Some(Answer {
-        title: title?,
-        label: label?,
-        sections,
-    })
+    answer
+}
+
+fn read_name(table: &mut Table<'_>, key: &'static str, longest: Option<usize>) -> String {
+    let name = table.text(key).unwrap_or_default();
+    if let Some(longest) = longest
+        && width(&name) > 2 * longest
+    {
+        let (width, letters) = (width(&name).div_ceil(2), 2 * longest);
+        let message = format!(
+            "is as wide as {width} Chinese characters; at most {longest} (or {letters} Latin letters) fit on a line"
+        );
+        table.problem(key, message);
+    }
+    name
+}
+
+/// How wide a text is, in Latin letters.
+fn width(text: &str) -> usize {
+    text.chars().map(|letter| if letter.is_ascii() { 1 } else { 2 }).sum()
 }
 
 fn read_sections(table: &mut Table<'_>) -> Sections {
@@ -440,82 +486,75 @@ fn read_section(table: &mut Table<'_>, section: Section, name: &'static str) -> 
     table.optional_text(name).map(SectionText::Plain)
 }
 
-fn read_slot(table: &mut Table<'_>) -> Option<Slot> {
-    let id = table.text("id");
-    let question = read_bilingual(table, "question");
-    let values = table.tables("values", read_slot_value);
-    if values.len() < 2 {
+fn read_slot(table: &mut Table<'_>) -> Slot {
+    let slot = Slot {
+        id: table.text("id").unwrap_or_default(),
+        question: read_bilingual(table, "question"),
+        values: table.tables("values", |value| Some(read_slot_value(value))),
+    };
+    if slot.values.len() < 2 {
         table.problem("values", "a slot needs at least two values to choose from");
     }
-    report_repeated(table, "values", values.iter().map(|value| value.id.as_str()));
-    Some(Slot {
-        id: id?,
-        question: question?,
-        values,
-    })
+    report_repeated(table, "values", slot.values.iter().map(|value| value.id.as_str()));
+    slot
 }
 
-fn read_slot_value(table: &mut Table<'_>) -> Option<SlotValue> {
-    let id = table.text("id");
-    let label = read_bilingual(table, "label");
-    let phrases = table.texts("phrases").into_iter().map(|phrase| phrase.value).collect();
-    let effect = read_effect(table);
-    Some(SlotValue {
-        id: id?,
-        label: label?,
-        phrases,
-        effect: effect?,
-    })
+fn read_slot_value(table: &mut Table<'_>) -> SlotValue {
+    SlotValue {
+        id: table.text("id").unwrap_or_default(),
+        label: read_bilingual(table, "label"),
+        phrases: table.texts("phrases").into_iter().map(|phrase| phrase.value).collect(),
+        effect: read_effect(table),
+    }
 }
 
-fn read_effect(table: &mut Table<'_>) -> Option<SlotEffect> {
+fn read_effect(table: &mut Table<'_>) -> SlotEffect {
     let goes_to = table.optional_text("goes_to");
     let appeal_possible = table.optional_choice("appeal_possible", &APPEAL_POSSIBLE);
     let appeal_window = table.boolean("appeal_window");
-    let zh = table
-        .optional_table("zh", |zh| Some(read_sections(zh)))
-        .unwrap_or_default();
-    let en = table
-        .optional_table("en", |en| Some(read_sections(en)))
-        .unwrap_or_default();
+    let mut sections = |key| {
+        table
+            .optional_table(key, |sections| Some(read_sections(sections)))
+            .unwrap_or_default()
+    };
+    let (zh, en) = (sections("zh"), sections("en"));
     check_same_sections(table, "en", &zh, &en);
     let changes_nothing = zh.is_empty() && appeal_possible.is_none() && appeal_window.is_none();
-    match goes_to {
-        Some(_) if !changes_nothing => {
+    if let Some(id) = goes_to {
+        if !changes_nothing {
             table.problem("goes_to", "stands alone: the other scenario brings its own sections");
-            None
         }
-        Some(id) => Some(SlotEffect::GoesTo(id)),
-        None if zh.is_empty() => {
-            table.problem_at(
-                table.line(),
-                "zh",
-                "is missing: say which sections differ for this value, or give `goes_to`",
-            );
-            None
-        }
-        None => Some(SlotEffect::Changes {
-            appeal_possible,
-            appeal_window,
-            sections: Bilingual { zh, en },
-        }),
+        return SlotEffect::GoesTo(id);
+    }
+    if zh.is_empty() && !table.contains("zh") && !table.contains("goes_to") {
+        table.problem(
+            "zh",
+            "is missing: say which sections differ for this value, or give `goes_to`",
+        );
+    }
+    SlotEffect::Changes {
+        appeal_possible,
+        appeal_window,
+        sections: Bilingual { zh, en },
     }
 }
 
 /// Reads `key = { zh = "…", en = "…" }`.
-pub(super) fn read_bilingual(table: &mut Table<'_>, key: &'static str) -> Option<Bilingual<String>> {
-    table.table(key, |both| {
-        let zh = both.text("zh");
-        let en = both.text("en");
-        Some(Bilingual { zh: zh?, en: en? })
-    })
+pub(super) fn read_bilingual(table: &mut Table<'_>, key: &'static str) -> Bilingual<String> {
+    let both = table.table(key, |both| {
+        Some(Bilingual {
+            zh: both.text("zh").unwrap_or_default(),
+            en: both.text("en").unwrap_or_default(),
+        })
+    });
+    both.unwrap_or_default()
 }
 
 type Examples = (Vec<Located<String>>, Vec<CounterExample>, Vec<String>);
 
-fn read_examples(table: &mut Table<'_>, draft: bool) -> Option<Examples> {
-    let utterances = table.required_texts("utterances")?;
-    if utterances.len() < LEAST_UTTERANCES && !draft {
+fn read_examples(table: &mut Table<'_>, draft: bool) -> Examples {
+    let utterances = table.required_texts("utterances").unwrap_or_default();
+    if (1..LEAST_UTTERANCES).contains(&utterances.len()) && !draft {
         let message = format!(
             "has {} entries; at least {LEAST_UTTERANCES} are needed to be understood",
             utterances.len()
@@ -523,31 +562,34 @@ fn read_examples(table: &mut Table<'_>, draft: bool) -> Option<Examples> {
         table.problem("utterances", message);
     }
     let not_this = table.tables("not_this", |example| {
-        let text = example.text("text");
-        let belongs_to = example.text("is");
         Some(CounterExample {
-            text: text?,
-            belongs_to: belongs_to?,
-            line: example.line(),
+            text: example.text("text").unwrap_or_default(),
+            belongs_to: example.text("is").unwrap_or_default(),
         })
     });
     let denied_by = table.texts("denied_by");
     for words in &denied_by {
-        if let Some(own) = utterances.iter().find(|utterance| utterance.value.contains(&words.value)) {
+        if let Some(own) = utterances
+            .iter()
+            .find(|utterance| utterance.value.contains(&words.value))
+        {
             let message = format!("`{}` stands in its own utterance `{}`", words.value, own.value);
             table.problem_at(words.line, "denied_by", message);
         }
     }
     let denied_by = denied_by.into_iter().map(|words| words.value).collect();
-    Some((utterances, not_this, denied_by))
+    (utterances, not_this, denied_by)
 }
 
-/// Reports every id that occurs twice.
+/// Reports every id that occurs twice among the tables of a list; an empty one is missing and reported already.
 pub(super) fn report_repeated<'a>(table: &Table<'_>, key: &str, ids: impl Iterator<Item = &'a str>) {
     let mut seen = std::collections::BTreeSet::new();
-    for id in ids {
-        if !seen.insert(id) {
-            table.problem(key, format!("has the id `{id}` twice"));
+    for (number, id) in (1_usize..).zip(ids) {
+        if !id.is_empty() && !seen.insert(id) {
+            table.problem(
+                &format!("{key}[{number}].id"),
+                format!("`{id}` is the id of another one above"),
+            );
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::language::{Bilingual, Language};
-use super::scenario::Section;
+use super::lexicon::plain;
+use super::scenario::{Section, read_bilingual};
 use crate::checked_toml::{Report, Source, Table, read_document};
 
 /// A sentence of the bot.
@@ -149,7 +150,7 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    const ALL: [(TextKey, &'static str, &'static [&'static str]); 68] = [
+    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 68] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -234,8 +235,12 @@ pub struct Texts {
 impl Texts {
     /// The text with its `{placeholders}` filled in.
     pub fn say(&self, key: TextKey, language: Language, values: &[(&str, &str)]) -> String {
-        let template = self.texts.get(&key).map_or("", |both| both.get(language));
-        fill(template, values)
+        fill(self.template(key, language), values)
+    }
+
+    /// The text as it is written, placeholders and all.
+    pub fn template(&self, key: TextKey, language: Language) -> &str {
+        self.texts.get(&key).map_or("", |both| both.get(language))
     }
 
     /// The heading of a section.
@@ -296,22 +301,26 @@ pub(super) fn read_texts(source: Source<'_>, report: &Report) -> Option<Texts> {
             .filter_map(|(key, name, placeholders)| Some((key, read_text(table, name, placeholders)?)));
         Some(Texts {
             texts: texts.collect(),
-            headings: table.table("headings", |headings| Some(read_per_section(headings, false)))?,
-            topics: table.table("topics", |topics| Some(read_per_section(topics, true)))?,
-            weekdays: read_names(table, "weekdays", 7)?,
-            months: read_names(table, "months", 12)?,
+            headings: read_per_section(table, "headings", true),
+            topics: read_per_section(table, "topics", false),
+            weekdays: read_names(table, "weekdays", 7),
+            months: read_names(table, "months", 12),
         })
     })
 }
 
 fn read_text(table: &mut Table<'_>, name: &'static str, placeholders: &[&str]) -> Option<Bilingual<String>> {
     table.table(name, |both| {
-        let zh = both.text("zh");
-        let en = both.text("en");
-        let both_texts = Bilingual { zh: zh?, en: en? };
-        check_placeholders(both, "zh", &both_texts.zh, placeholders);
-        check_placeholders(both, "en", &both_texts.en, placeholders);
-        Some(both_texts)
+        let mut read = |key| {
+            let text = both.text(key)?;
+            check_placeholders(both, key, &text, placeholders);
+            Some(text)
+        };
+        let (zh, en) = (read("zh"), read("en"));
+        Some(Bilingual {
+            zh: zh.unwrap_or_default(),
+            en: en.unwrap_or_default(),
+        })
     })
 }
 
@@ -337,38 +346,39 @@ fn check_placeholders(table: &Table<'_>, key: &str, text: &str, expected: &[&str
     }
 }
 
-fn read_per_section(table: &mut Table<'_>, optional: bool) -> BTreeMap<Section, Bilingual<String>> {
-    let mut texts = BTreeMap::new();
-    for (section, name) in Section::ALL {
-        let read = |both: &mut Table<'_>| {
-            Some(Bilingual {
-                zh: both.text("zh")?,
-                en: both.text("en")?,
-            })
-        };
-        let text = if optional {
-            table.optional_table(name, read)
-        } else {
-            table.table(name, read)
-        };
-        texts.extend(text.map(|text| (section, text)));
-    }
-    texts
+/// Reads a table of sections, each with both languages.
+fn read_per_section(
+    table: &mut Table<'_>,
+    name: &'static str,
+    must_be_whole: bool,
+) -> BTreeMap<Section, Bilingual<String>> {
+    let texts = table.table(name, |table| {
+        let wanted = Section::ALL
+            .into_iter()
+            .filter(|(_, name)| must_be_whole || table.contains(name));
+        let wanted: Vec<(Section, &'static str)> = wanted.collect();
+        let read = wanted
+            .into_iter()
+            .map(|(section, name)| (section, read_bilingual(table, name)));
+        Some(read.collect())
+    });
+    texts.unwrap_or_default()
 }
 
-fn read_names(table: &mut Table<'_>, name: &'static str, count: usize) -> Option<Bilingual<Vec<String>>> {
-    table.table(name, |both| {
+fn read_names(table: &mut Table<'_>, name: &'static str, count: usize) -> Bilingual<Vec<String>> {
+    let names = table.table(name, |both| {
         let mut names = |key: &'static str| {
-            let names: Vec<String> = both.required_texts(key)?.into_iter().map(|name| name.value).collect();
-            if names.len() != count {
+            let names = plain(both.required_texts(key).unwrap_or_default());
+            if !names.is_empty() && names.len() != count {
                 both.problem(key, format!("must have {count} entries, has {}", names.len()));
             }
-            Some(names)
+            names
         };
         let zh = names("zh");
         let en = names("en");
-        Some(Bilingual { zh: zh?, en: en? })
-    })
+        Some(Bilingual { zh, en })
+    });
+    names.unwrap_or_default()
 }
 
 #[cfg(test)]

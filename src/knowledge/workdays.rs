@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, Weekday};
 
+use super::scenario::stem;
 use crate::checked_toml::{Report, Source, Table, read_document};
 
 /// The arrangement of one year.
@@ -24,7 +25,32 @@ impl Workdays {
     pub(super) fn read(&mut self, source: Source<'_>, report: &Report) {
         let read = read_document(source, report, read_year);
         let Some((number, year)) = read else { return };
+        if stem(source.file) != number.to_string() {
+            report.about(
+                source.file,
+                "year",
+                format!("is {number}, so the file must be called {number}.toml"),
+            );
+        }
+        if self.years.contains_key(&number) {
+            report.about(
+                source.file,
+                "year",
+                format!("{number} is already the year of another file"),
+            );
+            return;
+        }
         self.years.insert(number, year);
+    }
+
+    /// Every day of the years on file.
+    pub fn days_on_file(&self) -> impl Iterator<Item = Date> {
+        let first_days = self.years.keys().filter_map(|year| Date::new(*year, 1, 1).ok());
+        first_days.flat_map(|first| {
+            first
+                .series(jiff::Span::new().days(1))
+                .take_while(move |day| day.year() == first.year())
+        })
     }
 
     /// Whether people work on `date`; `None` when its year is not on file.
@@ -135,12 +161,12 @@ mod tests {
     fn on_file() -> Workdays {
         let mut workdays = Workdays::default();
         let report = Report::default();
-        let texts = [
-            include_str!("../../knowledge/workdays/2025.toml"),
-            include_str!("../../knowledge/workdays/2026.toml"),
+        let files = [
+            ("workdays/2025.toml", include_str!("../../knowledge/workdays/2025.toml")),
+            ("workdays/2026.toml", include_str!("../../knowledge/workdays/2026.toml")),
         ];
-        for text in texts {
-            workdays.read(Source { file: "workdays", text }, &report);
+        for (file, text) in files {
+            workdays.read(Source { file, text }, &report);
         }
         assert_eq!(report.into_problems(), []);
         workdays
@@ -215,9 +241,18 @@ mod tests {
     #[test]
     fn business_days_are_counted_from_the_day_after() {
         let workdays = on_file();
-        assert_eq!(workdays.business_days_between(date(2026, 11, 18), date(2026, 11, 24)), Some(4));
-        assert_eq!(workdays.business_days_between(date(2026, 11, 18), date(2026, 11, 18)), Some(0));
-        assert_eq!(workdays.business_days_between(date(2026, 12, 30), date(2027, 1, 4)), None);
+        assert_eq!(
+            workdays.business_days_between(date(2026, 11, 18), date(2026, 11, 24)),
+            Some(4)
+        );
+        assert_eq!(
+            workdays.business_days_between(date(2026, 11, 18), date(2026, 11, 18)),
+            Some(0)
+        );
+        assert_eq!(
+            workdays.business_days_between(date(2026, 12, 30), date(2027, 1, 4)),
+            None
+        );
     }
 
     #[test]
