@@ -17,11 +17,13 @@ const CHINA: Offset = Offset::constant(8);
 
 /// List the appeals that are followed, what is due, and how others ended
 #[derive(Args)]
-#[command(after_help = "One line an appeal, the newest first: app, person (only the first letters), scenario, day of submission, and
+#[command(
+    after_help = "One line an appeal, the newest first: app, person (only the first letters), scenario, day of submission, and
 either the next day on which something is due or how it ended. Works while the server is running.
 
   jiefeng appeals --config jiefeng.toml
-  jiefeng appeals --config jiefeng.toml --due        only those with something due now")]
+  jiefeng appeals --config jiefeng.toml --due        only those with something due now"
+)]
 pub(super) struct Appeals {
     /// Configuration file of the server
     #[arg(long, value_name = "FILE")]
@@ -41,7 +43,8 @@ impl Appeals {
             .context("cannot start")?;
         let appeals = runtime.block_on(store.appeals()).map_err(anyhow::Error::from)?;
         let now = Timestamp::now();
-        let is_wanted = |appeal: &&TrackedAppeal| !self.due || appeal.reminders.iter().any(|reminder| reminder.due <= now);
+        let is_wanted =
+            |appeal: &&TrackedAppeal| !self.due || appeal.reminders.iter().any(|reminder| reminder.due <= now);
         for appeal in appeals.iter().filter(is_wanted) {
             print_line(&line(appeal, now));
         }
@@ -55,7 +58,11 @@ fn line(appeal: &TrackedAppeal, now: Timestamp) -> String {
         (about.scenario, about.submitted.to_string())
     });
     let person = masked(appeal.user_id.as_deref().unwrap_or_default());
-    format!("{}\t{person}\t{scenario}\tsubmitted {submitted}\t{}", appeal.app, fate(appeal, now))
+    format!(
+        "{}\t{person}\t{scenario}\tsubmitted {submitted}\t{}",
+        appeal.app,
+        fate(appeal, now)
+    )
 }
 
 /// How an appeal ended, else what is due next.
@@ -75,5 +82,9 @@ fn fate(appeal: &TrackedAppeal, now: Timestamp) -> String {
 /// The first two letters of an id; whoever needs the whole one finds it in the database.
 fn masked(user_id: &str) -> String {
     let shown: String = user_id.chars().take(2).collect();
-    if shown.is_empty() { "-".to_owned() } else { format!("{shown}…") }
+    if shown.is_empty() {
+        "-".to_owned()
+    } else {
+        format!("{shown}…")
+    }
 }

@@ -63,7 +63,11 @@ impl<'a> Turn<'a> {
         judgement: &Judgement,
     ) -> Option<Outcome> {
         let asked = self.assistant.conversation.follow_up_in(&self.normalised);
-        let most_left = if self.normalised.is_ascii() { MOST_LATIN_LEFT } else { MOST_LEFT };
+        let most_left = if self.normalised.is_ascii() {
+            MOST_LATIN_LEFT
+        } else {
+            MOST_LEFT
+        };
         let is_short = self.normalised.chars().count() <= 2 * SHORT_REPLY && asked.letters_left <= most_left;
         if asked.sections.is_empty() || !is_short || self.names_another_issue(scenario, judgement) {
             return None;
@@ -74,9 +78,10 @@ impl<'a> Turn<'a> {
     /// Whether a question is clearly about another issue; "how do I appeal" and the like are about the one at hand.
     fn names_another_issue(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
         match &judgement.decision {
-            Decision::Answer { scenario: other } if *other != scenario.id && judgement.confidence >= SURE => {
-                self.assistant.scenario(other).is_some_and(|other| other.gravity > 0 || other.draft)
-            }
+            Decision::Answer { scenario: other } if *other != scenario.id && judgement.confidence >= SURE => self
+                .assistant
+                .scenario(other)
+                .is_some_and(|other| other.gravity > 0 || other.draft),
             Decision::Human | Decision::Smalltalk { .. } => true,
             _ => false,
         }
@@ -84,7 +89,9 @@ impl<'a> Turn<'a> {
 
     fn sections_asked_for(&self, scenario: &Scenario, at_hand: &AtHand, sections: &[Section]) -> Outcome {
         let (slots, circumstances) = (&at_hand.slots, &at_hand.circumstances);
-        let reply = self.composer.sections_asked_for(scenario, slots, circumstances, sections);
+        let reply = self
+            .composer
+            .sections_asked_for(scenario, slots, circumstances, sections);
         self.kept(scenario, at_hand.clone(), reply)
     }
 
@@ -94,7 +101,11 @@ impl<'a> Turn<'a> {
         if account == scenario.account {
             return None;
         }
-        match scenario.siblings.get(&account).and_then(|id| self.assistant.scenario(id)) {
+        match scenario
+            .siblings
+            .get(&account)
+            .and_then(|id| self.assistant.scenario(id))
+        {
             Some(sibling) => Some(self.answer_about(sibling, self.text, 1.0)),
             None => self.asked_about_account(account, at_hand),
         }
@@ -118,7 +129,11 @@ impl<'a> Turn<'a> {
 
     /// A message that tells when, and hardly anything else.
     fn time_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
-        let said_beside = self.without_times.chars().filter(|letter| letter.is_alphanumeric()).count();
+        let said_beside = self
+            .without_times
+            .chars()
+            .filter(|letter| letter.is_alphanumeric())
+            .count();
         let tells_time = self.circumstances.tells_time() && said_beside <= AROUND_A_TIME;
         if !tells_time || self.is_another_subject(&self.judge(self.text)) {
             return None;
@@ -153,7 +168,12 @@ impl<'a> Turn<'a> {
         match &judgement.decision {
             // The same again: what is known about it stays known.
             Decision::Answer { scenario: again } if *again == scenario.id && scenario.role.is_none() => {
-                let known = at_hand.slots.clone().into_iter().chain(self.slots_named(scenario)).collect();
+                let known = at_hand
+                    .slots
+                    .clone()
+                    .into_iter()
+                    .chain(self.slots_named(scenario))
+                    .collect();
                 self.answer(scenario, known, &self.after(&at_hand.said), judgement.confidence)
             }
             // A short message that says nothing clear is about the case at hand, not outside the subject.
@@ -172,7 +192,12 @@ impl<'a> Turn<'a> {
 
     /// Whether a message after an answer is too short and too unclear to be a question of its own.
     fn is_vague(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
-        let is_short = self.normalised.chars().count() <= if self.normalised.is_ascii() { 2 * SHORT_REPLY } else { SHORT_REPLY };
+        let is_short = self.normalised.chars().count()
+            <= if self.normalised.is_ascii() {
+                2 * SHORT_REPLY
+            } else {
+                SHORT_REPLY
+            };
         match &judgement.decision {
             Decision::AskBack { options } => is_short && options.contains(&scenario.id),
             _ => is_short && !self.is_another_subject(judgement),
@@ -209,12 +234,22 @@ impl<'a> Turn<'a> {
             return None;
         }
         let asked = scenario.slot(slot)?;
-        let label = |value: &SlotValue| self.assistant.matcher.normalise(value.label.get(self.composer.language));
-        let is_named = |value: &&SlotValue| self.normalised.chars().count() > 1 && contains_word(&label(value), &self.normalised);
+        let label = |value: &SlotValue| {
+            self.assistant
+                .matcher
+                .normalise(value.label.get(self.composer.language))
+        };
+        let is_named =
+            |value: &&SlotValue| self.normalised.chars().count() > 1 && contains_word(&label(value), &self.normalised);
         let mut by_label = asked.values.iter().filter(is_named);
         let value = match (by_label.next(), by_label.next()) {
             (Some(only), None) => only.id.as_str(),
-            _ => self.slots_named(scenario).remove(slot).and_then(|named| asked.value(&named))?.id.as_str(),
+            _ => self
+                .slots_named(scenario)
+                .remove(slot)
+                .and_then(|named| asked.value(&named))?
+                .id
+                .as_str(),
         };
         // "今天天气怎么样" has a phrase of "within a day" in it.
         if self.is_another_subject(&self.judge(self.text)) {

@@ -130,7 +130,9 @@ impl<'a> Turn<'a> {
         let days: Vec<String> = reminders.iter().map(day).collect();
         let text = match days.is_empty() {
             true => self.composer.text(TextKey::TrackingWithoutDays),
-            false => self.composer.say(TextKey::Tracking, &[("days", &days.join(self.composer.separator()))]),
+            false => self
+                .composer
+                .say(TextKey::Tracking, &[("days", &days.join(self.composer.separator()))]),
         };
         let appeal = Appeal {
             scenario: at_hand.scenario.clone(),
@@ -161,7 +163,10 @@ impl<'a> Turn<'a> {
         };
         let reply = Reply {
             text: self.composer.text(TextKey::WhichResult),
-            options: vec![option(LIFTED, TextKey::ResultLifted), option(REFUSED, TextKey::ResultRefused)],
+            options: vec![
+                option(LIFTED, TextKey::ResultLifted),
+                option(REFUSED, TextKey::ResultRefused),
+            ],
         };
         let of_appeal = AtHand {
             scenario: appeal.scenario.clone(),
@@ -187,7 +192,11 @@ impl<'a> Turn<'a> {
             Verdict::Useless => TextKey::FeedbackUseless,
             Verdict::Solved => TextKey::AfterLifted,
         };
-        let outcome = Outcome::new(State::Answered(at_hand.clone()), self.words(key), DecisionKind::Smalltalk);
+        let outcome = Outcome::new(
+            State::Answered(at_hand.clone()),
+            self.words(key),
+            DecisionKind::Smalltalk,
+        );
         outcome.with(Action::Rate {
             scenario: at_hand.scenario.clone(),
             verdict,
@@ -253,7 +262,10 @@ impl<'a> Turn<'a> {
             true => blank.as_str(),
             false => scenario.answer.get(composer.language).title.as_str(),
         };
-        let start = at_hand.circumstances.started.map_or(blank.clone(), |start| composer.moment(start));
+        let start = at_hand
+            .circumstances
+            .started
+            .map_or(blank.clone(), |start| composer.moment(start));
         let values = [
             ("account", &*composer.text(account_text(scenario.account))),
             ("title", title),
@@ -320,6 +332,9 @@ mod tests {
     #[test]
     fn without_a_calendar_nothing_becomes_due() {
         assert_eq!(reminders(date(2026, 11, 18), &Workdays::default()), []);
-        assert_eq!(Standing::of(date(2026, 11, 18), date(2026, 11, 20), &Workdays::default()), None);
+        assert_eq!(
+            Standing::of(date(2026, 11, 18), date(2026, 11, 20), &Workdays::default()),
+            None
+        );
     }
 }

@@ -203,7 +203,10 @@ fn scenario_class(catalogue: &Catalogue, scenario: &Scenario) -> Class {
 }
 
 fn vetoes_of(scenario: &Scenario) -> impl Iterator<Item = (String, String)> + '_ {
-    scenario.denied_by.iter().map(|words| (scenario.id.clone(), words.clone()))
+    scenario
+        .denied_by
+        .iter()
+        .map(|words| (scenario.id.clone(), words.clone()))
 }
 
 fn counter_examples_of<'a>(catalogue: &'a Catalogue, id: &'a str) -> impl Iterator<Item = String> + 'a {

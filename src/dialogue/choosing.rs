@@ -13,6 +13,10 @@ const MOST_MISSES: u8 = 2;
 const STILL_PLAUSIBLE: f32 = 0.02;
 const MOST_OTHERS: usize = 3;
 
+/// An option with this share of the probability of all that were offered is the one that is meant, as long as the options together have
+/// this share of all.
+const FAVOURED: f32 = 0.6;
+
 /// A part of an option's name that names it has at least so many characters.
 const SHORTEST_NAME: usize = 2;
 const SHORTEST_LATIN_NAME: usize = 4;
@@ -36,9 +40,17 @@ impl<'a> Turn<'a> {
 
     /// The options that are about the account that was named: one of them is the answer, several are asked about again.
     fn whose_account(&self, account: AccountKind, question: &str, options: &[String], misses: u8) -> Outcome {
-        let is_meant = |id: &String| self.assistant.scenario(id).is_some_and(|scenario| scenario.account == account);
+        let is_meant = |id: &String| {
+            self.assistant
+                .scenario(id)
+                .is_some_and(|scenario| scenario.account == account)
+        };
         // There may be more of that account than were offered.
-        let judged = self.judge(question).candidates.into_iter().filter(|candidate| candidate.probability >= STILL_PLAUSIBLE);
+        let judged = self
+            .judge(question)
+            .candidates
+            .into_iter()
+            .filter(|candidate| candidate.probability >= STILL_PLAUSIBLE);
         let mut meant: Vec<String> = options.iter().filter(|id| is_meant(id)).cloned().collect();
         for candidate in judged {
             if is_meant(&candidate.id) && !meant.contains(&candidate.id) {
@@ -76,7 +88,11 @@ impl<'a> Turn<'a> {
         }
         let whole_question = self.after(question);
         let together = self.judge(&whole_question);
-        match (&together.decision, self.option_answered(&together, options)) {
+        let answered = self.option_answered(&together, options);
+        match (
+            &together.decision,
+            answered.or_else(|| self.option_favoured(&together, options)),
+        ) {
             (_, Some(scenario)) => self.answer_about(scenario, &whole_question, together.confidence),
             (Decision::Answer { .. }, None) if adds_something => self.question(together),
             (Decision::AskBack { options }, None) if adds_something => {
@@ -94,7 +110,8 @@ impl<'a> Turn<'a> {
         }
         let whole_question = self.after(question);
         let together = self.judge(&whole_question);
-        match self.option_answered(&together, options) {
+        let answered = self.option_answered(&together, options);
+        match answered.or_else(|| self.option_favoured(&together, options)) {
             Some(scenario) => self.answer_about(scenario, &whole_question, together.confidence),
             None => self.question(alone),
         }
@@ -107,9 +124,26 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The option that both messages together clearly favour among those offered.
+    fn option_favoured(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
+        let offered = judgement
+            .candidates
+            .iter()
+            .filter(|candidate| options.contains(&candidate.id));
+        let total: f32 = offered.clone().map(|candidate| candidate.probability).sum();
+        let all: f32 = judgement.candidates.iter().map(|candidate| candidate.probability).sum();
+        let best = offered.max_by(|one, other| one.probability.total_cmp(&other.probability))?;
+        let is_clear = best.probability >= FAVOURED * total && total >= FAVOURED * all;
+        is_clear.then(|| self.assistant.scenario(&best.id)).flatten()
+    }
+
     /// The one option whose label contains what was written, as a word.
     fn option_named(&self, options: &[String]) -> Option<&'a Scenario> {
-        let least = if self.normalised.is_ascii() { SHORTEST_LATIN_NAME } else { SHORTEST_NAME };
+        let least = if self.normalised.is_ascii() {
+            SHORTEST_LATIN_NAME
+        } else {
+            SHORTEST_NAME
+        };
         if self.normalised.chars().count() < least {
             return None;
         }
@@ -131,7 +165,11 @@ impl<'a> Turn<'a> {
     /// "None of these": what is less probable is offered once, then the bot stops guessing.
     fn none_of_these(&self, question: &str, options: &[String], misses: u8) -> Outcome {
         let is_first_time = misses == 0 && !question.is_empty();
-        let judged = if is_first_time { self.judge(question).candidates } else { Vec::new() };
+        let judged = if is_first_time {
+            self.judge(question).candidates
+        } else {
+            Vec::new()
+        };
         let is_left = |candidate: &crate::matching::Candidate| {
             candidate.kind == ClassKind::Scenario
                 && candidate.probability >= STILL_PLAUSIBLE
@@ -146,7 +184,9 @@ impl<'a> Turn<'a> {
     }
 
     fn choose_among(&self, key: TextKey, question: &str, options: Vec<String>, misses: u8) -> Outcome {
-        let reply = self.composer.choice_of_scenarios(key, options.iter().map(String::as_str));
+        let reply = self
+            .composer
+            .choice_of_scenarios(key, options.iter().map(String::as_str));
         let state = State::Choosing {
             question: question.to_owned(),
             options: options.clone(),

@@ -19,8 +19,18 @@ pub struct Circumstances {
 }
 
 /// In front of a day: something ends then.
-const UNTIL: [&str; 12] = [
-    "至", "到", "于", "截止", "截至", "直到", "解封时间", "截止日期:", "期限:", "until ", "till ", "ends on ",
+const UNTIL: [&str; 11] = [
+    "至",
+    "到",
+    "截止",
+    "截至",
+    "直到",
+    "解封时间",
+    "截止日期:",
+    "期限:",
+    "until ",
+    "till ",
+    "ends on ",
 ];
 
 /// Behind a day: something ends then.
@@ -74,9 +84,15 @@ fn names_an_end(text: &str, spoken: &Spoken) -> bool {
     }
     let before = text.get(..spoken.place.start).unwrap_or_default();
     let behind = text.get(spoken.place.end..).unwrap_or_default();
-    let clause = behind.split([',', '。', ';', '!', '?', '\n']).next().unwrap_or_default();
+    let clause = behind
+        .split([',', '。', ';', '!', '?', '\n'])
+        .next()
+        .unwrap_or_default();
     let near: String = clause.chars().take(NEAR).collect();
-    UNTIL.iter().any(|word| before.trim_end_matches(' ').ends_with(word.trim_end())) || ENDS.iter().any(|word| near.contains(word))
+    UNTIL
+        .iter()
+        .any(|word| before.trim_end_matches(' ').ends_with(word.trim_end()))
+        || ENDS.iter().any(|word| near.contains(word))
 }
 
 #[cfg(test)]
@@ -98,6 +114,9 @@ mod tests {
         assert_eq!(notice.term_hours, Some(168));
         assert!(notice.offers_appeal);
         assert_eq!(notice.started, None);
+        let term = read("该微信账号因使用外挂软件,于2026年11月24日被限制登录7天");
+        assert_eq!((term.ends, term.term_hours), (None, Some(168)));
+        assert_eq!(term.started.map(|start| start.at.date()), Some(date(2026, 11, 24)));
     }
 
     #[test]
@@ -114,7 +133,10 @@ mod tests {
         assert_eq!(both.started.map(|start| start.at.date()), Some(date(2026, 11, 18)));
         assert_eq!(both.ends, Some(date(2026, 12, 2)));
         let term = read("昨天下午3点开始封7天");
-        assert_eq!(term.started.map(|start| start.at), Some(date(2026, 11, 25).at(15, 0, 0, 0)));
+        assert_eq!(
+            term.started.map(|start| start.at),
+            Some(date(2026, 11, 25).at(15, 0, 0, 0))
+        );
         assert_eq!(term.term_hours, Some(168));
     }
 

@@ -68,7 +68,13 @@ impl Composer<'_> {
 
     /// The answer itself, then `end`. What the person said about time is worked out; if that makes the message too long, what matters
     /// least is left out.
-    fn answer_before(&self, end: Reply, scenario: &Scenario, known: &KnownSlots, circumstances: &Circumstances) -> Reply {
+    fn answer_before(
+        &self,
+        end: Reply,
+        scenario: &Scenario,
+        known: &KnownSlots,
+        circumstances: &Circumstances,
+    ) -> Reply {
         let mut sections = self.sections_with(scenario, known);
         let time_lines = self.time_lines(scenario, circumstances);
         let dates_line = self.dates_line(scenario, known);

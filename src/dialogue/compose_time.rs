@@ -74,10 +74,16 @@ impl Composer<'_> {
                 true => TextKey::MilestoneOver,
                 false => TextKey::MilestoneAhead,
             };
-            self.say(key, &[("period", &self.natural_period(*hours)), ("moment", &self.moment(*end))])
+            self.say(
+                key,
+                &[("period", &self.natural_period(*hours)), ("moment", &self.moment(*end))],
+            )
         };
         let milestones: Vec<String> = ends.iter().map(milestone).collect();
-        let values = [("start", &*self.moment(started)), ("milestones", &*milestones.join(self.separator()))];
+        let values = [
+            ("start", &*self.moment(started)),
+            ("milestones", &*milestones.join(self.separator())),
+        ];
         let mut lines = vec![self.say(TextKey::Since, &values)];
         if ends.iter().all(|(_, end)| end.is_over(self.now)) {
             lines.push(self.text(TextKey::SinceOver));
@@ -96,7 +102,11 @@ impl Composer<'_> {
         );
         let mut lines = vec![match window {
             (Some(first), Some(last)) => {
-                let values = [("submitted", &*day(submitted)), ("first", &*day(first)), ("last", &*day(last))];
+                let values = [
+                    ("submitted", &*day(submitted)),
+                    ("first", &*day(first)),
+                    ("last", &*day(last)),
+                ];
                 self.say(TextKey::AppealWindow, &values)
             }
             _ => {
@@ -114,8 +124,13 @@ impl Composer<'_> {
     fn day_count(&self, standing: Standing) -> String {
         let count = standing.business_days.to_string();
         let key = match standing {
-            Standing { is_day_of_submission: true, .. } => return self.text(TextKey::AppealSubmittedToday),
-            Standing { is_business_day: true, .. } => TextKey::AppealDayCount,
+            Standing {
+                is_day_of_submission: true,
+                ..
+            } => return self.text(TextKey::AppealSubmittedToday),
+            Standing {
+                is_business_day: true, ..
+            } => TextKey::AppealDayCount,
             Standing { .. } => TextKey::AppealDayOff,
         };
         self.say(key, &[("count", &count)])
@@ -129,7 +144,10 @@ impl Composer<'_> {
     pub(super) fn moment(&self, moment: Moment) -> String {
         let day = self.catalogue.texts.day(moment.at.date(), self.language);
         match moment.is_exact {
-            true => self.say(TextKey::Moment, &[("day", &day), ("time", &moment.at.strftime("%H:%M").to_string())]),
+            true => self.say(
+                TextKey::Moment,
+                &[("day", &day), ("time", &moment.at.strftime("%H:%M").to_string())],
+            ),
             false => bracketed(&day, self.language),
         }
     }
@@ -146,7 +164,10 @@ impl Composer<'_> {
     fn natural_period(&self, hours: u32) -> String {
         match hours {
             0..=HOURS_OF_A_DAY => self.period(hours),
-            _ => self.say(TextKey::PeriodFullDays, &[("days", &(hours / HOURS_OF_A_DAY).to_string())]),
+            _ => self.say(
+                TextKey::PeriodFullDays,
+                &[("days", &(hours / HOURS_OF_A_DAY).to_string())],
+            ),
         }
     }
 
@@ -157,7 +178,11 @@ impl Composer<'_> {
         if end.is_exact && hours < 2 * HOURS_OF_A_DAY {
             return self.say(TextKey::PeriodHours, &[("hours", &hours.saturating_add(1).to_string())]);
         }
-        let days = self.now.date().until((Unit::Day, end.at.date())).map_or(0, |span| span.get_days());
+        let days = self
+            .now
+            .date()
+            .until((Unit::Day, end.at.date()))
+            .map_or(0, |span| span.get_days());
         self.say(TextKey::PeriodDays, &[("days", &days.to_string())])
     }
 

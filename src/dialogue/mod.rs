@@ -21,10 +21,10 @@ mod when;
 mod words;
 
 pub use assistant::{Assistant, MatcherCache, NoCache, training_set};
-pub use compose::{Composer, KnownSlots, LONGEST_TEXT};
 pub use circumstances::Circumstances;
+pub use compose::{Composer, KnownSlots, LONGEST_TEXT};
 pub use session::{
-    Action, Appeal, AppealOutcome, AtHand, Attachment, DecisionKind, Event, Open, Reminder, Reply, ReplyOption, Session, State,
-    Understanding, Verdict,
+    Action, Appeal, AppealOutcome, AtHand, Attachment, DecisionKind, Event, Open, Reminder, Reply, ReplyOption,
+    Session, State, Understanding, Verdict,
 };
 pub use when::Moment;

@@ -179,7 +179,11 @@ impl<'a> Turn<'a> {
             text,
             circumstances: Circumstances::read(&normalised, assistant.conversation.appeal_buttons(), now),
             without_times: without(&normalised, &named),
-            named_day: named.iter().map(|spoken| spoken.past.at).find(|at| *at <= now).map(|at| at.date()),
+            named_day: named
+                .iter()
+                .map(|spoken| spoken.past.at)
+                .find(|at| *at <= now)
+                .map(|at| at.date()),
             normalised,
         }
     }
@@ -217,7 +221,9 @@ impl<'a> Turn<'a> {
                 question,
                 options,
                 misses,
-            } => self.saying(None).unwrap_or_else(|| self.choice(question, options, *misses)),
+            } => self
+                .saying(None)
+                .unwrap_or_else(|| self.choice(question, options, *misses)),
             State::Answered(at_hand) => match self.assistant.scenario(&at_hand.scenario) {
                 Some(scenario) => self.after_answer(scenario, at_hand),
                 None => self.fresh(),
@@ -227,7 +233,8 @@ impl<'a> Turn<'a> {
 
     /// A message with nothing before it.
     fn fresh(&self) -> Outcome {
-        self.saying(None).unwrap_or_else(|| self.question(self.judge(self.text)))
+        self.saying(None)
+            .unwrap_or_else(|| self.question(self.judge(self.text)))
     }
 
     pub(super) fn judge(&self, question: &str) -> Judgement {
@@ -299,9 +306,10 @@ impl<'a> Turn<'a> {
     /// The scenario of a clear answer that is an issue of its own.
     fn clear_issue(&self, judgement: &Judgement) -> Option<&'a Scenario> {
         match &judgement.decision {
-            Decision::Answer { scenario } if judgement.confidence >= CLEAR => {
-                self.assistant.scenario(scenario).filter(|scenario| scenario.gravity > 0)
-            }
+            Decision::Answer { scenario } if judgement.confidence >= CLEAR => self
+                .assistant
+                .scenario(scenario)
+                .filter(|scenario| scenario.gravity > 0),
             _ => None,
         }
     }
@@ -412,7 +420,9 @@ impl<'a> Turn<'a> {
             true => TextKey::WhoseAccount,
             false => TextKey::WhichOfThese,
         };
-        let reply = self.composer.choice_of_scenarios(key, options.iter().map(String::as_str));
+        let reply = self
+            .composer
+            .choice_of_scenarios(key, options.iter().map(String::as_str));
         let state = State::Choosing {
             question,
             options: options.clone(),
@@ -427,7 +437,10 @@ impl<'a> Turn<'a> {
 
     /// Whether the options are about a personal and about a WeCom account: that is what decides.
     fn is_about_whose_account(&self, options: &[String]) -> bool {
-        let accounts = options.iter().filter_map(|id| self.assistant.scenario(id)).map(|scenario| scenario.account);
+        let accounts = options
+            .iter()
+            .filter_map(|id| self.assistant.scenario(id))
+            .map(|scenario| scenario.account);
         let accounts: Vec<AccountKind> = accounts.collect();
         accounts.contains(&AccountKind::Personal) && accounts.contains(&AccountKind::Member)
     }
@@ -437,10 +450,16 @@ impl<'a> Turn<'a> {
         if self.refusals.saturating_add(1) < MOST_REFUSALS {
             return Outcome {
                 confidence,
-                ..Outcome::new(self.state.clone(), self.words(TextKey::OutsideSubject), DecisionKind::Refuse)
+                ..Outcome::new(
+                    self.state.clone(),
+                    self.words(TextKey::OutsideSubject),
+                    DecisionKind::Refuse,
+                )
             };
         }
-        let reply = self.assistant.commonest_situations(self.composer, TextKey::NotUnderstood);
+        let reply = self
+            .assistant
+            .commonest_situations(self.composer, TextKey::NotUnderstood);
         let state = State::Choosing {
             question: String::new(),
             options: reply.options.iter().map(|option| option.id.clone()).collect(),

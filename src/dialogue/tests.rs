@@ -134,7 +134,7 @@ fn short_questions_refer_to_the_answer_at_hand() {
     check_said(&[opening, "多久"], "12月1日（周二）");
     check_said(&[opening, "谁能申诉"], "谁能处理：");
     check_said(&[opening, "要什么材料"], "截图");
-    check_said(&["给客户发骚扰信息被封了", "第二次了", "能提前解吗"], "多久：");
+    check_said(&["给客户发骚扰信息被封了", "第二次了", "能提前解吗"], "谁能处理：");
     check_said(&["申诉被驳回了", "还能再申诉吗"], "申诉：");
     check_understood(
         &[opening, "多久"],

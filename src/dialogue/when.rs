@@ -35,7 +35,10 @@ impl Moment {
 
     /// So many hours later; as exact as this one.
     pub(super) fn after_hours(self, hours: u32) -> Option<Self> {
-        let at = self.at.checked_add(Span::new().try_hours(i64::from(hours)).ok()?).ok()?;
+        let at = self
+            .at
+            .checked_add(Span::new().try_hours(i64::from(hours)).ok()?)
+            .ok()?;
         Some(Self { at, ..self })
     }
 
@@ -110,7 +113,8 @@ static DAYS: LazyLock<Vec<(Regex, Reader)>> = LazyLock::new(|| {
     ];
     let day_of_month: (String, Reader) = ("([0-9]{1,2})[号日]".into(), day_of_month);
     let all = patterns.into_iter().chain([day_of_month]);
-    all.filter_map(|(pattern, reader)| Some((Regex::new(&pattern).ok()?, reader))).collect()
+    all.filter_map(|(pattern, reader)| Some((Regex::new(&pattern).ok()?, reader)))
+        .collect()
 });
 
 /// The time of day, right behind a day or alone.
@@ -125,7 +129,9 @@ static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// "封7天", "期限:3个月", "7-day ban".
 static TERMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let patterns = [
-        format!("(?:封|限制|禁|停|冻结|期限|为期|处罚|关|写|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{UNIT}"),
+        format!(
+            "(?:封|限制|禁|停|冻结|期限|为期|处罚|关|写|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{UNIT}"
+        ),
         format!(r"(?-u:\b)(?:for|of) {NUMBER} {UNIT}s?(?-u:\b)"),
         format!(r"{NUMBER}[ -]{UNIT}s?[ -](?:ban|suspension|block|封号|限制|limit)"),
     ];
@@ -158,7 +164,9 @@ pub(super) fn term(text: &str) -> Option<SpokenLength> {
     let captures = TERMS.iter().find_map(|pattern| pattern.captures(text))?;
     let place = captures.get(0)?.range();
     let behind = text.get(place.end..).unwrap_or_default();
-    let is_no_term = ["前", "以前", "之前", "内", "以内", "后", "了", " ago", "多了"].iter().any(|word| behind.starts_with(word));
+    let is_no_term = ["前", "以前", "之前", "内", "以内", "后", "了", " ago", "多了"]
+        .iter()
+        .any(|word| behind.starts_with(word));
     let has_gone_on = text.get(..place.start).is_some_and(|before| before.contains(" been "));
     if is_no_term || has_gone_on || is_part_of_a_number(text, &place) {
         return None;
@@ -178,7 +186,9 @@ fn is_part_of_a_number(text: &str, place: &Range<usize>) -> bool {
     let named = text.get(place.clone()).unwrap_or_default();
     let begins_with_digit = named.starts_with(|first: char| first.is_ascii_digit());
     let ends_with_digit = named.ends_with(|last: char| last.is_ascii_digit());
-    let goes_on = |next: char| next.is_ascii_digit() || matches!(next, '.' | '%' | '个' | '次' | '人' | '小' | '元' | '块' | '楼');
+    let goes_on = |next: char| {
+        next.is_ascii_digit() || matches!(next, '.' | '%' | '个' | '次' | '人' | '小' | '元' | '块' | '楼')
+    };
     begins_with_digit && before.is_some_and(|before| before.is_ascii_digit() || matches!(before, '第' | '.'))
         || ends_with_digit && after.is_some_and(goes_on)
 }
@@ -235,12 +245,17 @@ fn clock(text: &str, is_evening: bool) -> Option<(Time, Range<usize>)> {
     let captures = CLOCK.as_ref()?.captures(text)?;
     let place = captures.get(0)?.range();
     if let (Some(hour), Some(half)) = (captures.get(4), captures.get(6)) {
-        let minute = captures.get(5).and_then(|minute| minute.as_str().parse().ok()).unwrap_or(0);
+        let minute = captures
+            .get(5)
+            .and_then(|minute| minute.as_str().parse().ok())
+            .unwrap_or(0);
         let hour: i8 = hour.as_str().parse().ok()?;
         let hour = hour % 12 + if half.as_str() == "pm" { 12 } else { 0 };
         return Some((Time::new(hour, minute, 0, 0).ok()?, place));
     }
-    let part = captures.get(1).map_or(if is_evening { "晚" } else { "" }, |part| part.as_str());
+    let part = captures
+        .get(1)
+        .map_or(if is_evening { "晚" } else { "" }, |part| part.as_str());
     let hour = i8::try_from(number_of(captures.get(2)?.as_str())?).ok()?;
     let minute = match captures.get(3).map(|minute| minute.as_str()) {
         Some("半") => 30,
@@ -265,7 +280,10 @@ fn hour_of_day(hour: i8, part: &str) -> i8 {
 
 fn full_date(captures: &Captures<'_>, _now: DateTime) -> Option<Meaning> {
     let day = Date::new(number(captures, 1)?, number(captures, 2)?, number(captures, 3)?).ok()?;
-    Some(Meaning::Calendar { past: day, nearest: day })
+    Some(Meaning::Calendar {
+        past: day,
+        nearest: day,
+    })
 }
 
 fn month_and_day(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
@@ -273,17 +291,28 @@ fn month_and_day(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
 }
 
 fn english_month_and_day(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
-    in_year(month_named(captures.get(1)?.as_str())?, number(captures, 2)?, now.date())
+    in_year(
+        month_named(captures.get(1)?.as_str())?,
+        number(captures, 2)?,
+        now.date(),
+    )
 }
 
 fn english_day_and_month(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
-    in_year(month_named(captures.get(2)?.as_str())?, number(captures, 1)?, now.date())
+    in_year(
+        month_named(captures.get(2)?.as_str())?,
+        number(captures, 1)?,
+        now.date(),
+    )
 }
 
 fn day_of_last_month(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
     let last_month = now.date().first_of_month().yesterday().ok()?;
     let day = Date::new(last_month.year(), last_month.month(), number(captures, 1)?).ok()?;
-    Some(Meaning::Calendar { past: day, nearest: day })
+    Some(Meaning::Calendar {
+        past: day,
+        nearest: day,
+    })
 }
 
 /// The 18th: of this month, or of the last one when that lies ahead.
@@ -328,15 +357,25 @@ fn weekday(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
 
 fn english_weekday(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
     let names = ["mon", "tues", "wednes", "thurs", "fri", "satur", "sun"];
-    let wanted = names.iter().position(|name| *name == captures.get(2).map_or("", |name| name.as_str()))?;
+    let wanted = names
+        .iter()
+        .position(|name| *name == captures.get(2).map_or("", |name| name.as_str()))?;
     let which = if captures.get(1)?.as_str() == "this" { "这" } else { "" };
     day_of_week(i8::try_from(wanted).ok()?.saturating_add(1), which, now.date())
 }
 
 /// The day of a week: of last week, of this week, or simply the last one before today.
 fn day_of_week(wanted: i8, which: &str, today: Date) -> Option<Meaning> {
-    let monday = today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).ok()?;
-    let in_week = |weeks_ago: i64| monday.checked_sub((weeks_ago * 7).days()).ok()?.checked_add((i64::from(wanted) - 1).days()).ok();
+    let monday = today
+        .checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days())
+        .ok()?;
+    let in_week = |weeks_ago: i64| {
+        monday
+            .checked_sub((weeks_ago * 7).days())
+            .ok()?
+            .checked_add((i64::from(wanted) - 1).days())
+            .ok()
+    };
     let this_week = in_week(0)?;
     let day = match which {
         "上上" => in_week(2)?,
@@ -487,7 +526,16 @@ mod tests {
 
     #[test]
     fn numbers_that_name_no_day() {
-        for text in ["每天3次", "3.5小时", "200人", "24小时", "第3天了", "加了50个人", "晚上8点才能看", "v4.1.2"] {
+        for text in [
+            "每天3次",
+            "3.5小时",
+            "200人",
+            "24小时",
+            "第3天了",
+            "加了50个人",
+            "晚上8点才能看",
+            "v4.1.2",
+        ] {
             check(text, "");
         }
     }

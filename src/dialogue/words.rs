@@ -164,7 +164,12 @@ impl ConversationReader {
     pub(super) fn parts<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let mut parts = Vec::new();
         let mut start = 0;
-        for found in self.also.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
+        for found in self
+            .also
+            .automaton
+            .iter()
+            .flat_map(|automaton| automaton.find_iter(text))
+        {
             if is_whole_word(text, found.start(), found.end()) {
                 parts.extend(text.get(start..found.start()));
                 start = found.end();
@@ -183,7 +188,11 @@ impl ConversationReader {
     /// Reads a message that is a follow-up question word for word; none when something else is in it. The text is normalised.
     pub(super) fn follow_up(&self, text: &str) -> Vec<Section> {
         let read = self.read_follow_up(text, 1);
-        if read.letters_left == 0 { read.sections } else { Vec::new() }
+        if read.letters_left == 0 {
+            read.sections
+        } else {
+            Vec::new()
+        }
     }
 
     /// Reads which sections a text asks for, and how many letters of it are not understood. A single character may be part of another

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::language::{Bilingual, Language};
-use super::lexicon::plain;
 use crate::checked_toml::{Located, Report, Source, Table, read_document};
 
 /// Whose account a scenario is about.
@@ -578,7 +577,8 @@ fn read_examples(table: &mut Table<'_>, draft: bool) -> Examples {
             table.problem_at(words.line, "denied_by", message);
         }
     }
-    (utterances, not_this, plain(denied_by))
+    let denied_by = denied_by.into_iter().map(|words| words.value).collect();
+    (utterances, not_this, denied_by)
 }
 
 /// Reports every id that occurs twice among the tables of a list; an empty one is missing and reported already.

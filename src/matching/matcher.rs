@@ -229,7 +229,11 @@ impl Matcher {
         }
         let normalised = self.normaliser.normalise(question);
         let mut left = 1.0;
-        for (_, class) in self.vetoes.iter().filter(|(words, _)| normalised.contains(words.as_str())) {
+        for (_, class) in self
+            .vetoes
+            .iter()
+            .filter(|(words, _)| normalised.contains(words.as_str()))
+        {
             if let Some(probability) = probabilities.get_mut(*class) {
                 left -= *probability * (1.0 - VETOED);
                 *probability *= VETOED;
@@ -325,7 +329,10 @@ impl Matcher {
 /// The words that speak against classes, spelled as questions will be, with the index of their class.
 fn vetoes(set: &TrainingSet, normaliser: &Normaliser) -> Vec<(String, usize)> {
     let index_of = |id: &str| set.classes.iter().position(|class| class.id == id);
-    let spelled = set.vetoes.iter().filter_map(|(id, words)| Some((normaliser.normalise(words), index_of(id)?)));
+    let spelled = set
+        .vetoes
+        .iter()
+        .filter_map(|(id, words)| Some((normaliser.normalise(words), index_of(id)?)));
     spelled.filter(|(words, _)| !words.is_empty()).collect()
 }
 

@@ -89,7 +89,12 @@ impl Service {
         let now = Timestamp::now();
         let settlement = self
             .store
-            .settle(key, conversation, now, Box::new(move |remembered| turn.step(remembered)))
+            .settle(
+                key,
+                conversation,
+                now,
+                Box::new(move |remembered| turn.step(remembered)),
+            )
             .await?;
         let Some(text) = settlement.reply else {
             return Ok(Outcome::Acknowledged);

@@ -9,7 +9,10 @@ use super::{AppealChange, ConversationKey, OpenedAppeal, Reminder, TrackedAppeal
 /// The person's open appeal, as it was given.
 pub(super) fn open_appeal(connection: &Connection, person: &[u8]) -> Result<Option<String>, rusqlite::Error> {
     let sql = "SELECT record FROM appeals WHERE person = ?1 AND closed_at IS NULL";
-    connection.prepare_cached(sql)?.query_row([person], |row| row.get(0)).optional()
+    connection
+        .prepare_cached(sql)?
+        .query_row([person], |row| row.get(0))
+        .optional()
 }
 
 /// Carries out what a step decided about the person's appeal.
@@ -66,7 +69,10 @@ fn close(connection: &Connection, person: &[u8], now: i64, outcome: &str) -> Res
     let sql = "DELETE FROM reminders WHERE appeal IN (SELECT id FROM appeals WHERE person = ?1 AND closed_at IS NULL)";
     connection.prepare_cached(sql)?.execute([person])?;
     let sql = "UPDATE appeals SET closed_at = ?2, outcome = ?3, user_id = NULL WHERE person = ?1 AND closed_at IS NULL";
-    connection.prepare_cached(sql)?.execute(params![person, now, outcome]).map(drop)
+    connection
+        .prepare_cached(sql)?
+        .execute(params![person, now, outcome])
+        .map(drop)
 }
 
 /// All appeals on file, the newest first.

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::{
-    AppealChange, ConversationKey, MessageKey, OpenError, OpenedAppeal, QuestionRecord, Rating, RatingCount, Remembered,
-    Reminder, Retention, SqliteStore, Step, Store, StoreError,
+    AppealChange, ConversationKey, MessageKey, OpenError, OpenedAppeal, QuestionRecord, Rating, RatingCount,
+    Remembered, Reminder, Retention, SqliteStore, Step, Store, StoreError,
 };
 
 const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
@@ -311,7 +311,13 @@ fn a_file_that_is_no_database_or_too_new_is_named() {
 }
 
 /// Settles a message that changes the person's appeal, and returns the appeal that was remembered before.
-async fn change_appeal(store: &dyn Store, number: u32, user: &str, now: Timestamp, change: AppealChange) -> Option<String> {
+async fn change_appeal(
+    store: &dyn Store,
+    number: u32,
+    user: &str,
+    now: Timestamp,
+    change: AppealChange,
+) -> Option<String> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let step = move |remembered: Remembered| {
         let _ = sender.send(remembered.appeal);
@@ -352,10 +358,15 @@ async fn an_appeal_outlives_the_conversation_and_a_restart() {
     let store = open(&directory);
     let two_days_later = at(2 * 24 * 60);
     assert_eq!(
-        change_appeal(&store, 2, "li", two_days_later, AppealChange::Unchanged).await.as_deref(),
+        change_appeal(&store, 2, "li", two_days_later, AppealChange::Unchanged)
+            .await
+            .as_deref(),
         Some("A")
     );
-    assert_eq!(change_appeal(&store, 3, "wang", at(0), AppealChange::Unchanged).await, None);
+    assert_eq!(
+        change_appeal(&store, 3, "wang", at(0), AppealChange::Unchanged).await,
+        None
+    );
     let appeals = store.appeals().await.unwrap();
     assert_eq!(appeals.len(), 1);
     assert_eq!(appeals[0].user_id.as_deref(), Some("li"));
@@ -372,11 +383,17 @@ async fn a_closed_appeal_keeps_its_outcome_but_not_the_person() {
         outcome: "lifted".to_owned(),
     };
     change_appeal(&store, 2, "li", at(5), closed).await;
-    assert_eq!(change_appeal(&store, 3, "li", at(6), AppealChange::Unchanged).await, None);
+    assert_eq!(
+        change_appeal(&store, 3, "li", at(6), AppealChange::Unchanged).await,
+        None
+    );
     let appeals = store.appeals().await.unwrap();
     assert_eq!(appeals[0].outcome.as_deref(), Some("lifted"));
     assert_eq!(appeals[0].closed_at, Some(at(5)));
-    assert_eq!((appeals[0].user_id.clone(), appeals[0].reminders.clone()), (None, Vec::new()));
+    assert_eq!(
+        (appeals[0].user_id.clone(), appeals[0].reminders.clone()),
+        (None, Vec::new())
+    );
 }
 
 #[tokio::test]
@@ -385,7 +402,13 @@ async fn a_cancelled_appeal_leaves_no_trace_and_a_new_one_takes_the_place_of_the
     let store = open(&directory);
     change_appeal(&store, 1, "li", at(0), opened("A")).await;
     change_appeal(&store, 2, "li", at(1), opened("B")).await;
-    let records: Vec<String> = store.appeals().await.unwrap().into_iter().map(|appeal| appeal.record).collect();
+    let records: Vec<String> = store
+        .appeals()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|appeal| appeal.record)
+        .collect();
     assert_eq!(records, ["B"]);
     change_appeal(&store, 3, "li", at(2), AppealChange::Forgotten).await;
     assert_eq!(store.appeals().await.unwrap(), []);
@@ -414,5 +437,8 @@ async fn ratings_are_counted_once_a_message() {
         verdict: verdict.to_owned(),
         count,
     };
-    assert_eq!(store.ratings().await.unwrap(), [counted("useful", 2), counted("useless", 1)]);
+    assert_eq!(
+        store.ratings().await.unwrap(),
+        [counted("useful", 2), counted("useless", 1)]
+    );
 }

@@ -206,7 +206,8 @@ impl Store for SqliteStore {
 
     fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>> {
         self.submit(|connection| {
-            let sql = "SELECT scenario, verdict, count(*) FROM ratings GROUP BY scenario, verdict ORDER BY scenario, verdict";
+            let sql =
+                "SELECT scenario, verdict, count(*) FROM ratings GROUP BY scenario, verdict ORDER BY scenario, verdict";
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| {
                 let count: i64 = row.get(2)?;

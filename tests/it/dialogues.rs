@@ -9,9 +9,8 @@ use jiff::{Span, Timestamp};
 use jiefeng::app::load_assistant;
 use jiefeng::dialogue::{Action, Assistant, Event, NoCache, Session};
 
-static ASSISTANT: LazyLock<Assistant> = LazyLock::new(|| {
-    load_assistant(Path::new("knowledge"), &NoCache).unwrap_or_else(|error| panic!("{error:?}"))
-});
+static ASSISTANT: LazyLock<Assistant> =
+    LazyLock::new(|| load_assistant(Path::new("knowledge"), &NoCache).unwrap_or_else(|error| panic!("{error:?}")));
 
 /// Conversations start at this moment unless they say otherwise.
 pub(crate) const START: &str = "2026-11-26T14:30:00+08:00";
@@ -78,7 +77,9 @@ fn scripts_of(file: &Path) -> Vec<Script> {
             "*" => Line::Does(rest),
             other => panic!("{name}:{number}: a line cannot begin with `{other}`"),
         };
-        let script = scripts.last_mut().unwrap_or_else(|| panic!("{name}:{number}: no `## name` before it"));
+        let script = scripts
+            .last_mut()
+            .unwrap_or_else(|| panic!("{name}:{number}: no `## name` before it"));
         script.lines.push((number, line));
     }
     scripts
@@ -111,7 +112,8 @@ impl Run {
                 Action::HandOver => self.done.push("hand over".to_owned()),
                 Action::Track { appeal, reminders } => {
                     let due = reminders.iter().map(|reminder| format!(" {}", reminder.due));
-                    self.done.push(format!("track {}{}", appeal.submitted, due.collect::<String>()));
+                    self.done
+                        .push(format!("track {}{}", appeal.submitted, due.collect::<String>()));
                 }
                 Action::CloseAppeal(outcome) => self.done.push(format!("close {}", outcome.name())),
                 Action::Rate { scenario, verdict } => self.done.push(format!("rate {scenario} {}", verdict.name())),
@@ -127,7 +129,10 @@ impl Run {
             Line::Decides(expected) => {
                 let decided = format!("{} ", self.decision.trim_end());
                 if !decided.starts_with(&format!("{expected} ")) {
-                    return Err(format!("expected `{expected}`, got `{}`\n{}", self.decision, self.reply));
+                    return Err(format!(
+                        "expected `{expected}`, got `{}`\n{}",
+                        self.decision, self.reply
+                    ));
                 }
             }
             Line::Holds(words) if !self.reply.contains(words) => {
@@ -143,7 +148,11 @@ impl Run {
         }
         let limit = jiefeng::dialogue::LONGEST_TEXT;
         if self.reply.len() > limit {
-            return Err(format!("the reply has {} bytes, at most {limit} are shown\n{}", self.reply.len(), self.reply));
+            return Err(format!(
+                "the reply has {} bytes, at most {limit} are shown\n{}",
+                self.reply.len(),
+                self.reply
+            ));
         }
         Ok(())
     }
@@ -177,6 +186,12 @@ fn scripted_conversations_go_as_written() {
         });
         failures.extend(failed);
     }
-    assert!(failures.is_empty(), "{} of {} fail:\n\n{}", failures.len(), scripts.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} fail:\n\n{}",
+        failures.len(),
+        scripts.len(),
+        failures.join("\n\n")
+    );
     assert!(scripts.len() >= 120, "only {} conversations", scripts.len());
 }

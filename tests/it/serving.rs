@@ -298,7 +298,10 @@ fn scripted_conversations_go_the_same_through_the_running_server() {
         "allow_sample_credentials = true",
         &[("JIEFENG_NOW", dialogues::START)],
     );
-    let scripts: Vec<dialogues::Script> = dialogues::scripts().into_iter().filter(|script| script.through_the_server).collect();
+    let scripts: Vec<dialogues::Script> = dialogues::scripts()
+        .into_iter()
+        .filter(|script| script.through_the_server)
+        .collect();
     assert!(scripts.len() >= 12, "only {} conversations", scripts.len());
     let mut message_id = 0;
     for (person, script) in scripts.iter().enumerate() {
