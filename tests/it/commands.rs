@@ -521,6 +521,29 @@ fn check_measures_answers_with_the_line_that_has_no_dates() {
 }
 
 #[test]
+fn check_measures_the_appeal_to_copy_and_the_offer_of_a_second_issue() {
+    let knowledge = KnowledgeCopy::new();
+    for (table, characters) in [("kit-text", 450), ("also-mentioned", 400)] {
+        let from = format!("[{table}]\nzh = \"");
+        knowledge.replace("texts.toml", &from, &format!("{from}{}", long(characters)));
+    }
+    let file = "scenarios/harassing-content.toml";
+    let appeal = place(&knowledge, file, "appeal = ");
+    let problems = problems_of(&knowledge);
+    assert_reported(
+        &problems,
+        &[format!("{appeal}: zh.appeal: the appeal to copy, with who can act")],
+    );
+    let is_whole_answer = |problem: &&String| problem.starts_with(file) && problem.contains(": the answer");
+    assert_eq!(
+        problems.iter().filter(is_whole_answer).count(),
+        1,
+        "{}",
+        problems.join("\n")
+    );
+}
+
+#[test]
 fn parts_that_do_not_fit_together_are_left_out_whole() {
     let knowledge = KnowledgeCopy::new();
     for part in ["again", "fails", "customers"] {
@@ -710,12 +733,10 @@ fn check_finds_an_utterance_in_two_scenarios() {
 }
 
 /// Utterances that another scenario wins, with that scenario.
-const MISPLACED: [(&str, &str); 5] = [
-    ("企业没认证拉不了客户", "pull-corp-unverified"),
+const MISPLACED: [(&str, &str); 3] = [
     ("个人微信被永久封号了", "wechat-permanent-ban"),
     ("加好友提示操作频繁加不了人", "friend-add-throttled"),
     ("用外挂软件企业微信被永久封号", "cheat-tools"),
-    ("微信收款码被限制收不了款", "payment-limited"),
 ];
 
 fn add_misplaced(knowledge: &KnowledgeCopy) {
