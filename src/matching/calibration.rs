@@ -58,59 +58,97 @@ struct Examined {
     chat: Option<Outcome>,
 }
 
+/// What one round found out.
+#[derive(Default)]
+pub(super) struct Round {
+    of_everything: Vec<Examined>,
+    of_sound: Vec<Examined>,
+    overruled: Vec<(usize, usize)>,
+}
+
+/// The rounds, ready to be run in any order and on any thread; what they find does not depend on it.
+pub(super) struct Rounds<'a> {
+    vocabulary: &'a Vocabulary,
+    kinds: &'a [ClassKind],
+    lessons: &'a [Lesson],
+    recipe: &'a Recipe,
+    parts: Parts,
+    stranger_weight: f32,
+}
+
+impl<'a> Rounds<'a> {
+    pub(super) fn of(
+        vocabulary: &'a Vocabulary,
+        kinds: &'a [ClassKind],
+        lessons: &'a [Lesson],
+        recipe: &'a Recipe,
+    ) -> Self {
+        Self {
+            vocabulary,
+            kinds,
+            lessons,
+            recipe,
+            parts: Parts::deal(kinds, lessons, recipe.rounds),
+            stranger_weight: stranger_weight(kinds, lessons, recipe.strangers),
+        }
+    }
+
+    /// Trains a model without what is held back and left out, and examines it with that.
+    pub(super) fn run(&self, round: usize) -> Round {
+        let is_stranger = |lesson: &Lesson| lesson.meant.iter().any(|class| self.parts.leaves_out(*class, round));
+        let is_held_back = |index: usize| self.parts.holds_back(index, round);
+        let numbered = || self.lessons.iter().enumerate();
+        let taught: Vec<&Lesson> = numbered()
+            .filter(|(index, lesson)| !is_stranger(lesson) && !is_held_back(*index))
+            .map(|(_, lesson)| lesson)
+            .collect();
+        let model = Model::train(self.vocabulary, self.kinds.len(), &taught, self.recipe);
+        let mut found = Round::default();
+        // A question that other scenarios share is no stranger's when one of them is left out.
+        let strangers = self
+            .lessons
+            .iter()
+            .filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1);
+        for lesson in strangers {
+            self.examine_both(&model, lesson, self.stranger_weight, &mut found);
+        }
+        for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
+            self.examine_both(&model, lesson, lesson.share, &mut found);
+            let winner = overruler(&model, self.vocabulary, self.kinds, lesson);
+            found.overruled.extend(winner.map(|winner| (index, winner)));
+        }
+        found
+    }
+
+    /// Examines a model by everything and by sound alone.
+    fn examine_both(&self, model: &Model, lesson: &Lesson, weight: f32, found: &mut Round) {
+        let (vocabulary, kinds) = (self.vocabulary, self.kinds);
+        let heard = lesson.counts.of_sound(vocabulary);
+        let everything = Attention::Everything;
+        let examined = examine(model, vocabulary, kinds, lesson, &lesson.counts, everything, weight);
+        found.of_everything.extend(examined);
+        let examined = examine(model, vocabulary, kinds, lesson, &heard, Attention::Sound, weight);
+        found.of_sound.extend(examined);
+    }
+}
+
 impl Rehearsal {
-    /// Runs the rounds and fits the probabilities.
-    pub(super) fn run(vocabulary: &Vocabulary, kinds: &[ClassKind], lessons: &[Lesson], recipe: &Recipe) -> Self {
-        let parts = Parts::deal(kinds, lessons, recipe.rounds);
-        let stranger_weight = stranger_weight(kinds, lessons, recipe.strangers);
-        let (mut of_everything, mut of_sound, mut overruled) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..recipe.rounds {
-            let is_stranger = |lesson: &Lesson| lesson.meant.iter().any(|class| parts.leaves_out(*class, round));
-            let is_held_back = |index: usize| parts.holds_back(index, round);
-            let numbered = || lessons.iter().enumerate();
-            let taught: Vec<&Lesson> = numbered()
-                .filter(|(index, lesson)| !is_stranger(lesson) && !is_held_back(*index))
-                .map(|(_, lesson)| lesson)
-                .collect();
-            let model = Model::train(vocabulary, kinds.len(), &taught, recipe);
-            let mut examine_both = |lesson: &Lesson, weight: f32| {
-                of_everything.extend(examine(
-                    &model,
-                    vocabulary,
-                    kinds,
-                    lesson,
-                    &lesson.counts,
-                    Attention::Everything,
-                    weight,
-                ));
-                let heard = lesson.counts.of_sound(vocabulary);
-                of_sound.extend(examine(
-                    &model,
-                    vocabulary,
-                    kinds,
-                    lesson,
-                    &heard,
-                    Attention::Sound,
-                    weight,
-                ));
-            };
-            // A question that other scenarios share is no stranger's when one of them is left out.
-            for lesson in lessons
-                .iter()
-                .filter(|lesson| is_stranger(lesson) && lesson.meant.len() == 1)
-            {
-                examine_both(lesson, stranger_weight);
-            }
-            for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
-                examine_both(lesson, lesson.share);
-                overruled.extend(overruler(&model, vocabulary, kinds, lesson).map(|winner| (index, winner)));
-            }
+    /// Fits the probabilities to what the rounds found, in their order.
+    pub(super) fn of(rounds: impl IntoIterator<Item = Round>) -> Self {
+        let mut all = Round::default();
+        for round in rounds {
+            all.of_everything.extend(round.of_everything);
+            all.of_sound.extend(round.of_sound);
+            all.overruled.extend(round.overruled);
         }
         let calibration = Calibration {
-            of_everything: Trustworthiness::fit(&of_everything),
-            of_sound: Trustworthiness::fit(&of_sound),
+            of_everything: Trustworthiness::fit(&all.of_everything),
+            of_sound: Trustworthiness::fit(&all.of_sound),
         };
-        Self { calibration, overruled }
+        Self {
+            calibration,
+            overruled: all.overruled,
+        }
     }
 }
 

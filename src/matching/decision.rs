@@ -21,7 +21,7 @@ impl Default for Thresholds {
     /// Chosen by cross-validation on the knowledge and confirmed on development questions.
     fn default() -> Self {
         Self {
-            answer: 0.55,
+            answer: 0.5,
             ask_back: 0.5,
             smalltalk: 0.4,
             plausible: 0.1,

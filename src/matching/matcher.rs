@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::calibration::{Calibration, Rehearsal, best, is_chat, is_scenario};
+use super::calibration::{Calibration, Rehearsal, Rounds, best, is_chat, is_scenario};
 use super::confidence::{Confidence, Facts};
 use super::decision::{Candidate, Decision, Judgement, Thresholds, Trust, decide, options_among};
 use super::model::{Attention, Lesson, Look, Model, Recipe};
@@ -83,14 +83,13 @@ impl Matcher {
         let kinds: Vec<ClassKind> = set.classes.iter().map(|class| class.kind).collect();
         let lessons = lessons(&vocabulary, &kinds, &readings, &utterances, recipe);
         let all: Vec<&Lesson> = lessons.iter().collect();
-        let model = Model::train(&vocabulary, kinds.len(), &all, recipe);
+        let (model, mut rehearsal) = learn(&vocabulary, &kinds, &lessons, &all, recipe);
         let is_convincing = |lesson: &Lesson| {
             let look = model.look(&vocabulary, &lesson.counts, Attention::Everything);
             look.probabilities
                 .get(lesson.class)
                 .is_some_and(|own| *own >= CONVINCED)
         };
-        let mut rehearsal = Rehearsal::run(&vocabulary, &kinds, &lessons, recipe);
         rehearsal
             .overruled
             .retain(|(lesson, _)| lessons.get(*lesson).is_some_and(|lesson| !is_convincing(lesson)));
@@ -324,6 +323,27 @@ impl Matcher {
         });
         named.collect()
     }
+}
+
+/// Trains the model and rehearses with others like it. Half of the rounds run on a second thread: they know nothing of each other, so
+/// the result is the same.
+fn learn(
+    vocabulary: &Vocabulary,
+    kinds: &[ClassKind],
+    lessons: &[Lesson],
+    all: &[&Lesson],
+    recipe: &Recipe,
+) -> (Model, Rehearsal) {
+    let rounds = Rounds::of(vocabulary, kinds, lessons, recipe);
+    let run = |range: std::ops::Range<usize>| range.map(|round| rounds.run(round)).collect::<Vec<_>>();
+    let half = recipe.rounds.div_ceil(2);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| run(0..half));
+        let model = Model::train(vocabulary, kinds.len(), all, recipe);
+        let second = run(half..recipe.rounds);
+        let first = first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (model, Rehearsal::of(first.into_iter().chain(second)))
+    })
 }
 
 /// The words that speak against classes, spelled as questions will be, with the index of their class.

@@ -12,14 +12,13 @@ const CORE: [&str; 5] = [
 ];
 
 /// I/O, clocks, randomness, async and the shell's modules.
-const FORBIDDEN_IN_CORE: [&str; 24] = [
+const FORBIDDEN_IN_CORE: [&str; 23] = [
     "std::fs",
     "std::net",
     "std::env",
     "std::io::",
     "std::time::Instant",
     "SystemTime",
-    "std::thread",
     "std::process",
     "Timestamp::now",
     "Zoned::now",
