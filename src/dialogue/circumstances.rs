@@ -18,23 +18,20 @@ pub struct Circumstances {
     pub offers_appeal: bool,
 }
 
-/// In front of a day: something ends then.
-const UNTIL: [&str; 11] = [
-    "至",
-    "到",
-    "截止",
-    "截至",
-    "直到",
-    "解封时间",
-    "截止日期:",
-    "期限:",
-    "until ",
-    "till ",
-    "ends on ",
-];
+/// In front of a day: something ends then. "到" covers 直到 and 截止到.
+const UNTIL: [&str; 8] = ["至", "到", "截止", "解封时间", "截止日期:", "期限:", "until", "ends on"];
+
+/// In front of 到 these make another word of it: 收到, 看到.
+const NOT_UNTIL: [char; 6] = ['收', '看', '受', '遭', '遇', '等'];
 
 /// Behind a day: something ends then.
-const ENDS: [&str; 8] = ["解除", "恢复", "到期", "结束", "自动解", "期满", "失效", "24点"];
+const ENDS: [&str; 9] = ["解除", "恢复", "到期", "结束", "自动解", "期满", "失效", "24点", "解封"];
+
+/// Between a day and its end these say that it did not end, or that it has.
+const NO_END: [&str; 5] = ["没", "未", "不", "还", "解封的"];
+
+/// Beside a day: something began then.
+const BEGINS: [&str; 8] = ["封", "限", "停", "禁", "冻", "开始", "起", "since"];
 
 /// So many characters behind a day are looked at.
 const NEAR: usize = 6;
@@ -49,10 +46,12 @@ impl Circumstances {
                 .is_some_and(|term| term.place.start < spoken.place.end && spoken.place.start < term.place.end)
         };
         let end = named.iter().find(|spoken| names_an_end(text, spoken));
-        let started = named
+        let begun: Vec<&Spoken> = named
             .iter()
-            .filter(|spoken| !is_term(spoken))
-            .find(|spoken| Some(*spoken) != end && spoken.past.at <= now);
+            .filter(|spoken| !is_term(spoken) && Some(*spoken) != end && spoken.past.at <= now)
+            .collect();
+        let beside = begun.iter().find(|spoken| names_a_beginning(text, spoken));
+        let started = beside.or_else(|| begun.iter().max_by_key(|spoken| spoken.past.at));
         Self {
             started: started.map(|spoken| spoken.past),
             term_hours: term.as_ref().map(|term| term.hours),
@@ -79,20 +78,33 @@ impl Circumstances {
 
 /// Whether a day is the end of something. "昨天解封的" tells of something that is over, so only calendar days count.
 fn names_an_end(text: &str, spoken: &Spoken) -> bool {
-    if !spoken.is_calendar_day {
-        return false;
-    }
-    let before = text.get(..spoken.place.start).unwrap_or_default();
+    let before = text.get(..spoken.place.start).unwrap_or_default().trim_end();
+    let near = near(text, spoken);
+    let is_until = UNTIL.iter().any(|word| before.ends_with(word)) && !is_part_of_another_word(before);
+    let ends_then = ENDS.iter().any(|word| near.contains(word)) && !NO_END.iter().any(|word| near.contains(word));
+    spoken.is_calendar_day && (is_until || ends_then)
+}
+
+fn is_part_of_another_word(before: &str) -> bool {
+    before
+        .strip_suffix('到')
+        .is_some_and(|before| before.ends_with(NOT_UNTIL))
+}
+
+fn names_a_beginning(text: &str, spoken: &Spoken) -> bool {
+    let before = text.get(..spoken.place.start).unwrap_or_default().trim_end();
+    let near = near(text, spoken);
+    before.ends_with("since") || BEGINS.iter().any(|word| near.contains(word))
+}
+
+/// What stands right behind a moment, in the same clause.
+fn near(text: &str, spoken: &Spoken) -> String {
     let behind = text.get(spoken.place.end..).unwrap_or_default();
     let clause = behind
         .split([',', '。', ';', '!', '?', '\n'])
         .next()
         .unwrap_or_default();
-    let near: String = clause.chars().take(NEAR).collect();
-    UNTIL
-        .iter()
-        .any(|word| before.trim_end_matches(' ').ends_with(word.trim_end()))
-        || ENDS.iter().any(|word| near.contains(word))
+    clause.chars().take(NEAR).collect()
 }
 
 #[cfg(test)]
@@ -138,6 +150,20 @@ mod tests {
             Some(date(2026, 11, 25).at(15, 0, 0, 0))
         );
         assert_eq!(term.term_hours, Some(168));
+    }
+
+    #[test]
+    fn what_did_not_end_has_no_end() {
+        assert_eq!(read("18号封的还没恢复,封7天").ends, None);
+        assert_eq!(read("我20号看到12月1号这个通知").ends, None);
+        assert_eq!(read("被限制登录7天,下周一解封吗").ends, Some(date(2026, 11, 30)));
+    }
+
+    #[test]
+    fn of_several_moments_the_one_beside_the_restriction_counts() {
+        let start = |text: &str| read(text).started.map(|start| start.at.date());
+        assert_eq!(start("昨天加了很多人,今天被限制"), Some(date(2026, 11, 26)));
+        assert_eq!(start("微信用了5年了,今天被封7天"), Some(date(2026, 11, 26)));
     }
 
     #[test]

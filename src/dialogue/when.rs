@@ -83,47 +83,81 @@ enum Meaning {
     Instant(DateTime),
 }
 
+impl Meaning {
+    /// A day that lies ahead: something may end then.
+    fn ahead(day: Date) -> Self {
+        Self::Calendar {
+            past: day,
+            nearest: day,
+        }
+    }
+}
+
 type Reader = fn(&Captures<'_>, DateTime) -> Option<Meaning>;
 
 /// A single numeral or digits.
 const NUMBER: &str = "([0-9]{1,4}|半|[一两二三四五六七八九十]|an?|one|two|three|four|five|six|seven)";
 const UNIT: &str = "(分钟|小时|钟头|天|日|周|星期|礼拜|月|年|minute|hour|day|week|month|year)";
-const MONTHS: &str = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)";
+const MONTHS: &str = "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|\
+                      dec(?:ember)?)";
+
+/// The months by their first three letters.
+const MONTH_NAMES: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
 
 /// Longest expressions first: what one has read, the next does not see.
 static DAYS: LazyLock<Vec<(Regex, Reader)>> = LazyLock::new(|| {
-    let patterns: [(String, Reader); 12] = [
-        ("(20[0-9]{2})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})[号日]?".into(), full_date),
-        ("上个?月([0-9]{1,2})[号日]".into(), day_of_last_month),
+    let patterns: [(String, Reader); 14] = [
+        (
+            "(20[0-9]{2})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})[号日]?".into(),
+            full_date,
+        ),
+        ("(上上|上|下)个?月([0-9]{1,2})[号日]".into(), day_of_another_month),
+        ("(去年|明年)([0-9]{1,2})月([0-9]{1,2})[号日]?".into(), day_of_another_year),
         ("([0-9]{1,2})月([0-9]{1,2})[号日]?".into(), month_and_day),
         (r"(?-u:\b)([0-9]{1,2})\.([0-9]{1,2})(?-u:\b)[号日]?".into(), month_and_day),
-        (format!(r"(?-u:\b){MONTHS}[a-z]*\.? ?([0-9]{{1,2}})(?:st|nd|rd|th)?(?-u:\b)"), english_month_and_day),
-        (format!(r"(?-u:\b)([0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?{MONTHS}[a-z]*"), english_day_and_month),
+        (
+            format!(r"(?-u:\b){MONTHS}\.? ?([0-9]{{1,2}})(?:st|nd|rd|th)?(?-u:\b)"),
+            english_month_and_day,
+        ),
+        (
+            format!(r"(?-u:\b)([0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?{MONTHS}(?-u:\b)"),
+            english_day_and_month,
+        ),
         (format!("{NUMBER}个?半?{UNIT}(?:以前|之前|前)"), ago),
         (format!(r"(?-u:\b){NUMBER}[ -]?{UNIT}s? ago"), ago),
-        (format!("(?:已经|都|过了|有)?{NUMBER}个?多?{UNIT}多?了"), ago),
-        ("(上上|上个?|这个?|本)?(?:周|星期|礼拜)([一二三四五六日天1-6])".into(), weekday),
-        ("(last|this|on|since) (mon|tues|wednes|thurs|fri|satur|sun)day".into(), english_weekday),
+        // Not in years: "用了5年了" tells how long an account has been used.
+        (format!("(?:已经|都|过了|有)?{NUMBER}个?多?(分钟|小时|钟头|天|日|周|星期|礼拜|月)多?了"), ago),
         (
-            "大前天|前天|昨天|昨日|昨晚|昨夜|今天|今日|今早|今晨|今晚|刚刚|刚才|刚|day before yesterday|yesterday|last night|today|\
-             this morning|this afternoon|tonight|just now"
+            "(上上|上个?|这个?|本|下下|下个?)?(?:周|星期|礼拜)([一二三四五六日天1-6])".into(),
+            weekday,
+        ),
+        (
+            r"(?-u:\b)(last|this|on|since|next) (mon|tues|wednes|thurs|fri|satur|sun)day".into(),
+            english_weekday,
+        ),
+        (
+            "大前天|前天|昨天|昨日|昨晚|昨夜|今天|今日|今早|今晨|今晚|大后天|后天|明天|刚刚|刚才|刚|day before yesterday|yesterday|\
+             last night|today|tomorrow|this morning|this afternoon|tonight|just now"
                 .into(),
             near_day,
         ),
+        ("([0-9]{1,2})[号日]".into(), day_of_month),
     ];
-    let day_of_month: (String, Reader) = ("([0-9]{1,2})[号日]".into(), day_of_month);
-    let all = patterns.into_iter().chain([day_of_month]);
-    all.filter_map(|(pattern, reader)| Some((Regex::new(&pattern).ok()?, reader)))
+    let compiled = patterns.into_iter();
+    compiled
+        .filter_map(|(pattern, reader)| Some((Regex::new(&pattern).ok()?, reader)))
         .collect()
 });
 
 /// The time of day, right behind a day or alone.
 static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let parts = "(凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚|夜里|半夜)";
-    Regex::new(&format!(
-        "(?:(?: ?at |的| )?{parts}?([0-9]{{1,2}}|[一二两三四五六七八九十])(?:点|时|:)(半|[0-9]{{1,2}})?(?:分|钟)?)|(?:(?: ?at | )?([0-9]{{1,2}})(?::([0-9]{{2}}))? ?(am|pm))"
-    ))
-    .ok()
+    let part = "(凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚|夜里|半夜)";
+    let oclock = format!("{part}?([0-9]{{1,2}}|[一二两三四五六七八九十])(?:点|时)(半|[0-9]{{1,2}})?(?:分|钟)?");
+    let digits = format!("{part}?([0-9]{{1,2}}):([0-9]{{2}})");
+    let english = "([0-9]{1,2})(?::([0-9]{2}))? ?(am|pm)";
+    Regex::new(&format!("(?: ?at |的| )?(?:{oclock}|(?-u:\\b){english}|{digits})")).ok()
 });
 
 /// "封7天", "期限:3个月", "7-day ban".
@@ -146,7 +180,7 @@ pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
             let Some(whole) = captures.get(0) else { continue };
             let place = whole.range();
             let is_taken = found.iter().any(|other| overlap(&other.place, &place));
-            if is_taken || is_part_of_a_number(text, &place) {
+            if is_taken || names_no_day(text, &place) {
                 continue;
             }
             found.extend(reader(&captures, now).map(|meaning| spoken(meaning, place, text)));
@@ -161,37 +195,57 @@ pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
 
 /// The length of a restriction that a normalised text names; not how long ago something was ("3天前", "封了3天了").
 pub(super) fn term(text: &str) -> Option<SpokenLength> {
-    let captures = TERMS.iter().find_map(|pattern| pattern.captures(text))?;
+    let found = TERMS.iter().flat_map(|pattern| pattern.captures_iter(text));
+    found.filter_map(|captures| term_of(&captures, text)).next()
+}
+
+fn term_of(captures: &Captures<'_>, text: &str) -> Option<SpokenLength> {
     let place = captures.get(0)?.range();
     let behind = text.get(place.end..).unwrap_or_default();
-    let is_no_term = ["前", "以前", "之前", "内", "以内", "后", "了", " ago", "多了"]
-        .iter()
-        .any(|word| behind.starts_with(word));
+    let is_no_term = NO_TERM_BEFORE.iter().any(|word| behind.starts_with(word));
     let has_gone_on = text.get(..place.start).is_some_and(|before| before.contains(" been "));
-    if is_no_term || has_gone_on || is_part_of_a_number(text, &place) {
+    let is_count = behind.starts_with(|next: char| next.is_ascii_digit());
+    if is_no_term || has_gone_on || is_count {
         return None;
     }
-    let hours = hours_of(captures.get(1)?.as_str(), captures.get(2)?.as_str())?;
+    let unit = captures.get(2)?.as_str();
+    let hours = hours_of(captures.get(1)?.as_str(), unit).filter(|hours| *hours > 0)?;
     Some(SpokenLength { place, hours })
 }
+
+/// Behind a length these say that it is over or that something happens within it.
+const NO_TERM_BEFORE: [&str; 9] = ["前", "以前", "之前", "内", "以内", "后", "了", " ago", "多了"];
 
 fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// "3.5小时", "第3天了", "周3次" and "10000号" name no day.
-fn is_part_of_a_number(text: &str, place: &Range<usize>) -> bool {
-    let before = text.get(..place.start).and_then(|before| before.chars().next_back());
-    let after = text.get(place.end..).and_then(|after| after.chars().next());
+/// "3.5小时", "第3天了", "周3次", "1号楼" and "企业微信4.1" name no day, and "注册30天了" tells how old an account is.
+fn names_no_day(text: &str, place: &Range<usize>) -> bool {
     let named = text.get(place.clone()).unwrap_or_default();
+    let before = text.get(..place.start).unwrap_or_default();
+    let behind = text.get(place.end..).unwrap_or_default();
     let begins_with_digit = named.starts_with(|first: char| first.is_ascii_digit());
     let ends_with_digit = named.ends_with(|last: char| last.is_ascii_digit());
-    let goes_on = |next: char| {
-        next.is_ascii_digit() || matches!(next, '.' | '%' | '个' | '次' | '人' | '小' | '元' | '块' | '楼')
-    };
-    begins_with_digit && before.is_some_and(|before| before.is_ascii_digit() || matches!(before, '第' | '.'))
-        || ends_with_digit && after.is_some_and(goes_on)
+    let is_decimal = named.contains('.') && named.len() <= "12.31".len();
+    begins_with_digit && before.ends_with(|last: char| last.is_ascii_digit() || matches!(last, '第' | '.'))
+        || ends_with_digit && COUNTED.iter().any(|word| behind.starts_with(word))
+        || ends_with_digit && behind.starts_with(|next: char| next.is_ascii_digit() || matches!(next, '.' | '%'))
+        || named.ends_with('号') && behind.starts_with(['楼', '群', '店', '线', '机', '门', '库'])
+        || named.ends_with('了') && USED_FOR.iter().any(|word| before.ends_with(word))
+        || is_decimal && !HAPPENED.iter().any(|word| behind.starts_with(word))
 }
+
+/// Behind a number these count something.
+const COUNTED: [&str; 14] = [
+    "个", "次", "人", "小", "元", "块", "天", "年", "周", "万", "倍", " time", " people", " min",
+];
+
+/// In front of a length these tell for how long something has been used.
+const USED_FOR: [&str; 9] = ["用", "用了", "注册", "注册了", "养", "养了", "开了", "做了", "入职"];
+
+/// Behind "11.18" these make a day of it.
+const HAPPENED: [&str; 8] = ["提交", "交", "开始", "封", "限", "被", "起", "申诉"];
 
 /// A day meaning with the time of day that follows it.
 fn spoken(meaning: Meaning, place: Range<usize>, text: &str) -> Spoken {
@@ -211,7 +265,7 @@ fn spoken(meaning: Meaning, place: Range<usize>, text: &str) -> Spoken {
     let behind = text.get(place.end..).unwrap_or_default();
     let word = text.get(place.clone()).unwrap_or_default();
     let is_evening = ["晚", "夜", "night"].iter().any(|sign| word.contains(sign));
-    let clock = clock(behind, is_evening).filter(|(_, at)| at.start == 0);
+    let clock = clock(behind, is_evening, true).filter(|(_, at)| at.start == 0);
     let (time, end) = match clock {
         Some((time, at)) => (Some(time), place.end.saturating_add(at.end)),
         None => (None, place.end),
@@ -230,7 +284,7 @@ fn spoken(meaning: Meaning, place: Range<usize>, text: &str) -> Spoken {
 
 /// "下午3点" without a day is today's.
 fn time_of_today(text: &str, now: DateTime) -> Option<Spoken> {
-    let (time, place) = clock(text, false)?;
+    let (time, place) = clock(text, false, false)?;
     let moment = Moment::exactly(now.date().to_datetime(time));
     (moment.at <= now).then_some(Spoken {
         place,
@@ -240,29 +294,35 @@ fn time_of_today(text: &str, now: DateTime) -> Option<Spoken> {
     })
 }
 
-/// The first time of day in a text, with its place.
-fn clock(text: &str, is_evening: bool) -> Option<(Time, Range<usize>)> {
+/// The first time of day in a text, with its place. "快一点" and "两点要问" are none: a bare numeral in characters needs a part of the
+/// day, and without a day in front of it every hour does.
+fn clock(text: &str, is_evening: bool, is_behind_a_day: bool) -> Option<(Time, Range<usize>)> {
     let captures = CLOCK.as_ref()?.captures(text)?;
     let place = captures.get(0)?.range();
-    if let (Some(hour), Some(half)) = (captures.get(4), captures.get(6)) {
-        let minute = captures
-            .get(5)
-            .and_then(|minute| minute.as_str().parse().ok())
-            .unwrap_or(0);
-        let hour: i8 = hour.as_str().parse().ok()?;
-        let hour = hour % 12 + if half.as_str() == "pm" { 12 } else { 0 };
-        return Some((Time::new(hour, minute, 0, 0).ok()?, place));
+    let group = |number| captures.get(number).map(|found: regex::Match<'_>| found.as_str());
+    let time = |hour, minute| Some((Time::new(hour, minute, 0, 0).ok()?, place.clone()));
+    let minute = |text: Option<&str>| text.map_or(Some(0), |minute| minute.parse().ok());
+    if let (Some(hour), Some(half)) = (group(4), group(6)) {
+        let hour: i8 = hour.parse().ok()?;
+        return time(hour % 12 + if half == "pm" { 12 } else { 0 }, minute(group(5))?);
     }
-    let part = captures
-        .get(1)
-        .map_or(if is_evening { "晚" } else { "" }, |part| part.as_str());
-    let hour = i8::try_from(number_of(captures.get(2)?.as_str())?).ok()?;
-    let minute = match captures.get(3).map(|minute| minute.as_str()) {
-        Some("半") => 30,
-        Some(minutes) => minutes.parse().ok()?,
-        None => 0,
-    };
-    Some((Time::new(hour_of_day(hour, part), minute, 0, 0).ok()?, place))
+    let evening = if is_evening { "晚" } else { "" };
+    if let Some(hour) = group(8) {
+        return time(
+            hour_of_day(hour.parse().ok()?, group(7).unwrap_or(evening)),
+            minute(group(9))?,
+        );
+    }
+    let hour = group(2)?;
+    let is_bare = group(1).is_none() && (!is_behind_a_day || matches!(hour, "一" | "两"));
+    if is_bare {
+        return None;
+    }
+    let hour = hour_of_day(i8::try_from(number_of(hour)?).ok()?, group(1).unwrap_or(evening));
+    match group(3) {
+        Some("半") => time(hour, 30),
+        minutes => time(hour, minute(minutes)?),
+    }
 }
 
 /// The hour on a 24-hour clock. Without a part of the day, small hours are those of the afternoon: nobody is restricted at 3 in the
@@ -306,9 +366,24 @@ fn english_day_and_month(captures: &Captures<'_>, now: DateTime) -> Option<Meani
     )
 }
 
-fn day_of_last_month(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
-    let last_month = now.date().first_of_month().yesterday().ok()?;
-    let day = Date::new(last_month.year(), last_month.month(), number(captures, 1)?).ok()?;
+fn day_of_another_month(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
+    let months = match captures.get(1)?.as_str() {
+        "上上" => -2,
+        "上" => -1,
+        _ => 1,
+    };
+    let month = now.date().first_of_month().checked_add(months.months()).ok()?;
+    let day = Date::new(month.year(), month.month(), number(captures, 2)?).ok()?;
+    Some(Meaning::Calendar {
+        past: day,
+        nearest: day,
+    })
+}
+
+fn day_of_another_year(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
+    let years = if captures.get(1)?.as_str() == "去年" { -1 } else { 1 };
+    let year = now.date().year().checked_add(years)?;
+    let day = Date::new(year, number(captures, 2)?, number(captures, 3)?).ok()?;
     Some(Meaning::Calendar {
         past: day,
         nearest: day,
@@ -336,7 +411,8 @@ fn ago(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
         return Some(Meaning::Instant(now.checked_sub(hours.hours()).ok()?));
     }
     if matches!(unit, "分钟" | "minute") {
-        return Some(Meaning::Instant(now));
+        let minutes = number_of(captures.get(1)?.as_str()).unwrap_or(0);
+        return Some(Meaning::Instant(now.checked_sub(minutes.minutes()).ok()?));
     }
     Some(Meaning::Relative(now.date().checked_sub((hours / 24).days()).ok()?))
 }
@@ -360,7 +436,11 @@ fn english_weekday(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
     let wanted = names
         .iter()
         .position(|name| *name == captures.get(2).map_or("", |name| name.as_str()))?;
-    let which = if captures.get(1)?.as_str() == "this" { "这" } else { "" };
+    let which = match captures.get(1)?.as_str() {
+        "this" => "这",
+        "next" => "下",
+        _ => "",
+    };
     day_of_week(i8::try_from(wanted).ok()?.saturating_add(1), which, now.date())
 }
 
@@ -380,6 +460,8 @@ fn day_of_week(wanted: i8, which: &str, today: Date) -> Option<Meaning> {
     let day = match which {
         "上上" => in_week(2)?,
         "上" | "上个" => in_week(1)?,
+        "下" | "下个" => return Some(Meaning::ahead(in_week(-1)?)),
+        "下下" => return Some(Meaning::ahead(in_week(-2)?)),
         _ if this_week <= today => this_week,
         _ => in_week(1)?,
     };
@@ -391,6 +473,9 @@ fn near_day(captures: &Captures<'_>, now: DateTime) -> Option<Meaning> {
         "大前天" => 3,
         "前天" | "day before yesterday" => 2,
         "昨天" | "昨日" | "昨晚" | "昨夜" | "yesterday" | "last night" => 1,
+        "明天" | "tomorrow" => return Some(Meaning::ahead(now.date().tomorrow().ok()?)),
+        "后天" => return Some(Meaning::ahead(now.date().checked_add(2.days()).ok()?)),
+        "大后天" => return Some(Meaning::ahead(now.date().checked_add(3.days()).ok()?)),
         "刚刚" | "刚才" | "just now" => return Some(Meaning::Instant(now)),
         _ => 0,
     };
@@ -409,8 +494,7 @@ fn in_year(month: i8, day: i8, today: Date) -> Option<Meaning> {
 }
 
 fn month_named(name: &str) -> Option<i8> {
-    let names = MONTHS.trim_matches(['(', ')']).split('|');
-    let position = names.into_iter().position(|known| known == name)?;
+    let position = MONTH_NAMES.iter().position(|known| name.starts_with(known))?;
     i8::try_from(position).ok()?.checked_add(1)
 }
 
@@ -472,7 +556,7 @@ mod tests {
 
     #[test]
     fn every_pattern_is_a_valid_one() {
-        assert_eq!(DAYS.len(), 13);
+        assert_eq!(DAYS.len(), 14);
         assert_eq!(TERMS.len(), 3);
         assert!(CLOCK.is_some());
     }
@@ -516,6 +600,15 @@ mod tests {
     }
 
     #[test]
+    fn days_ahead_are_not_taken_for_past_ones() {
+        check("下周一解封吗", "11-30");
+        check("下个月5号", "12-05");
+        check("明天", "11-27");
+        check("上上个月3号", "09-03");
+        check("30分钟前", "11-26T14:00");
+    }
+
+    #[test]
     fn times_of_day() {
         check("昨天下午3点开始限制的", "11-25T15:00");
         check("昨晚8点半", "11-25T20:30");
@@ -535,6 +628,19 @@ mod tests {
             "加了50个人",
             "晚上8点才能看",
             "v4.1.2",
+            "企业微信4.1",
+            "等了2.5天",
+            "能不能快一点解除",
+            "一点都加不了",
+            "今天一点都加不了人".trim_start_matches("今天"),
+            "两点要问",
+            "1:微信被封",
+            "比例3:1",
+            "1号楼的群",
+            "微信用了5年了",
+            "注册30天了",
+            "maybe 3 times a day",
+            "5 separate groups",
         ] {
             check(text, "");
         }
@@ -548,6 +654,8 @@ mod tests {
         assert_eq!(hours("封半个月"), Some(360));
         assert_eq!(hours("my account is limited for 7 days"), Some(168));
         assert_eq!(hours("a 7-day ban"), Some(168));
+        assert_eq!(hours("封了3天了,通知写封7天"), Some(168));
+        assert_eq!(hours("被禁30分钟"), None);
         assert_eq!(hours("封了3天了"), None);
         assert_eq!(hours("被封3天前"), None);
         assert_eq!(hours("i have been blocked for 3 days"), None);
