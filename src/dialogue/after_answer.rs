@@ -1,6 +1,7 @@
 //! What may follow an answer: the reply to the open question, a follow-up question, something more about the case, the same for
 //! another account, or a new question.
 
+use super::choosing::{MOST_OTHERS, STILL_PLAUSIBLE};
 use super::circumstances::Circumstances;
 use super::compose::KnownSlots;
 use super::session::{AtHand, Open, Reply, State};
@@ -39,7 +40,10 @@ impl<'a> Turn<'a> {
             }
             Open::OtherIssue { scenario: other } => self.other_issue_wanted(at_hand, other),
             Open::Tracking { submitted } => self.consent(at_hand, *submitted),
-            Open::SubmissionDay => Some(self.submitted_on(self.named_day()?, Some(at_hand))),
+            Open::SubmissionDay if self.is_hardly_more_than_a_time() => {
+                self.submitted_on(self.named_day()?, Some(at_hand))
+            }
+            Open::SubmissionDay => None,
             Open::Result => self.result(at_hand),
         }
     }
@@ -114,12 +118,15 @@ impl<'a> Turn<'a> {
     /// Without a sibling, what was said is read anew, among what that account can meet.
     fn asked_about_account(&self, account: AccountKind, at_hand: &AtHand) -> Option<Outcome> {
         let judged = self.judge(&format!("{} {}", self.text, at_hand.said));
+        let is_of_account = |scenario: &Scenario| scenario.account == account;
         let of_account = judged.candidates.iter().filter(|candidate| {
-            self.assistant
-                .scenario(&candidate.id)
-                .is_some_and(|scenario| scenario.account == account)
+            let scenario = self.assistant.scenario(&candidate.id);
+            candidate.probability >= STILL_PLAUSIBLE && scenario.is_some_and(is_of_account)
         });
-        let options: Vec<String> = of_account.map(|candidate| candidate.id.clone()).take(3).collect();
+        let options: Vec<String> = of_account
+            .map(|candidate| candidate.id.clone())
+            .take(MOST_OTHERS)
+            .collect();
         match options.as_slice() {
             [] => None,
             [only] => Some(self.answer_about(self.assistant.scenario(only)?, self.text, judged.confidence)),
@@ -129,17 +136,16 @@ impl<'a> Turn<'a> {
 
     /// A message that tells when, and hardly anything else.
     fn time_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
-        let said_beside = self
-            .without_times
-            .chars()
-            .filter(|letter| letter.is_alphanumeric())
-            .count();
-        let tells_time = self.circumstances.tells_time() && said_beside <= AROUND_A_TIME;
-        if !tells_time || self.is_another_subject(&self.judge(self.text)) {
+        let tells_time = self.circumstances.tells_time() && self.is_hardly_more_than_a_time();
+        let is_another = |text: &str| {
+            let judgement = self.judge(text);
+            self.is_another_subject(&judgement) || self.names_another_issue(scenario, &judgement)
+        };
+        if !tells_time || is_another(self.text) || is_another(&self.without_times) {
             return None;
         }
         if scenario.role == Some(Role::AppealProgress) {
-            return Some(self.submitted_on(self.named_day()?, Some(at_hand)));
+            return self.submitted_on(self.named_day()?, Some(at_hand));
         }
         let circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
         let mut lines = self.composer.time_lines(scenario, &circumstances);
@@ -158,6 +164,12 @@ impl<'a> Turn<'a> {
         Some(self.kept(scenario, at_hand, reply))
     }
 
+    /// Whether hardly anything stands around the times of the message.
+    fn is_hardly_more_than_a_time(&self) -> bool {
+        let beside = self.without_times.chars().filter(|letter| letter.is_alphanumeric());
+        beside.count() <= AROUND_A_TIME
+    }
+
     /// More about the scenario at hand, or a new question.
     fn more_or_new(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Outcome {
         let judgement = self.judge(self.text);
@@ -174,7 +186,9 @@ impl<'a> Turn<'a> {
                     .into_iter()
                     .chain(self.slots_named(scenario))
                     .collect();
-                self.answer(scenario, known, &self.after(&at_hand.said), judgement.confidence)
+                let circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
+                let said = self.after(&at_hand.said);
+                self.answer(scenario, known, &said, circumstances, judgement.confidence)
             }
             // A short message that says nothing clear is about the case at hand, not outside the subject.
             Decision::Refuse | Decision::AskBack { .. } if self.is_vague(scenario, &judgement) => {
@@ -266,7 +280,7 @@ impl<'a> Turn<'a> {
     fn other_issue_wanted(&self, at_hand: &AtHand, other: &str) -> Option<Outcome> {
         let other = self.assistant.scenario(other)?;
         let saying = self.assistant.conversation.saying(&self.normalised);
-        let agreed = matches!(saying, Some(Saying::Yes | Saying::Useful));
+        let agreed = saying == Some(Saying::Yes);
         let is_wanted = agreed || self.chosen_of(1).is_some();
         is_wanted.then(|| self.answer_about(other, &at_hand.said, 1.0))
     }
@@ -288,10 +302,11 @@ impl<'a> Turn<'a> {
         known.insert(slot.to_owned(), value.to_owned());
         let said = self.after(&at_hand.said);
         let target = self.follow_slots(scenario, &known);
-        if target.id != scenario.id {
-            return self.answer(target, KnownSlots::new(), &said, 1.0);
-        }
         let circumstances: Circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
+        if target.id != scenario.id {
+            let named = self.slots_named(target);
+            return self.answer(target, named, &said, circumstances, 1.0);
+        }
         let mut reply = match scenario.slot(slot) {
             Some(slot) => self.composer.change(scenario, &known, slot, value),
             None => self.composer.answer(scenario, &known, &circumstances),

@@ -1,16 +1,19 @@
 //! Following an appeal: submitted, how it stands, how it ended; and writing one.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 
 use super::compose::{APPEAL_BUSINESS_DAYS, KnownSlots, known_effects};
 use super::session::{
     Action, Appeal, AppealOutcome, AtHand, DecisionKind, Open, Reminder, Reply, ReplyOption, State, Verdict,
 };
-use super::step::{CHINA, Outcome, Turn};
+use super::step::{CHINA, Outcome, Turn, kept};
 use crate::knowledge::{AccountKind, AppealPossible, Role, Saying, Scenario, Section, SlotEffect, TextKey, Workdays};
 
 /// Reminders are due at ten in the morning, when customer service is at work.
 const REMINDER_HOUR: i8 = 10;
+
+/// A verdict of so many characters is nothing else.
+const LONGEST_BARE_VERDICT: usize = 3;
 
 /// So many characters of somebody's own words go into an appeal.
 const LONGEST_QUOTE: usize = 80;
@@ -56,12 +59,13 @@ impl Standing {
     }
 }
 
-/// What becomes due while an appeal is followed: a look on the third and on the seventh business day.
-fn reminders(submitted: Date, workdays: &Workdays) -> Vec<Reminder> {
+/// What becomes due while an appeal is followed: a look on the third and on the seventh business day, unless they are over.
+fn reminders(submitted: Date, now: DateTime, workdays: &Workdays) -> Vec<Reminder> {
     let (first, last) = APPEAL_BUSINESS_DAYS;
     let due = |business_day| {
         let day = workdays.business_day_after(submitted, business_day)?;
-        let due = CHINA.to_timestamp(day.at(REMINDER_HOUR, 0, 0, 0)).ok()?;
+        let at = day.at(REMINDER_HOUR, 0, 0, 0);
+        let due = CHINA.to_timestamp(at).ok().filter(|_| at > now)?;
         Some(Reminder { business_day, due })
     };
     [first, last].into_iter().filter_map(due).collect()
@@ -71,24 +75,39 @@ impl<'a> Turn<'a> {
     /// Something that is no question but moves the conversation on, if this message is that.
     pub(super) fn saying(&self, at_hand: Option<&AtHand>) -> Option<Outcome> {
         let saying = self.assistant.conversation.saying(&self.without_times)?;
-        match (saying, &self.appeal) {
-            (Saying::Submitted, _) => Some(self.submitted(at_hand)),
+        let appeal = self.appeal.as_ref();
+        // "解决了" after an answer to something else is about that.
+        let closes = appeal.filter(|appeal| self.is_about_appeal(appeal, at_hand));
+        match (saying, appeal) {
+            (Saying::Submitted, _) => self.submitted(at_hand),
             (Saying::WriteAppeal, _) => self.write_appeal(at_hand),
-            (Saying::Progress, Some(appeal)) => Some(self.standing(appeal, at_hand)),
-            (Saying::Progress, None) => Some(self.submitted(Some(at_hand?))),
-            (Saying::Cancel, Some(_)) => Some(self.close(AppealOutcome::Cancelled, at_hand)),
-            (Saying::Lifted | Saying::Solved, Some(_)) => Some(self.close(AppealOutcome::Lifted, at_hand)),
-            (Saying::Refused, Some(_)) => Some(self.close(AppealOutcome::Refused, at_hand)),
-            (Saying::Result, Some(appeal)) => Some(self.which_result(appeal, at_hand)),
-            (Saying::Useful, None | Some(_)) => Some(self.rated(at_hand?, Verdict::Useful)),
-            (Saying::Useless, None | Some(_)) => Some(self.rated(at_hand?, Verdict::Useless)),
-            (Saying::Lifted | Saying::Solved, None) => Some(self.rated(at_hand?, Verdict::Solved)),
+            (Saying::Progress, Some(appeal)) => self.standing(appeal, at_hand),
+            (Saying::Progress, None) => self.submitted(Some(at_hand?)),
+            (Saying::Cancel, Some(_)) => self.close(AppealOutcome::Cancelled, at_hand),
+            (Saying::Lifted | Saying::Solved, Some(_)) if closes.is_some() => {
+                self.close(AppealOutcome::Lifted, at_hand)
+            }
+            (Saying::Refused, Some(_)) => self.close(AppealOutcome::Refused, at_hand),
+            (Saying::Result, Some(appeal)) => self.which_result(appeal, at_hand),
+            (Saying::Useful, _) => self.rated(at_hand?, Verdict::Useful),
+            (Saying::Useless, _) => self.rated(at_hand?, Verdict::Useless),
+            (Saying::Lifted | Saying::Solved, _) => self.rated(at_hand?, Verdict::Solved),
             _ => None,
         }
     }
 
+    /// Whether what is at hand is what the followed appeal is about; with nothing at hand it is, too, unless a choice is open.
+    fn is_about_appeal(&self, appeal: &Appeal, at_hand: Option<&AtHand>) -> bool {
+        let Some(at_hand) = at_hand else {
+            return !self.is_choosing();
+        };
+        let scenario = self.assistant.scenario(&at_hand.scenario);
+        at_hand.scenario == appeal.scenario
+            || scenario.is_some_and(|scenario| scenario.role == Some(Role::AppealProgress))
+    }
+
     /// An appeal was submitted: on a day that the message names, else the day is asked for.
-    fn submitted(&self, at_hand: Option<&AtHand>) -> Outcome {
+    fn submitted(&self, at_hand: Option<&AtHand>) -> Option<Outcome> {
         match self.named_day() {
             Some(day) => self.submitted_on(day, at_hand),
             None => self.about_appeal(at_hand, self.words(TextKey::WhichDay), Open::SubmissionDay),
@@ -96,7 +115,7 @@ impl<'a> Turn<'a> {
     }
 
     /// How an appeal stands that was submitted on a day, and whether it may be kept.
-    pub(super) fn submitted_on(&self, submitted: Date, at_hand: Option<&AtHand>) -> Outcome {
+    pub(super) fn submitted_on(&self, submitted: Date, at_hand: Option<&AtHand>) -> Option<Outcome> {
         let standing = self.composer.appeal_standing(submitted);
         if self.appeal.as_ref().is_some_and(|appeal| appeal.submitted == submitted) {
             return self.about_appeal(at_hand, plain(standing), Open::Nothing);
@@ -115,14 +134,14 @@ impl<'a> Turn<'a> {
     /// The reply to "shall I keep this appeal?"; none when it is something else.
     pub(super) fn consent(&self, at_hand: &AtHand, submitted: Date) -> Option<Outcome> {
         let agreed = match self.assistant.conversation.saying(&self.normalised) {
-            Some(Saying::Yes | Saying::Useful) => true,
+            Some(Saying::Yes) => true,
             Some(Saying::No) => false,
             _ => self.chosen_of(2)? == 0,
         };
         if !agreed {
-            return Some(self.about_appeal(Some(at_hand), self.words(TextKey::NotTracking), Open::Nothing));
+            return self.about_appeal(Some(at_hand), self.words(TextKey::NotTracking), Open::Nothing);
         }
-        let reminders = reminders(submitted, &self.assistant.catalogue.workdays);
+        let reminders = reminders(submitted, self.composer.now, &self.assistant.catalogue.workdays);
         let day = |reminder: &Reminder| {
             let due = CHINA.to_datetime(reminder.due).date();
             self.assistant.catalogue.texts.day(due, self.composer.language)
@@ -138,7 +157,7 @@ impl<'a> Turn<'a> {
             scenario: at_hand.scenario.clone(),
             submitted,
         };
-        let outcome = self.about_appeal(Some(at_hand), plain(text), Open::Nothing);
+        let outcome = self.about_appeal(Some(at_hand), plain(text), Open::Nothing)?;
         Some(outcome.with(Action::Track { appeal, reminders }))
     }
 
@@ -148,15 +167,15 @@ impl<'a> Turn<'a> {
             0 => AppealOutcome::Lifted,
             _ => AppealOutcome::Refused,
         };
-        Some(self.close(outcome, Some(at_hand)))
+        self.close(outcome, Some(at_hand))
     }
 
-    fn standing(&self, appeal: &Appeal, at_hand: Option<&AtHand>) -> Outcome {
+    fn standing(&self, appeal: &Appeal, at_hand: Option<&AtHand>) -> Option<Outcome> {
         let standing = self.composer.appeal_standing(appeal.submitted);
         self.about_appeal(at_hand, plain(standing), Open::Nothing)
     }
 
-    fn which_result(&self, appeal: &Appeal, at_hand: Option<&AtHand>) -> Outcome {
+    fn which_result(&self, appeal: &Appeal, at_hand: Option<&AtHand>) -> Option<Outcome> {
         let option = |id: &str, key| ReplyOption {
             id: id.to_owned(),
             label: self.composer.text(key),
@@ -175,48 +194,49 @@ impl<'a> Turn<'a> {
         self.about_appeal(Some(at_hand.unwrap_or(&of_appeal)), reply, Open::Result)
     }
 
-    fn close(&self, how: AppealOutcome, at_hand: Option<&AtHand>) -> Outcome {
+    fn close(&self, how: AppealOutcome, at_hand: Option<&AtHand>) -> Option<Outcome> {
         let key = match how {
             AppealOutcome::Lifted => TextKey::AfterLifted,
             AppealOutcome::Refused => TextKey::AfterRefused,
             AppealOutcome::Cancelled => TextKey::TrackingCancelled,
         };
-        let outcome = self.about_appeal(at_hand, self.words(key), Open::Nothing);
-        outcome.with(Action::CloseAppeal(how))
+        let outcome = self.about_appeal(at_hand, self.words(key), Open::Nothing)?;
+        Some(outcome.with(Action::CloseAppeal(how)))
     }
 
     /// What somebody thought of the answer at hand.
-    fn rated(&self, at_hand: &AtHand, verdict: Verdict) -> Outcome {
+    fn rated(&self, at_hand: &AtHand, verdict: Verdict) -> Option<Outcome> {
+        // While a slot is asked for, only a bare "没用" is about the answer: "我真没用" tells of a tool.
+        let is_slot_asked = matches!(at_hand.open, Open::Slot { .. });
+        if is_slot_asked && self.normalised.chars().count() > LONGEST_BARE_VERDICT {
+            return None;
+        }
         let key = match verdict {
             Verdict::Useful => TextKey::FeedbackUseful,
             Verdict::Useless => TextKey::FeedbackUseless,
             Verdict::Solved => TextKey::AfterLifted,
         };
-        let outcome = Outcome::new(
-            State::Answered(at_hand.clone()),
-            self.words(key),
-            DecisionKind::Smalltalk,
-        );
-        outcome.with(Action::Rate {
-            scenario: at_hand.scenario.clone(),
-            verdict,
-        })
+        let state = State::Answered(at_hand.clone());
+        let outcome = Outcome::new(state, self.words(key), DecisionKind::Smalltalk);
+        let scenario = at_hand.scenario.clone();
+        Some(outcome.with(Action::Rate { scenario, verdict }))
     }
 
     /// Something about an appeal: the scenario at hand stays at hand, else it is the one about appeals that wait for an answer.
-    fn about_appeal(&self, at_hand: Option<&AtHand>, reply: Reply, open: Open) -> Outcome {
-        let progress = self.assistant.catalogue.with_role(Role::AppealProgress);
-        let progress = progress.map(|scenario| scenario.id.clone()).unwrap_or_default();
-        let at_hand = at_hand.cloned().unwrap_or_else(|| AtHand {
+    fn about_appeal(&self, at_hand: Option<&AtHand>, reply: Reply, open: Open) -> Option<Outcome> {
+        // Knowledge without such a scenario, as when it was imported, follows no appeals.
+        let progress = self.assistant.catalogue.with_role(Role::AppealProgress)?.id.clone();
+        let known = at_hand.filter(|at_hand| self.assistant.scenario(&at_hand.scenario).is_some());
+        let at_hand = known.cloned().unwrap_or_else(|| AtHand {
             scenario: progress.clone(),
-            said: self.text.to_owned(),
+            said: kept(self.text),
             ..AtHand::default()
         });
-        Outcome {
+        Some(Outcome {
             scenarios: vec![progress],
             confidence: 1.0,
             ..Outcome::new(State::Answered(AtHand { open, ..at_hand }), reply, DecisionKind::Answer)
-        }
+        })
     }
 
     /// What an appeal needs, and a text for it made of nothing but what was said; or why none is possible.
@@ -226,7 +246,7 @@ impl<'a> Turn<'a> {
         let known = known.filter(|(scenario, _)| scenario.role.is_none());
         let general = AtHand {
             scenario: how.id.clone(),
-            said: self.text.to_owned(),
+            said: kept(self.text),
             ..AtHand::default()
         };
         let (scenario, at_hand) = known.unwrap_or((how, &general));
@@ -331,7 +351,8 @@ mod tests {
 
     #[test]
     fn without_a_calendar_nothing_becomes_due() {
-        assert_eq!(reminders(date(2026, 11, 18), &Workdays::default()), []);
+        let now = date(2026, 11, 18).at(9, 0, 0, 0);
+        assert_eq!(reminders(date(2026, 11, 18), now, &Workdays::default()), []);
         assert_eq!(
             Standing::of(date(2026, 11, 18), date(2026, 11, 20), &Workdays::default()),
             None

@@ -10,8 +10,8 @@ use crate::matching::{ClassKind, Decision, Judgement};
 const MOST_MISSES: u8 = 2;
 
 /// What is offered after "none of these" must be at least this probable, and so many are offered at most.
-const STILL_PLAUSIBLE: f32 = 0.02;
-const MOST_OTHERS: usize = 3;
+pub(super) const STILL_PLAUSIBLE: f32 = 0.02;
+pub(super) const MOST_OTHERS: usize = 3;
 
 /// An option with this share of the probability of all that were offered is the one that is meant, as long as the options together have
 /// this share of all.
@@ -94,12 +94,24 @@ impl<'a> Turn<'a> {
             answered.or_else(|| self.option_favoured(&together, options)),
         ) {
             (_, Some(scenario)) => self.answer_about(scenario, &whole_question, together.confidence),
-            (Decision::Answer { .. }, None) if adds_something => self.question(together),
+            (Decision::Answer { scenario }, None) if adds_something => match self.assistant.scenario(scenario) {
+                Some(scenario) => self.answer_about(scenario, &whole_question, together.confidence),
+                None => self.question(alone),
+            },
             (Decision::AskBack { options }, None) if adds_something => {
-                self.ask_back(whole_question, options.clone(), together.confidence)
+                self.asked_again(whole_question, options.clone(), misses)
             }
             _ if adds_something => self.question(alone),
             _ => self.missed(question, options, misses),
+        }
+    }
+
+    /// Other options than before, or the same: asking again and again helps nobody.
+    fn asked_again(&self, question: String, options: Vec<String>, misses: u8) -> Outcome {
+        let misses = misses.saturating_add(1);
+        match misses >= MOST_MISSES {
+            true => self.none_fits(),
+            false => self.choose_among(TextKey::WhichOfThese, &question, options, misses),
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Circumstances {
 }
 
 /// In front of a day: something ends then. "到" covers 直到 and 截止到.
-const UNTIL: [&str; 8] = ["至", "到", "截止", "解封时间", "截止日期:", "期限:", "until", "ends on"];
+const UNTIL: [&str; 8] = ["至", "到", "截止", "解封时间", "截止日期", "期限", "until", "ends on"];
 
 /// In front of 到 these make another word of it: 收到, 看到.
 const NOT_UNTIL: [char; 6] = ['收', '看', '受', '遭', '遇', '等'];
@@ -48,7 +48,7 @@ impl Circumstances {
         let end = named.iter().find(|spoken| names_an_end(text, spoken));
         let begun: Vec<&Spoken> = named
             .iter()
-            .filter(|spoken| !is_term(spoken) && Some(*spoken) != end && spoken.past.at <= now)
+            .filter(|spoken| !is_term(spoken) && Some(*spoken) != end && spoken.has_happened(now))
             .collect();
         let beside = begun.iter().find(|spoken| names_a_beginning(text, spoken));
         let started = beside.or_else(|| begun.iter().max_by_key(|spoken| spoken.past.at));
@@ -78,7 +78,10 @@ impl Circumstances {
 
 /// Whether a day is the end of something. "昨天解封的" tells of something that is over, so only calendar days count.
 fn names_an_end(text: &str, spoken: &Spoken) -> bool {
-    let before = text.get(..spoken.place.start).unwrap_or_default().trim_end();
+    let before = text
+        .get(..spoken.place.start)
+        .unwrap_or_default()
+        .trim_end_matches([' ', ':']);
     let near = near(text, spoken);
     let is_until = UNTIL.iter().any(|word| before.ends_with(word)) && !is_part_of_another_word(before);
     let ends_then = ENDS.iter().any(|word| near.contains(word)) && !NO_END.iter().any(|word| near.contains(word));

@@ -319,8 +319,9 @@ fn takes_business_days(scenario: &Scenario, known: &KnownSlots) -> bool {
 /// The section itself or, where a scenario has none, the one that says most about it.
 fn nearest_section(asked: Section, sections: &Sections) -> Option<Section> {
     let instead = match asked {
-        Section::Material | Section::Fails => Section::Appeal,
-        Section::Ladder | Section::Limits => Section::Time,
+        Section::Material => Section::Appeal,
+        Section::Fails | Section::Limits => Section::Steps,
+        Section::Ladder => Section::Time,
         Section::Again => Section::Avoid,
         other => other,
     };

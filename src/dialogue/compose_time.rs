@@ -15,7 +15,8 @@ impl Composer<'_> {
     /// What follows from what was said about time, where the scenario depends on it.
     pub(super) fn time_lines(&self, scenario: &Scenario, circumstances: &Circumstances) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
-        if scenario.has_term {
+        // A date that the notice gives outranks everything; a term that was told counts where the scenario has one.
+        if scenario.has_term || circumstances.ends.is_some() {
             lines.extend(self.end_of_term(circumstances));
         }
         if lines.is_empty()
@@ -23,8 +24,7 @@ impl Composer<'_> {
         {
             lines.extend(self.natural_periods(started, &scenario.waiting_hours));
         }
-        let may_apply = scenario.appeal_possible != crate::knowledge::AppealPossible::No;
-        if circumstances.offers_appeal && may_apply {
+        if circumstances.offers_appeal {
             lines.push(self.text(TextKey::AppealButton));
         }
         lines
@@ -152,11 +152,13 @@ impl Composer<'_> {
         }
     }
 
-    /// A length of time in hours up to a day, in days above.
+    /// A length of time in days, in hours up to a day or where no whole days come out.
     fn period(&self, hours: u32) -> String {
-        match hours {
-            0..=HOURS_OF_A_DAY => self.say(TextKey::PeriodHours, &[("hours", &hours.to_string())]),
-            _ => self.say(TextKey::PeriodDays, &[("days", &(hours / HOURS_OF_A_DAY).to_string())]),
+        match hours.checked_rem(HOURS_OF_A_DAY) {
+            Some(0) if hours > HOURS_OF_A_DAY => {
+                self.say(TextKey::PeriodDays, &[("days", &(hours / HOURS_OF_A_DAY).to_string())])
+            }
+            _ => self.say(TextKey::PeriodHours, &[("hours", &hours.to_string())]),
         }
     }
 
@@ -182,7 +184,8 @@ impl Composer<'_> {
             .now
             .date()
             .until((Unit::Day, end.at.date()))
-            .map_or(0, |span| span.get_days());
+            .map_or(0, |span| span.get_days())
+            .max(1);
         self.say(TextKey::PeriodDays, &[("days", &days.to_string())])
     }
 

@@ -34,6 +34,9 @@ pub(super) const SURE: f32 = 0.8;
 /// From this confidence on, a part of a message names an issue of its own.
 const CLEAR: f32 = 0.7;
 
+/// From this confidence on, a message in the middle of something is small talk or a call for a person.
+const SURE_TALK: f32 = 0.85;
+
 /// So many messages in a row that are not understood lead to an offer of the commonest situations and of a person.
 const MOST_REFUSALS: u8 = 2;
 
@@ -181,9 +184,8 @@ impl<'a> Turn<'a> {
             without_times: without(&normalised, &named),
             named_day: named
                 .iter()
-                .map(|spoken| spoken.past.at)
-                .find(|at| *at <= now)
-                .map(|at| at.date()),
+                .find(|spoken| spoken.has_happened(now))
+                .map(|spoken| spoken.past.at.date()),
             normalised,
         }
     }
@@ -237,8 +239,23 @@ impl<'a> Turn<'a> {
             .unwrap_or_else(|| self.question(self.judge(self.text)))
     }
 
+    /// Understands a question. While something is open, only what is surely talk is taken for it: a short reply often looks like it.
     pub(super) fn judge(&self, question: &str) -> Judgement {
-        self.assistant.matcher.judge(question)
+        let judgement = self.assistant.matcher.judge(question);
+        let is_talk = matches!(judgement.decision, Decision::Smalltalk { .. } | Decision::Human);
+        let is_sure = judgement.is_known_utterance || judgement.confidence_in_talk >= SURE_TALK;
+        match is_talk && !is_sure && self.state != State::Start {
+            true => Judgement {
+                decision: Decision::Refuse,
+                ..judgement
+            },
+            false => judgement,
+        }
+    }
+
+    /// Whether options are open that somebody is asked to choose from.
+    pub(super) fn is_choosing(&self) -> bool {
+        matches!(&self.state, State::Choosing { question, .. } if !question.is_empty())
     }
 
     /// A message that stands for itself.
@@ -264,8 +281,9 @@ impl<'a> Turn<'a> {
         if scenario.role == Some(Role::AppealProgress)
             && names_submission
             && let Some(day) = self.named_day()
+            && let Some(outcome) = self.submitted_on(day, None)
         {
-            return self.submitted_on(day, None);
+            return outcome;
         }
         let named = self.slots_named(scenario);
         let target = self.follow_slots(scenario, &named);
@@ -275,7 +293,7 @@ impl<'a> Turn<'a> {
             .iter()
             .any(|candidate| candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
         let scenario = if plausible { target } else { scenario };
-        self.answer(scenario, named, self.text, judgement.confidence)
+        self.answer_about(scenario, self.text, judgement.confidence)
     }
 
     /// Two issues that a message names clearly on both sides of an "also", the graver one first. Clauses alone tell nothing: one is
@@ -320,7 +338,7 @@ impl<'a> Turn<'a> {
         let at_hand = AtHand {
             scenario: main.id.clone(),
             slots,
-            said: self.text.chars().take(LONGEST_SAID).collect(),
+            said: kept(self.text),
             circumstances: self.circumstances.clone(),
             open: Open::OtherIssue {
                 scenario: other.id.clone(),
@@ -333,20 +351,28 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The answer to a scenario for all that was said so far.
+    /// The answer to a scenario for what was said, all of it just now.
     pub(super) fn answer_about(&self, scenario: &Scenario, said: &str, confidence: f32) -> Outcome {
-        self.answer(scenario, self.slots_in(scenario, said), said, confidence)
+        let normalised = self.assistant.matcher.normalise(said);
+        let buttons = self.assistant.conversation.appeal_buttons();
+        let circumstances = Circumstances::read(&normalised, buttons, self.composer.now);
+        let known = self.slots_in(scenario, said, &circumstances);
+        self.answer(scenario, known, said, circumstances, confidence)
     }
 
     /// The answer to a scenario, with those of the known slot values that belong to it.
-    pub(super) fn answer(&self, scenario: &Scenario, mut known: KnownSlots, said: &str, confidence: f32) -> Outcome {
+    pub(super) fn answer(
+        &self,
+        scenario: &Scenario,
+        mut known: KnownSlots,
+        said: &str,
+        circumstances: Circumstances,
+        confidence: f32,
+    ) -> Outcome {
         known.retain(|slot, value| {
             let value = scenario.slot(slot).and_then(|slot| slot.value(value));
             value.is_some_and(|value| matches!(value.effect, SlotEffect::Changes { .. }))
         });
-        let normalised = self.assistant.matcher.normalise(said);
-        let buttons = self.assistant.conversation.appeal_buttons();
-        let circumstances = Circumstances::read(&normalised, buttons, self.composer.now);
         let reply = self.composer.answer(scenario, &known, &circumstances);
         self.answered(scenario, known, said.to_owned(), circumstances, reply, confidence)
     }
@@ -369,7 +395,7 @@ impl<'a> Turn<'a> {
         let at_hand = AtHand {
             scenario: scenario.id.clone(),
             slots,
-            said,
+            said: kept(&said),
             circumstances,
             open,
         };
@@ -392,22 +418,28 @@ impl<'a> Turn<'a> {
 
     /// The slot values named in the message.
     pub(super) fn slots_named(&self, scenario: &Scenario) -> KnownSlots {
-        self.slots_in(scenario, self.text)
+        self.slots_in(scenario, self.text, &self.circumstances)
     }
 
-    fn slots_in(&self, scenario: &Scenario, said: &str) -> KnownSlots {
+    /// The slot values that a text names. How long it has lasted follows from its start, where that was told.
+    fn slots_in(&self, scenario: &Scenario, said: &str, circumstances: &Circumstances) -> KnownSlots {
         let asserted = self.assistant.matcher.asserted(said);
         let named = scenario.slots.iter().filter_map(|slot| {
-            let value = self.assistant.slots.value(scenario, slot, &asserted)?;
+            let value = match circumstances.started {
+                Some(started) if !slot.elapsed_hours.is_empty() => started.only_value(slot, self.composer.now)?,
+                _ => self.assistant.slots.value(scenario, slot, &asserted)?,
+            };
             Some((slot.id.clone(), value.to_owned()))
         });
         named.collect()
     }
 
-    /// What was said before, and this message.
+    /// What was said before, and this message, which is the more important one.
     pub(super) fn after(&self, said: &str) -> String {
-        let both = [said, self.text].join("\n");
-        both.trim_start().chars().take(LONGEST_SAID).collect()
+        let now = kept(self.text);
+        let room = LONGEST_SAID.saturating_sub(now.chars().count());
+        let before: String = said.chars().take(room).collect();
+        [before.as_str(), &now].join("\n").trim_start().to_owned()
     }
 
     /// The first day the message names, as something that has happened.
@@ -514,6 +546,11 @@ fn appeal_after(before: Option<Appeal>, effects: &[Action]) -> Option<Appeal> {
         Action::CloseAppeal(_) => None,
         _ => appeal,
     })
+}
+
+/// As much of somebody's words as is kept.
+pub(super) fn kept(said: &str) -> String {
+    said.chars().take(LONGEST_SAID).collect()
 }
 
 /// The text without the times it names.

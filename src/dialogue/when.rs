@@ -33,6 +33,14 @@ impl Moment {
         Self { at, is_exact: true }
     }
 
+    /// The value of a slot that tells how long something has lasted; none when the day alone leaves it open.
+    pub(super) fn only_value(self, slot: &crate::knowledge::Slot, now: DateTime) -> Option<&str> {
+        let hours = now.duration_since(self.at).as_hours();
+        let least = if self.is_exact { hours } else { hours.saturating_sub(24) };
+        let (shortest, longest) = (slot.value_after(least)?, slot.value_after(hours)?);
+        (shortest.id == longest.id).then_some(longest.id.as_str())
+    }
+
     /// So many hours later; as exact as this one.
     pub(super) fn after_hours(self, hours: u32) -> Option<Self> {
         let at = self
@@ -62,6 +70,18 @@ pub(super) struct Spoken {
     pub(super) nearest: Moment,
     /// Whether it names a calendar day ("11月18号") and not one seen from today ("昨天").
     pub(super) is_calendar_day: bool,
+}
+
+/// A calendar day that is closer ahead than so many days behind is not meant as the one of last year.
+const FAR_BEHIND: i32 = 200;
+
+impl Spoken {
+    /// Whether it can be meant as something that has happened: "11月30号", said on the 26th, is not that of last year.
+    pub(super) fn has_happened(&self, now: DateTime) -> bool {
+        let is_ahead = self.nearest.at.date() > now.date();
+        let behind = self.past.at.date().until(now.date()).map_or(0, |span| span.get_days());
+        self.past.at <= now && !(is_ahead && behind > FAR_BEHIND)
+    }
 }
 
 /// A length of time that a text names.
@@ -175,14 +195,17 @@ static TERMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 /// The moments a normalised text names, in the order of the text.
 pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
     let mut found: Vec<Spoken> = Vec::new();
+    let mut taken: Vec<Range<usize>> = Vec::new();
     for (pattern, reader) in DAYS.iter() {
         for captures in pattern.captures_iter(text) {
             let Some(whole) = captures.get(0) else { continue };
             let place = whole.range();
-            let is_taken = found.iter().any(|other| overlap(&other.place, &place));
+            let is_taken = taken.iter().any(|other| overlap(other, &place));
             if is_taken || names_no_day(text, &place) {
                 continue;
             }
+            // A day that does not exist (2月29号) is none, and neither is a part of it.
+            taken.push(place.clone());
             found.extend(reader(&captures, now).map(|meaning| spoken(meaning, place, text)));
         }
     }
@@ -318,7 +341,13 @@ fn clock(text: &str, is_evening: bool, is_behind_a_day: bool) -> Option<(Time, R
     if is_bare {
         return None;
     }
-    let hour = hour_of_day(i8::try_from(number_of(hour)?).ok()?, group(1).unwrap_or(evening));
+    let part = group(1).unwrap_or(evening);
+    let hour = i8::try_from(number_of(hour)?).ok()?;
+    // Twelve at night belongs to the day before or after, depending on who says it.
+    if hour == 12 && matches!(part, "晚" | "晚上" | "夜里" | "半夜") {
+        return None;
+    }
+    let hour = hour_of_day(hour, part);
     match group(3) {
         Some("半") => time(hour, 30),
         minutes => time(hour, minute(minutes)?),

@@ -139,6 +139,9 @@ pub struct Slot {
     pub id: String,
     /// How to ask for it.
     pub question: Bilingual<String>,
+    /// Where it tells how long the restriction has lasted: natural hours after which the next value holds. A start that was told says
+    /// more than words.
+    pub elapsed_hours: Vec<u16>,
     /// Its possible values.
     pub values: Vec<SlotValue>,
 }
@@ -283,6 +286,19 @@ impl Scenario {
 }
 
 impl Slot {
+    /// The value that holds after so many hours, if the slot tells how long the restriction has lasted.
+    pub fn value_after(&self, hours: i64) -> Option<&SlotValue> {
+        if self.elapsed_hours.is_empty() {
+            return None;
+        }
+        let passed = self
+            .elapsed_hours
+            .iter()
+            .filter(|bound| i64::from(**bound) <= hours)
+            .count();
+        self.values.get(passed)
+    }
+
     /// The value with this id.
     pub fn value(&self, id: &str) -> Option<&SlotValue> {
         self.values.iter().find(|value| value.id == id)
@@ -318,7 +334,7 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
         draft,
         commonness: read_percentage(table, "commonness"),
         gravity: read_percentage(table, "gravity"),
-        waiting_hours: read_waiting_hours(table),
+        waiting_hours: read_hours(table, "waiting_hours"),
         role: table.optional_choice("role", &ROLES),
         has_term: table.boolean("has_term").unwrap_or(false),
         siblings: read_siblings(table),
@@ -345,15 +361,12 @@ fn read_percentage(table: &mut Table<'_>, key: &'static str) -> u8 {
     percentage.unwrap_or(0)
 }
 
-fn read_waiting_hours(table: &mut Table<'_>) -> Vec<u16> {
-    let written = table.integers("waiting_hours");
+fn read_hours(table: &mut Table<'_>, key: &'static str) -> Vec<u16> {
+    let written = table.integers(key);
     let hours: Vec<u16> = written.iter().filter_map(|hours| u16::try_from(*hours).ok()).collect();
     let is_rising = hours.is_sorted() && hours.iter().all(|hours| *hours > 0);
     if hours.len() != written.len() || !is_rising {
-        table.problem(
-            "waiting_hours",
-            "must be hours above 0 in rising order, for example [24, 168]",
-        );
+        table.problem(key, "must be hours above 0 in rising order, for example [24, 168]");
     }
     hours
 }
@@ -490,8 +503,12 @@ fn read_slot(table: &mut Table<'_>) -> Slot {
     let slot = Slot {
         id: table.text("id").unwrap_or_default(),
         question: read_bilingual(table, "question"),
+        elapsed_hours: read_hours(table, "elapsed_hours"),
         values: table.tables("values", |value| Some(read_slot_value(value))),
     };
+    if !slot.elapsed_hours.is_empty() && slot.elapsed_hours.len() + 1 != slot.values.len() {
+        table.problem("elapsed_hours", "must have one entry fewer than there are values");
+    }
     if slot.values.len() < 2 {
         table.problem("values", "a slot needs at least two values to choose from");
     }

@@ -73,6 +73,8 @@ pub struct Judgement {
     pub candidates: Vec<Candidate>,
     /// The probability that the best scenario is what is asked; small where small talk is recognised.
     pub confidence: f32,
+    /// The probability that it is small talk or a call for a person.
+    pub confidence_in_talk: f32,
     /// The probability that one of the scenarios that could be offered is right.
     pub confidence_in_options: f32,
     /// Whether the question is word for word one of the utterances.

@@ -156,6 +156,7 @@ impl Matcher {
         };
         Judgement {
             confidence: trust.best,
+            confidence_in_talk: trust.chat,
             confidence_in_options: trust.options,
             is_known_utterance: known.is_some(),
             candidates,

@@ -79,6 +79,9 @@ fn the_core_does_no_io_and_knows_nothing_of_the_shell() {
     }
 }
 
+/// Words by which times and counts are read may stand in Rust, as numerals do; a sentence is longer.
+const SHORTEST_SENTENCE: usize = 5;
+
 #[test]
 fn sentences_for_employees_are_not_in_rust() {
     let is_han = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);
@@ -91,7 +94,7 @@ fn sentences_for_employees_are_not_in_rust() {
             .map(|run| run.chars().count())
             .max();
         assert!(
-            longest.unwrap_or(0) < 3,
+            longest.unwrap_or(0) < SHORTEST_SENTENCE,
             "{} has Chinese sentences; they belong into knowledge/",
             file.display()
         );
