@@ -79,14 +79,19 @@ impl<'a> Turn<'a> {
         Some(self.sections_asked_for(scenario, at_hand, &asked.sections))
     }
 
-    /// Whether a question is clearly about another issue; "how do I appeal" and the like are about the one at hand.
+    /// Whether a message is clearly about another issue, or talk.
     fn names_another_issue(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
+        let is_talk = matches!(judgement.decision, Decision::Human | Decision::Smalltalk { .. });
+        is_talk || self.answers_another_issue(scenario, judgement)
+    }
+
+    /// Whether the answer is clearly another issue's; "how do I appeal" and the like are about the one at hand.
+    fn answers_another_issue(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
         match &judgement.decision {
             Decision::Answer { scenario: other } if *other != scenario.id && judgement.confidence >= SURE => self
                 .assistant
                 .scenario(other)
                 .is_some_and(|other| other.gravity > 0 || other.draft),
-            Decision::Human | Decision::Smalltalk { .. } => true,
             _ => false,
         }
     }
@@ -139,7 +144,7 @@ impl<'a> Turn<'a> {
         let tells_time = self.circumstances.tells_time() && self.is_hardly_more_than_a_time();
         let is_another = |text: &str| {
             let judgement = self.judge(text);
-            self.is_another_subject(&judgement) || self.names_another_issue(scenario, &judgement)
+            self.is_another_subject(&judgement) || self.answers_another_issue(scenario, &judgement)
         };
         if !tells_time || is_another(self.text) || is_another(&self.without_times) {
             return None;

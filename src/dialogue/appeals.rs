@@ -12,9 +12,6 @@ use crate::knowledge::{AccountKind, AppealPossible, Role, Saying, Scenario, Sect
 /// Reminders are due at ten in the morning, when customer service is at work.
 const REMINDER_HOUR: i8 = 10;
 
-/// A verdict of so many characters is nothing else.
-const LONGEST_BARE_VERDICT: usize = 3;
-
 /// So many characters of somebody's own words go into an appeal.
 const LONGEST_QUOTE: usize = 80;
 
@@ -206,9 +203,9 @@ impl<'a> Turn<'a> {
 
     /// What somebody thought of the answer at hand.
     fn rated(&self, at_hand: &AtHand, verdict: Verdict) -> Option<Outcome> {
-        // While a slot is asked for, only a bare "没用" is about the answer: "我真没用" tells of a tool.
+        // "我真没用" answers whether a tool was used and says nothing about the answer.
         let is_slot_asked = matches!(at_hand.open, Open::Slot { .. });
-        if is_slot_asked && self.normalised.chars().count() > LONGEST_BARE_VERDICT {
+        if is_slot_asked && verdict == Verdict::Useless && self.normalised.starts_with('我') {
             return None;
         }
         let key = match verdict {

@@ -36,7 +36,7 @@ pub struct ConversationKey {
     pub corp_id: String,
     /// The app's name in the configuration.
     pub app: String,
-    /// The person, in one spelling. It is stored as a keyed hash only.
+    /// The person, in one spelling. It is stored as a keyed hash; only a followed appeal keeps it as it is.
     pub user: String,
 }
 
