@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -10,7 +9,7 @@ use jiff::tz::Offset;
 use super::{Failure, print_line};
 use crate::config::{Environment, load};
 use crate::dialogue::Appeal;
-use crate::store::{SqliteStore, Store, TrackedAppeal};
+use crate::store::{StoreReader, TrackedAppeal};
 
 /// China has one time zone and no daylight saving time.
 const CHINA: Offset = Offset::constant(8);
@@ -31,17 +30,19 @@ pub(super) struct Appeals {
     /// Only those with something due now
     #[arg(long)]
     due: bool,
+    /// How people rated the answers instead: scenario, verdict, how often
+    #[arg(long, conflicts_with = "due")]
+    ratings: bool,
 }
 
 impl Appeals {
     pub(super) fn run(self) -> Result<(), Failure> {
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
-        let storage = settings.storage;
-        let store = SqliteStore::open(&storage.path, storage.session_ttl).map_err(anyhow::Error::from)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .context("cannot start")?;
-        let appeals = runtime.block_on(store.appeals()).map_err(anyhow::Error::from)?;
+        let reader = StoreReader::open(&settings.storage.path).map_err(anyhow::Error::from)?;
+        if self.ratings {
+            return print_ratings(&reader);
+        }
+        let appeals = reader.appeals().map_err(anyhow::Error::from)?;
         let now = Timestamp::now();
         let is_wanted =
             |appeal: &&TrackedAppeal| !self.due || appeal.reminders.iter().any(|reminder| reminder.due <= now);
@@ -50,6 +51,13 @@ impl Appeals {
         }
         Ok(())
     }
+}
+
+fn print_ratings(reader: &StoreReader) -> Result<(), Failure> {
+    for rating in reader.ratings().map_err(anyhow::Error::from)? {
+        print_line(&format!("{}\t{}\t{}", rating.scenario, rating.verdict, rating.count));
+    }
+    Ok(())
 }
 
 fn line(appeal: &TrackedAppeal, now: Timestamp) -> String {
@@ -65,24 +73,28 @@ fn line(appeal: &TrackedAppeal, now: Timestamp) -> String {
     )
 }
 
-/// How an appeal ended, else what is due next.
+/// How an appeal ended, else what is due now or next.
 fn fate(appeal: &TrackedAppeal, now: Timestamp) -> String {
     if let Some(outcome) = &appeal.outcome {
         return outcome.clone();
     }
-    match appeal.reminders.iter().find(|reminder| reminder.due > now) {
-        Some(next) => {
-            let day = CHINA.to_datetime(next.due).date();
-            format!("business day {} is {day}", next.business_day)
-        }
-        None => "all business days on file have passed".to_owned(),
+    let day = |due: Timestamp| CHINA.to_datetime(due).date();
+    let is_due = appeal.reminders.iter().rfind(|reminder| reminder.due <= now);
+    let next = appeal.reminders.iter().find(|reminder| reminder.due > now);
+    match (is_due, next) {
+        (Some(due), _) => format!("due since {} (business day {})", day(due.due), due.business_day),
+        (None, Some(next)) => format!("next due {} (business day {})", day(next.due), next.business_day),
+        (None, None) => "nothing due".to_owned(),
     }
 }
 
 /// The first two letters of an id; whoever needs the whole one finds it in the database.
 fn masked(user_id: &str) -> String {
-    let shown: String = user_id.chars().take(2).collect();
-    if shown.is_empty() {
+    let shown: String = user_id
+        .chars()
+        .take(user_id.chars().count().saturating_sub(1).min(2))
+        .collect();
+    if user_id.is_empty() {
         "-".to_owned()
     } else {
         format!("{shown}…")

@@ -13,7 +13,7 @@ use crate::knowledge::{AccountKind, AppealPossible, Role, Saying, Scenario, Sect
 const REMINDER_HOUR: i8 = 10;
 
 /// So many characters of somebody's own words go into an appeal.
-const LONGEST_QUOTE: usize = 80;
+pub(super) const LONGEST_QUOTE: usize = 80;
 
 /// Ids of the two options after an appeal was submitted.
 const TRACK: &str = "track";
@@ -274,7 +274,8 @@ impl<'a> Turn<'a> {
         let composer = &self.composer;
         let blank = composer.text(TextKey::KitBlank);
         let is_general = scenario.role.is_some();
-        let quote: String = at_hand.said.chars().take(LONGEST_QUOTE).collect();
+        let said = at_hand.said.replace('\n', " ");
+        let quote: String = said.chars().take(LONGEST_QUOTE).collect();
         let title = match is_general {
             true => blank.as_str(),
             false => scenario.answer.get(composer.language).title.as_str(),
@@ -307,7 +308,7 @@ fn plain(text: String) -> Reply {
     }
 }
 
-fn account_text(account: AccountKind) -> TextKey {
+pub(super) fn account_text(account: AccountKind) -> TextKey {
     match account {
         AccountKind::Member => TextKey::KitAccountMember,
         AccountKind::Personal => TextKey::KitAccountPersonal,

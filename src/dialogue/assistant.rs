@@ -6,9 +6,9 @@ use crate::dialogue::compose::{Composer, KnownSlots};
 use crate::dialogue::lengths::report_too_long;
 use crate::dialogue::words::{ConversationReader, SlotReader};
 use crate::knowledge::{
-    AmbiguousQuestions, Catalogue, IntentKind, KnowledgeFiles, Language, OUTSIDE, Scenario, Section,
+    AmbiguousQuestions, Catalogue, DecisionThresholds, IntentKind, KnowledgeFiles, Language, OUTSIDE, Scenario, Section,
 };
-use crate::matching::{Class, ClassKind, Matcher, TrainingSet};
+use crate::matching::{Class, ClassKind, Matcher, Thresholds, TrainingSet};
 
 /// Everything needed to answer, in memory.
 pub struct Assistant {
@@ -31,7 +31,7 @@ pub struct Assistant {
 const WITHOUT_THE_UNREADABLE: &str = " (seen without what could not be read; it may be right where it is)";
 
 /// A day whose dates are written as long as dates get, for measuring answers.
-const ANY_DAY: jiff::civil::Date = jiff::civil::date(2026, 11, 22);
+pub(super) const ANY_DAY: jiff::civil::Date = jiff::civil::date(2026, 11, 22);
 
 /// A matcher trained before, kept under its fingerprint.
 pub trait MatcherCache {
@@ -64,7 +64,7 @@ impl Assistant {
             return Err(report.into_problems());
         }
         let training = training_set(&catalogue);
-        let (version, matcher) = trained(&training, cache);
+        let (version, matcher) = trained(&training, catalogue.lexicon.thresholds, cache);
         let misplaced = misplaced_utterances(&catalogue, &training, &matcher);
         let normalise = |word: &str| matcher.normalise(word);
         let conversation = ConversationReader::new(&catalogue.conversation, topics(&catalogue), normalise);
@@ -85,7 +85,7 @@ impl Assistant {
         let (catalogue, report) = read_and_measure(files);
         if !catalogue.scenarios.is_empty() {
             let training = training_set(&catalogue);
-            let (_, matcher) = trained(&training, cache);
+            let (_, matcher) = trained(&training, catalogue.lexicon.thresholds, cache);
             for mut problem in misplaced_utterances(&catalogue, &training, &matcher) {
                 if report.has_unreadable() {
                     problem.message.push_str(WITHOUT_THE_UNREADABLE);
@@ -125,7 +125,7 @@ fn read_and_measure(files: &KnowledgeFiles) -> (Catalogue, Report) {
 }
 
 /// The fingerprint of what there is to learn, and the matcher that learnt it now or before.
-fn trained(training: &TrainingSet, cache: &impl MatcherCache) -> (String, Matcher) {
+fn trained(training: &TrainingSet, thresholds: DecisionThresholds, cache: &impl MatcherCache) -> (String, Matcher) {
     let version = hexadecimal(&training.fingerprint());
     let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
     let matcher = cached.unwrap_or_else(|| {
@@ -133,7 +133,19 @@ fn trained(training: &TrainingSet, cache: &impl MatcherCache) -> (String, Matche
         cache.save(&version, &matcher.to_bytes());
         matcher
     });
-    (version, matcher)
+    (version, matcher.with_thresholds(thresholds_of(thresholds)))
+}
+
+/// The matcher's own thresholds, with those of the knowledge in their place.
+fn thresholds_of(given: DecisionThresholds) -> Thresholds {
+    let share = |percent: Option<u8>, own: f32| percent.map_or(own, |percent| f32::from(percent) / 100.0);
+    let own = Thresholds::default();
+    Thresholds {
+        answer: share(given.answer, own.answer),
+        ask_back: share(given.ask_back, own.ask_back),
+        smalltalk: share(given.smalltalk, own.smalltalk),
+        ..own
+    }
 }
 
 /// What sections are called when the bot offers them, in both languages.

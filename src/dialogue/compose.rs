@@ -108,12 +108,11 @@ impl Composer<'_> {
         let changed = slot.value(value).map(|value| &value.effect);
         let mut lines = Vec::new();
         if let Some(SlotEffect::Changes { sections, .. }) = changed {
-            lines.extend(
-                sections
-                    .get(self.language)
-                    .iter()
-                    .map(|(section, text)| self.section(*section, text)),
-            );
+            // Not the value's own words: another value that is known may outweigh them.
+            let all = self.sections_with(scenario, known);
+            let touched = sections.get(self.language).keys();
+            let written = |section: &Section| Some(self.section(*section, all.get(section)?));
+            lines.extend(touched.filter_map(written));
         }
         lines.extend(self.dates_line(scenario, known));
         let end = first_unknown_slot(scenario, known).map(|next| self.slot_question(next));

@@ -5,30 +5,26 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 
+use super::appeals::{LONGEST_QUOTE, account_text};
+use super::assistant::ANY_DAY;
 use super::circumstances::Circumstances;
 use super::compose::{APPEAL_BUSINESS_DAYS, Composer, KnownSlots, LONGEST_TEXT};
 use super::session::{Reply, ReplyOption};
+use super::step::COMMONEST;
 use super::when::Moment;
 use crate::checked_toml::Report;
 use crate::knowledge::{
-    AccountKind, Catalogue, Language, Scenario, Section, SectionText, Sections, Slot, SlotEffect, SlotValue, TextKey,
+    Catalogue, Language, Scenario, Section, SectionText, Sections, Slot, SlotEffect, SlotValue, TextKey,
 };
 
-/// So many situations are offered in a welcome, and in an ask-back.
-const OFFERED_IN_WELCOME: usize = 6;
+/// So many situations are offered in an ask-back.
 const OFFERED_IN_ASK_BACK: usize = 3;
-
-/// So many characters of somebody's own words are quoted in an appeal.
-const QUOTED: usize = 80;
 
 /// Of a scenario with more combinations of slot values than this, the estimate counts.
 const MOST_COMBINATIONS: usize = 2000;
 
 /// For how many days after its submission an appeal says something new.
 const DAYS_OF_AN_APPEAL: i32 = 20;
-
-/// Where nothing is on file.
-const ANY_DAY: Date = jiff::civil::date(2026, 11, 22);
 
 /// Reports every text that WeCom would cut off, in any language.
 pub(super) fn report_too_long(catalogue: &Catalogue, report: &Report) {
@@ -121,7 +117,7 @@ impl<'a> Ruler<'a> {
         let mut by_label: Vec<&Scenario> = catalogue.scenarios.values().collect();
         by_label.sort_by_key(|scenario| std::cmp::Reverse(scenario.label(language).len()));
         by_label.truncate(OFFERED_IN_ASK_BACK);
-        let commonest = catalogue.commonest(OFFERED_IN_WELCOME);
+        let commonest = catalogue.commonest(COMMONEST);
         let choice = |key, of: &[&Scenario]| {
             self.composer
                 .choice_of_scenarios(key, of.iter().map(|one| one.id.as_str()))
@@ -308,15 +304,12 @@ impl<'a> Ruler<'a> {
             .into_iter()
             .filter_map(|section| Some(composer.section(section, answer.sections.get(&section)?)));
         let start = composer.moment(self.time_of_day(1));
-        let account = match scenario.account {
-            AccountKind::Personal => TextKey::KitAccountPersonal,
-            _ => TextKey::KitAccountMember,
-        };
+        let account = account_text(scenario.account);
         let values = [
             ("account", &*composer.text(account)),
             ("title", answer.title.as_str()),
             ("start", &*start),
-            ("said", &*"\u{3000}".repeat(QUOTED)),
+            ("said", &*"\u{3000}".repeat(LONGEST_QUOTE)),
         ];
         let text = composer.say(TextKey::KitText, &values);
         let bytes = parts.map(|part| part.len() + "\n".len()).sum::<usize>() + "\n".len() + text.len();

@@ -20,7 +20,7 @@ use crate::matching::{ClassKind, Decision, Judgement};
 pub(super) const CHINA: Offset = Offset::constant(8);
 
 /// How many situations are offered in a welcome.
-const COMMONEST: usize = 6;
+pub(super) const COMMONEST: usize = 6;
 
 /// A scenario that a slot value leads to must be at least this probable to be answered instead.
 const PLAUSIBLE_TARGET: f32 = 0.05;

@@ -14,6 +14,19 @@ pub struct Lexicon {
     pub fillers: Vec<String>,
     /// Words that begin what is *not* the matter ("不是", "没违规").
     pub denials: Vec<String>,
+    /// When to answer, to ask back and to take something for small talk, in percent, where that differs from what suits most.
+    pub thresholds: DecisionThresholds,
+}
+
+/// Probabilities in percent from which on a move is made; `None` leaves the matcher's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecisionThresholds {
+    /// The best scenario is right: answer.
+    pub answer: Option<u8>,
+    /// One of the options is right: ask back.
+    pub ask_back: Option<u8>,
+    /// It is small talk or a call for a person.
+    pub smalltalk: Option<u8>,
 }
 
 /// Words that continue a conversation, from `conversation.toml`.
@@ -98,12 +111,30 @@ pub(super) fn read_lexicon(source: Source<'_>, report: &Report) -> Option<Lexico
         let aliases = table
             .optional_table("aliases", |aliases| Some(read_aliases(aliases)))
             .unwrap_or_default();
+        let thresholds = table.optional_table("thresholds", |thresholds| Some(read_thresholds(thresholds)));
         Some(Lexicon {
             aliases,
             fillers,
             denials,
+            thresholds: thresholds.unwrap_or_default(),
         })
     })
+}
+
+fn read_thresholds(table: &mut Table<'_>) -> DecisionThresholds {
+    let mut percent = |key: &'static str| {
+        let written = table.optional_integer(key)?;
+        let percent = u8::try_from(written).ok().filter(|percent| (1..=99).contains(percent));
+        if percent.is_none() {
+            table.problem(key, "must be between 1 and 99 percent");
+        }
+        percent
+    };
+    DecisionThresholds {
+        answer: percent("answer"),
+        ask_back: percent("ask_back"),
+        smalltalk: percent("smalltalk"),
+    }
 }
 
 fn read_aliases(table: &mut Table<'_>) -> Vec<(String, String)> {

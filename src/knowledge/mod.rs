@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub use faq::{Faq, FaqEntry, FaqError, FaqRow, Place};
 pub use intents::{AmbiguousQuestions, Intent, IntentKind};
 pub use language::{Bilingual, Language};
-pub use lexicon::{ConversationWords, Lexicon, Saying};
+pub use lexicon::{ConversationWords, DecisionThresholds, Lexicon, Saying};
 pub use scenario::{
     AccountKind, Answer, AppealPossible, CounterExample, KnowledgeSource, Role, Scenario, Section, SectionText,
     Sections, Slot, SlotEffect, SlotValue, SourceKind,

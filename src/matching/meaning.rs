@@ -73,6 +73,9 @@ impl Table {
             rest = after;
         }
         let (scales, vectors) = rest.split_at_checked(count * 4)?;
+        if vectors.len() != count * DIMENSIONS {
+            return None;
+        }
         let (scales, _) = scales.as_chunks();
         Some(Self {
             words,

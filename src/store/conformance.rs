@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{
     AppealChange, ConversationKey, MessageKey, OpenError, OpenedAppeal, QuestionRecord, Rating, RatingCount,
-    Remembered, Reminder, Retention, SqliteStore, Step, Store, StoreError,
+    Remembered, Reminder, Retention, SqliteStore, Step, Store, StoreError, StoreReader, TrackedAppeal,
 };
 
 const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
@@ -56,6 +56,14 @@ fn step(session: &str, reply: &str) -> Step {
 
 fn open(directory: &TempDir) -> SqliteStore {
     SqliteStore::open(&directory.path().join("nested/store.db"), SESSION_TTL).unwrap()
+}
+
+fn reader(directory: &TempDir) -> StoreReader {
+    StoreReader::open(&directory.path().join("nested/store.db")).unwrap()
+}
+
+fn appeals(directory: &TempDir) -> Vec<TrackedAppeal> {
+    reader(directory).appeals().unwrap()
 }
 
 async fn settle(store: &dyn Store, key: MessageKey, user: &str, now: Timestamp, reply: &str) -> (Option<String>, bool) {
@@ -367,7 +375,7 @@ async fn an_appeal_outlives_the_conversation_and_a_restart() {
         change_appeal(&store, 3, "wang", at(0), AppealChange::Unchanged).await,
         None
     );
-    let appeals = store.appeals().await.unwrap();
+    let appeals = appeals(&directory);
     assert_eq!(appeals.len(), 1);
     assert_eq!(appeals[0].user_id.as_deref(), Some("li"));
     assert_eq!(appeals[0].reminders.len(), 2);
@@ -387,7 +395,7 @@ async fn a_closed_appeal_keeps_its_outcome_but_not_the_person() {
         change_appeal(&store, 3, "li", at(6), AppealChange::Unchanged).await,
         None
     );
-    let appeals = store.appeals().await.unwrap();
+    let appeals = appeals(&directory);
     assert_eq!(appeals[0].outcome.as_deref(), Some("lifted"));
     assert_eq!(appeals[0].closed_at, Some(at(5)));
     assert_eq!(
@@ -402,16 +410,10 @@ async fn a_cancelled_appeal_leaves_no_trace_and_a_new_one_takes_the_place_of_the
     let store = open(&directory);
     change_appeal(&store, 1, "li", at(0), opened("A")).await;
     change_appeal(&store, 2, "li", at(1), opened("B")).await;
-    let records: Vec<String> = store
-        .appeals()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|appeal| appeal.record)
-        .collect();
+    let records: Vec<String> = appeals(&directory).into_iter().map(|appeal| appeal.record).collect();
     assert_eq!(records, ["B"]);
     change_appeal(&store, 3, "li", at(2), AppealChange::Forgotten).await;
-    assert_eq!(store.appeals().await.unwrap(), []);
+    assert_eq!(appeals(&directory), []);
 }
 
 #[tokio::test]
@@ -438,7 +440,43 @@ async fn ratings_are_counted_once_a_message() {
         count,
     };
     assert_eq!(
-        store.ratings().await.unwrap(),
+        reader(&directory).ratings().unwrap(),
         [counted("useful", 2), counted("useless", 1)]
     );
+}
+
+#[tokio::test]
+async fn an_open_appeal_outlives_the_retention_of_questions() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    change_appeal(&store, 1, "li", at(0), opened("A")).await;
+    let two_weeks_later = at(14 * 24 * 60);
+    store
+        .purge(two_weeks_later, Retention { questions_days: 1 })
+        .await
+        .unwrap();
+    assert_eq!(appeals(&directory).len(), 1);
+    change_appeal(
+        &store,
+        2,
+        "li",
+        two_weeks_later,
+        AppealChange::Closed {
+            outcome: "lifted".to_owned(),
+        },
+    )
+    .await;
+    store
+        .purge(at(20 * 24 * 60), Retention { questions_days: 1 })
+        .await
+        .unwrap();
+    assert_eq!(appeals(&directory), []);
+}
+
+#[test]
+fn reading_makes_no_file() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("missing.db");
+    assert!(StoreReader::open(&path).is_err());
+    assert!(!path.exists());
 }

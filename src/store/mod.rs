@@ -6,6 +6,7 @@
 mod appeals;
 #[cfg(test)]
 mod conformance;
+mod reader;
 mod sqlite;
 
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use reader::{ReadError, StoreReader};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// What a store gives back: something to wait for, whichever store it is.
@@ -30,7 +32,7 @@ pub struct MessageKey {
 }
 
 /// Names the conversation of one person with one app.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ConversationKey {
     /// The company.
     pub corp_id: String,
@@ -38,6 +40,14 @@ pub struct ConversationKey {
     pub app: String,
     /// The person, in one spelling. It is stored as a keyed hash; only a followed appeal keeps it as it is.
     pub user: String,
+}
+
+impl std::fmt::Debug for ConversationKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = formatter.debug_struct("ConversationKey");
+        shown.field("corp_id", &self.corp_id).field("app", &self.app);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// What one step of a conversation leads to.
@@ -215,12 +225,6 @@ pub trait Store: Send + Sync {
 
     /// The question that came with a message, if it is kept.
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>>;
-
-    /// All appeals on file, the newest first.
-    fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>>;
-
-    /// How answers were rated, by scenario and verdict.
-    fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>>;
 
     /// Removes what has been kept long enough.
     fn purge(&self, now: Timestamp, retention: Retention) -> BoxFuture<'_, Result<(), StoreError>>;

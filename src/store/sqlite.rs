@@ -17,14 +17,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::Sha256;
 use tokio::sync::oneshot;
 
-use super::appeals::{all_appeals, change_appeal, open_appeal};
+use super::appeals::{change_appeal, open_appeal};
 use super::{
-    BoxFuture, ConversationKey, MessageKey, QuestionRecord, Rating, RatingCount, Remembered, Retention, Settlement,
-    Step, StepFunction, Store, StoreError, TrackedAppeal,
+    BoxFuture, ConversationKey, MessageKey, QuestionRecord, Rating, Remembered, Retention, Settlement, Step,
+    StepFunction, Store, StoreError,
 };
 
 /// Versions of the schema; the file remembers in `user_version` how many have run. Published ones never change.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// How many requests may wait for the writer. More would only wait longer than WeCom does.
 const LONGEST_QUEUE: usize = 4096;
@@ -37,6 +37,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Settled messages are kept much longer than WeCom delivers again, so that a repeated one is known for what it is.
 const MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// An appeal that nobody has closed is followed for so long, however short questions are kept: it was promised.
+const APPEALS_FOLLOWED: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// Why the file could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -200,40 +203,21 @@ impl Store for SqliteStore {
         })
     }
 
-    fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>> {
-        self.submit(all_appeals)
-    }
-
-    fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>> {
-        self.submit(|connection| {
-            let sql =
-                "SELECT scenario, verdict, count(*) FROM ratings GROUP BY scenario, verdict ORDER BY scenario, verdict";
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| {
-                let count: i64 = row.get(2)?;
-                Ok(RatingCount {
-                    scenario: row.get(0)?,
-                    verdict: row.get(1)?,
-                    count: u64::try_from(count).unwrap_or_default(),
-                })
-            })?;
-            rows.collect()
-        })
-    }
-
     fn purge(&self, now: Timestamp, retention: Retention) -> BoxFuture<'_, Result<(), StoreError>> {
         let before = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN).as_millisecond();
         let messages_before = before(MESSAGES_KEPT);
         let questions_before = before(SignedDuration::from_hours(
             i64::from(retention.questions_days).saturating_mul(24),
         ));
+        let appeals_before = before(APPEALS_FOLLOWED);
         let now = now.as_millisecond();
         self.submit(move |connection| {
             connection.execute("DELETE FROM messages WHERE settled_at < ?1", [messages_before])?;
             connection.execute("DELETE FROM questions WHERE asked_at < ?1", [questions_before])?;
             connection.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
             connection.execute("DELETE FROM ratings WHERE rated_at < ?1", [questions_before])?;
-            connection.execute("DELETE FROM appeals WHERE opened_at < ?1", [questions_before])?;
+            connection.execute("DELETE FROM appeals WHERE closed_at < ?1", [questions_before])?;
+            connection.execute("DELETE FROM appeals WHERE opened_at < ?1", [appeals_before])?;
             Ok(())
         })
     }
