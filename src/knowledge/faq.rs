@@ -12,7 +12,7 @@ use super::{Catalogue, KnowledgeFile, Language, Scenario, SectionText};
 const LONGEST_ID: usize = 64;
 
 /// Longest answer of a draft in bytes of UTF-8, so that it fits into one message with what stands around it.
-const LONGEST_ANSWER: usize = 1600;
+const LONGEST_ANSWER: usize = 1500;
 
 /// What ends an answer that was shortened.
 const CUT_OFF: &str = "…";
