@@ -736,7 +736,7 @@ fn check_finds_an_utterance_in_two_scenarios() {
 const MISPLACED: [(&str, &str); 3] = [
     ("个人微信被永久封号了", "wechat-permanent-ban"),
     ("用外挂企业微信被永久封了", "cheat-tools"),
-    ("申诉提交五天了还没结果", "appeal-progress"),
+    ("扫码进群超过200人进不去", "group-qr-limit"),
 ];
 
 fn add_misplaced(knowledge: &KnowledgeCopy) {
