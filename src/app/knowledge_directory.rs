@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -33,49 +33,9 @@ pub enum LoadError {
 /// # Errors
 ///
 /// An unreadable directory, or every problem of the knowledge.
-pub fn load_assistant(directory: &Path, cache: &(impl MatcherCache + Sync)) -> Result<Assistant, LoadError> {
+pub fn load_assistant(directory: &Path, cache: &impl MatcherCache) -> Result<Assistant, LoadError> {
     let files = read_directory(directory).map_err(LoadError::Unreadable)?;
-    let kept = JustTrained {
-        cache,
-        bytes: Mutex::default(),
-    };
-    // Training needs several times the memory of what comes of it. On a thread of its own it gives that back; what was trained is then
-    // read from its bytes as if from the cache.
-    let assembled = std::thread::scope(|scope| {
-        let aside = scope.spawn(|| Assistant::assemble(&files, &kept));
-        aside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    if kept.has_trained() {
-        drop(assembled);
-        return Assistant::assemble(&files, &kept).map_err(LoadError::Problems);
-    }
-    assembled.map_err(LoadError::Problems)
-}
-
-/// A cache that remembers what was trained since it was made.
-struct JustTrained<'a, C> {
-    cache: &'a C,
-    bytes: Mutex<Option<Vec<u8>>>,
-}
-
-impl<C: MatcherCache> JustTrained<'_, C> {
-    fn has_trained(&self) -> bool {
-        self.bytes.lock().is_ok_and(|bytes| bytes.is_some())
-    }
-}
-
-impl<C: MatcherCache> MatcherCache for JustTrained<'_, C> {
-    fn load(&self, name: &str) -> Option<Vec<u8>> {
-        let just_trained = self.bytes.lock().ok().and_then(|mut bytes| bytes.take());
-        just_trained.or_else(|| self.cache.load(name))
-    }
-
-    fn save(&self, name: &str, bytes: &[u8]) {
-        if let Ok(mut kept) = self.bytes.lock() {
-            *kept = Some(bytes.to_vec());
-        }
-        self.cache.save(name, bytes);
-    }
+    Assistant::assemble(&files, cache).map_err(LoadError::Problems)
 }
 
 /// Reads the knowledge directory and looks for everything that is wrong with it. Says how many scenarios there are, too.
@@ -174,6 +134,7 @@ fn not_utf8(named: &str, bytes: &[u8], error: Utf8Error) -> Problem {
 /// Trained matchers as files in a directory.
 pub struct MatcherFiles {
     directory: Option<PathBuf>,
+    has_saved: AtomicBool,
 }
 
 impl MatcherFiles {
@@ -181,7 +142,13 @@ impl MatcherFiles {
     pub fn new(directory: Option<PathBuf>) -> Self {
         Self {
             directory: directory.or_else(user_cache_directory),
+            has_saved: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a matcher was trained and saved: the next start finds it.
+    pub fn has_saved(&self) -> bool {
+        self.has_saved.load(Ordering::Relaxed)
     }
 
     fn file(&self, name: &str) -> Option<PathBuf> {
@@ -223,8 +190,12 @@ impl MatcherCache for MatcherFiles {
     }
 
     fn save(&self, name: &str, bytes: &[u8]) {
-        if let Some(Err(error)) = self.write(name, bytes) {
-            tracing::info!(%error, "the trained matcher could not be cached; the next start trains it again");
+        match self.write(name, bytes) {
+            Some(Ok(())) => self.has_saved.store(true, Ordering::Relaxed),
+            Some(Err(error)) => {
+                tracing::info!(%error, "the trained matcher could not be cached; the next start trains it again");
+            }
+            None => {}
         }
         self.remove_old();
     }

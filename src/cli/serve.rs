@@ -14,6 +14,10 @@ use crate::app::{MatcherFiles, Server, load_assistant};
 use crate::config::{Environment, Settings, load};
 use crate::service::{ConversationClock, NOW_VARIABLE};
 
+/// Set for a program that was started again after training, so that this happens once.
+#[cfg(unix)]
+const STARTED_AGAIN: &str = "JIEFENG_STARTED_AGAIN";
+
 /// Run the server
 #[derive(Args)]
 #[command(
@@ -39,6 +43,9 @@ impl Serve {
         let cache = MatcherFiles::new(settings.knowledge.cache_dir.clone());
         let directory = settings.knowledge.dir.clone();
         let assistant = load_assistant(&directory, &cache).map_err(|error| knowledge_failure(&directory, error))?;
+        if cache.has_saved() {
+            start_again();
+        }
         for problem in &assistant.misplaced {
             tracing::warn!(%problem, "an utterance is misplaced; `jiefeng knowledge check` lists them");
         }
@@ -54,6 +61,20 @@ impl Serve {
             tracing::info!("stopped; everything that was acknowledged is stored");
             Ok(())
         })
+    }
+}
+
+/// Starts the program anew in the same process after training, with what was learnt in the cache: training needs three times the memory
+/// that serving does, and an allocator gives back little of it. Goes on as it is where that cannot be done.
+fn start_again() {
+    #[cfg(unix)]
+    if std::env::var_os(STARTED_AGAIN).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        let mut again = std::process::Command::new(program);
+        again.args(std::env::args_os().skip(1)).env(STARTED_AGAIN, "1");
+        let error = std::os::unix::process::CommandExt::exec(&mut again);
+        tracing::info!(%error, "going on with the memory of training");
     }
 }
 
