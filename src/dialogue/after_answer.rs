@@ -306,8 +306,11 @@ impl<'a> Turn<'a> {
         let mut known: KnownSlots = at_hand.slots.clone();
         known.insert(slot.to_owned(), value.to_owned());
         let said = self.after(&at_hand.said);
-        let target = self.follow_slots(scenario, &known);
         let circumstances: Circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
+        // What was said first may lead elsewhere, too, once it is sure what the matter is.
+        let mut named = self.slots_in(scenario, &said, &circumstances);
+        named.extend(known.clone());
+        let target = self.follow_slots(scenario, &named);
         if target.id != scenario.id {
             let named = self.slots_named(target);
             return self.answer(target, named, &said, circumstances, 1.0);

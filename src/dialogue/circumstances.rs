@@ -37,10 +37,10 @@ const BEGINS: [&str; 8] = ["封", "限", "停", "禁", "冻", "开始", "起", "
 const NEAR: usize = 6;
 
 impl Circumstances {
-    /// Reads a normalised text. `appeal_buttons` are the words by which notices offer to apply for lifting, normalised as well.
-    pub(super) fn read(text: &str, appeal_buttons: &[String], now: DateTime) -> Self {
+    /// Reads a normalised text in which these moments are named. `appeal_buttons` are the words by which notices offer to apply for
+    /// lifting, normalised as well.
+    pub(super) fn of(text: &str, named: &[Spoken], appeal_buttons: &[String], now: DateTime) -> Self {
         let term = when::term(text);
-        let named = when::moments(text, now);
         let is_term = |spoken: &&Spoken| {
             term.as_ref()
                 .is_some_and(|term| term.place.start < spoken.place.end && spoken.place.start < term.place.end)
@@ -119,7 +119,7 @@ mod tests {
     const NOW: DateTime = date(2026, 11, 26).at(14, 30, 0, 0);
 
     fn read(text: &str) -> Circumstances {
-        Circumstances::read(text, &["申请解除限制".to_owned()], NOW)
+        Circumstances::of(text, &when::moments(text, NOW), &["申请解除限制".to_owned()], NOW)
     }
 
     #[test]

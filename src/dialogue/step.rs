@@ -180,7 +180,7 @@ impl<'a> Turn<'a> {
             refusals: session.refusals,
             appeal: session.appeal,
             text,
-            circumstances: Circumstances::read(&normalised, assistant.conversation.appeal_buttons(), now),
+            circumstances: Circumstances::of(&normalised, &named, assistant.conversation.appeal_buttons(), now),
             without_times: without(&normalised, &named),
             named_day: named
                 .iter()
@@ -353,11 +353,19 @@ impl<'a> Turn<'a> {
 
     /// The answer to a scenario for what was said, all of it just now.
     pub(super) fn answer_about(&self, scenario: &Scenario, said: &str, confidence: f32) -> Outcome {
-        let normalised = self.assistant.matcher.normalise(said);
-        let buttons = self.assistant.conversation.appeal_buttons();
-        let circumstances = Circumstances::read(&normalised, buttons, self.composer.now);
+        let circumstances = match said == self.text {
+            true => self.circumstances.clone(),
+            false => self.circumstances_of(said),
+        };
         let known = self.slots_in(scenario, said, &circumstances);
         self.answer(scenario, known, said, circumstances, confidence)
+    }
+
+    fn circumstances_of(&self, said: &str) -> Circumstances {
+        let normalised = self.assistant.matcher.normalise(said);
+        let named = when::moments(&normalised, self.composer.now);
+        let buttons = self.assistant.conversation.appeal_buttons();
+        Circumstances::of(&normalised, &named, buttons, self.composer.now)
     }
 
     /// The answer to a scenario, with those of the known slot values that belong to it.
@@ -422,7 +430,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The slot values that a text names. How long it has lasted follows from its start, where that was told.
-    fn slots_in(&self, scenario: &Scenario, said: &str, circumstances: &Circumstances) -> KnownSlots {
+    pub(super) fn slots_in(&self, scenario: &Scenario, said: &str, circumstances: &Circumstances) -> KnownSlots {
         let asserted = self.assistant.matcher.asserted(said);
         let named = scenario.slots.iter().filter_map(|slot| {
             let value = match circumstances.started {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::calibration::{Calibration, Rehearsal, Rounds, best, is_chat, is_scenario};
 use super::confidence::{Confidence, Facts};
 use super::decision::{Candidate, Decision, Judgement, Thresholds, Trust, decide, options_among};
+use super::meaning::is_english;
 use super::model::{Attention, Lesson, Look, Model, Recipe};
 use super::normalise::Normaliser;
 use super::reading::Reading;
@@ -176,7 +177,7 @@ impl Matcher {
 
     /// Whether a text is Chinese typed in pinyin, with hardly anything else in it.
     pub fn is_typed_in_pinyin(&self, text: &str) -> bool {
-        self.view(text).reading.is_typed_pinyin()
+        self.view(text).reading.is_typed_pinyin() && !is_english(text)
     }
 
     /// Utterances that another scenario wins, as (class index, utterance index, id of the winner): clearly when a matcher is trained

@@ -49,6 +49,20 @@ pub(super) fn meaning_of(text: &str) -> Option<Box<Meaning>> {
     Some(sum)
 }
 
+/// Whether a text in Latin letters is made of English words alone; "are you human" could be cut into syllables of pinyin, too.
+pub(super) fn is_english(text: &str) -> bool {
+    let mut words = text
+        .split(|letter: char| !letter.is_ascii_alphabetic())
+        .filter(|word| !word.is_empty());
+    words.all(|word| {
+        let hash = word
+            .bytes()
+            .map(|letter| letter.to_ascii_lowercase())
+            .fold(SEED, |hash, letter| add_byte(hash, &letter));
+        TABLE.words.contains_key(&hash)
+    })
+}
+
 /// Words with a scale and a vector of small numbers each.
 #[derive(Default)]
 struct Table {
