@@ -3,7 +3,8 @@
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 
-use super::when::{self, Moment, Spoken};
+use super::how_long;
+use super::when::{Moment, Spoken};
 
 /// What is known about one restriction, as far as it was said. "Unknown" is never filled in with a guess.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ impl Circumstances {
     /// Reads a normalised text in which these moments are named. `appeal_buttons` are the words by which notices offer to apply for
     /// lifting, normalised as well.
     pub(super) fn of(text: &str, named: &[Spoken], appeal_buttons: &[String], now: DateTime) -> Self {
-        let term = when::term(text);
+        let term = how_long::term(text);
         let is_term = |spoken: &&Spoken| {
             term.as_ref()
                 .is_some_and(|term| term.place.start < spoken.place.end && spoken.place.start < term.place.end)
@@ -114,6 +115,7 @@ fn near(text: &str, spoken: &Spoken) -> String {
 mod tests {
     use jiff::civil::date;
 
+    use super::super::when;
     use super::*;
 
     const NOW: DateTime = date(2026, 11, 26).at(14, 30, 0, 0);

@@ -10,6 +10,7 @@ mod choosing;
 mod circumstances;
 mod compose;
 mod compose_time;
+mod how_long;
 mod language;
 mod lengths;
 mod script;

@@ -1,4 +1,4 @@
-//! When something happened, as people say it: "昨天下午3点", "上周五", "11月18号", "三天前", "Nov 18"; and for how long: "封7天".
+//! When something happened, as people say it: "昨天下午3点", "上周五", "11月18号", "三天前", "Nov 18".
 //!
 //! The texts are normalised, so numbers are digits except for single numerals in front of a word that is no unit. What is read is a
 //! civil time in China. Dates without a year have two readings, the last such day and the nearest one; the caller knows which is meant.
@@ -84,15 +84,6 @@ impl Spoken {
     }
 }
 
-/// A length of time that a text names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SpokenLength {
-    /// Bytes of the text that name it.
-    pub(super) place: Range<usize>,
-    /// Natural hours; a month counts 30 days.
-    pub(super) hours: u32,
-}
-
 /// What a day expression means.
 enum Meaning {
     /// A day on a calendar, with both readings.
@@ -116,8 +107,8 @@ impl Meaning {
 type Reader = fn(&Captures<'_>, DateTime) -> Option<Meaning>;
 
 /// A single numeral or digits.
-const NUMBER: &str = "([0-9]{1,4}|半|[一两二三四五六七八九十]|an?|one|two|three|four|five|six|seven)";
-const UNIT: &str = "(分钟|小时|钟头|天|日|周|星期|礼拜|月|年|minute|hour|day|week|month|year)";
+pub(super) const NUMBER: &str = "([0-9]{1,4}|半|[一两二三四五六七八九十]|an?|one|two|three|four|five|six|seven)";
+pub(super) const UNIT: &str = "(分钟|小时|钟头|天|日|周|星期|礼拜|月|年|minute|hour|day|week|month|year)";
 const MONTHS: &str = "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|\
                       dec(?:ember)?)";
 
@@ -180,18 +171,6 @@ static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?: ?at |的| )?(?:{oclock}|(?-u:\\b){english}|{digits})")).ok()
 });
 
-/// "封7天", "期限:3个月", "7-day ban".
-static TERMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let patterns = [
-        format!(
-            "(?:封|限制|禁|停|冻结|期限|为期|处罚|关|写|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{UNIT}"
-        ),
-        format!(r"(?-u:\b)(?:for|of) {NUMBER} {UNIT}s?(?-u:\b)"),
-        format!(r"{NUMBER}[ -]{UNIT}s?[ -](?:ban|suspension|block|封号|限制|limit)"),
-    ];
-    patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
-});
-
 /// The moments a normalised text names, in the order of the text.
 pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
     if !may_name_a_time(text) {
@@ -219,34 +198,8 @@ pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
     found
 }
 
-/// The length of a restriction that a normalised text names; not how long ago something was ("3天前", "封了3天了").
-pub(super) fn term(text: &str) -> Option<SpokenLength> {
-    if !may_name_a_time(text) {
-        return None;
-    }
-    let found = TERMS.iter().flat_map(|pattern| pattern.captures_iter(text));
-    found.filter_map(|captures| term_of(&captures, text)).next()
-}
-
-fn term_of(captures: &Captures<'_>, text: &str) -> Option<SpokenLength> {
-    let place = captures.get(0)?.range();
-    let behind = text.get(place.end..).unwrap_or_default();
-    let is_no_term = NO_TERM_BEFORE.iter().any(|word| behind.starts_with(word));
-    let has_gone_on = text.get(..place.start).is_some_and(|before| before.contains(" been "));
-    let is_count = behind.starts_with(|next: char| next.is_ascii_digit());
-    if is_no_term || has_gone_on || is_count {
-        return None;
-    }
-    let unit = captures.get(2)?.as_str();
-    let hours = hours_of(captures.get(1)?.as_str(), unit).filter(|hours| *hours > 0)?;
-    Some(SpokenLength { place, hours })
-}
-
-/// Behind a length these say that it is over or that something happens within it.
-const NO_TERM_BEFORE: [&str; 9] = ["前", "以前", "之前", "内", "以内", "后", "了", " ago", "多了"];
-
 /// Most messages name no time, and looking for a few words costs less than the patterns.
-fn may_name_a_time(text: &str) -> bool {
+pub(super) fn may_name_a_time(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit()) || HINTS.iter().any(|hint| text.contains(hint))
 }
 
@@ -584,7 +537,7 @@ fn number_of(text: &str) -> Option<i64> {
 }
 
 /// Natural hours of a length; "半个月" counts 15 days, "半天" 12 hours.
-fn hours_of(amount: &str, unit: &str) -> Option<u32> {
+pub(super) fn hours_of(amount: &str, unit: &str) -> Option<u32> {
     let of_unit: u32 = match unit {
         "小时" | "钟头" | "hour" => 1,
         "天" | "日" | "day" => 24,
@@ -624,7 +577,6 @@ mod tests {
     #[test]
     fn every_pattern_is_a_valid_one() {
         assert_eq!(DAYS.len(), 14);
-        assert_eq!(TERMS.len(), 3);
         assert!(CLOCK.is_some());
     }
 
@@ -711,20 +663,5 @@ mod tests {
         ] {
             check(text, "");
         }
-    }
-
-    #[test]
-    fn lengths_are_terms_unless_they_are_over() {
-        let hours = |text: &str| term(text).map(|length| length.hours);
-        assert_eq!(hours("微信被封7天"), Some(168));
-        assert_eq!(hours("限制期限:3个月"), Some(2160));
-        assert_eq!(hours("封半个月"), Some(360));
-        assert_eq!(hours("my account is limited for 7 days"), Some(168));
-        assert_eq!(hours("a 7-day ban"), Some(168));
-        assert_eq!(hours("封了3天了,通知写封7天"), Some(168));
-        assert_eq!(hours("被禁30分钟"), None);
-        assert_eq!(hours("封了3天了"), None);
-        assert_eq!(hours("被封3天前"), None);
-        assert_eq!(hours("i have been blocked for 3 days"), None);
     }
 }
