@@ -607,9 +607,7 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        // Below nothing there is nothing: a splice may have left no bytes.
-        let bound = u64::try_from(bound.max(1)).unwrap();
-        usize::try_from(self.0 % bound).unwrap()
+        usize::try_from(self.0 % u64::try_from(bound).unwrap()).unwrap()
     }
 }
 
@@ -635,8 +633,13 @@ const NASTY: [&[u8]; 16] = [
 
 /// Changes one place of these bytes, to anything, broken UTF-8 included.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
-    let place = random.below(bytes.len());
     let any = u8::try_from(random.below(256)).unwrap();
+    // Earlier changes may have left nothing.
+    if bytes.is_empty() {
+        bytes.push(any);
+        return;
+    }
+    let place = random.below(bytes.len());
     match random.below(6) {
         0 => drop(bytes.remove(place)),
         1 => bytes.insert(place, any),
