@@ -294,7 +294,7 @@ pub(super) fn bracketed(day: &str, language: Language) -> String {
     }
 }
 
-/// The first slot that has no value yet, unless a known one leads elsewhere.
+/// The first slot that has no value yet.
 pub(super) fn first_unknown_slot<'a>(scenario: &'a Scenario, known: &KnownSlots) -> Option<&'a Slot> {
     scenario.slots.iter().find(|slot| !known.contains_key(&slot.id))
 }
