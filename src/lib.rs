@@ -17,6 +17,8 @@ pub mod config;
 
 pub mod store;
 
+pub mod wecom;
+
 pub mod channels;
 
 pub mod service;

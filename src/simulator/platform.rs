@@ -133,10 +133,7 @@ impl Platform {
     /// When no HTTP client can be made.
     pub fn new(callback_url: String, credentials: Credentials, agent_id: u32) -> anyhow::Result<Self> {
         // Straight to the callback, as WeCom does: no proxy of this machine in between, and no redirects.
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let client = crate::wecom::http_client()?.build()?;
         let first = u64::try_from(Timestamp::now().as_millisecond())
             .unwrap_or_default()
             .saturating_mul(1 << 20);

@@ -1,0 +1,325 @@
+//! Calls of 微信客服: reading what happened, the state of a session, who serves, accounts, links, customers.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::client::{Client, malformed, read};
+use super::codes::Handling;
+use super::error::ApiError;
+use crate::protocol::Private;
+
+/// Most messages that one page can have (doc/94670).
+pub const LARGEST_SYNC_PAGE: u32 = 1000;
+
+/// Accounts of one page (doc/94661).
+const ACCOUNTS_A_PAGE: usize = 100;
+
+/// A company has 5000 accounts at most (doc/94661).
+const MOST_ACCOUNT_PAGES: usize = 50;
+
+/// Customers of one call (doc/95159).
+const CUSTOMERS_A_CALL: usize = 100;
+
+/// What to read of an account.
+#[derive(Clone, Debug)]
+pub struct SyncRequest {
+    /// The account.
+    pub open_kf_id: String,
+    /// Where the last page ended; `None` starts with the oldest message of the last three days.
+    pub cursor: Option<String>,
+    /// Token of the callback, good for ten minutes. Without one WeCom allows fewer calls.
+    pub token: Option<Private>,
+    /// Messages a page, up to [`LARGEST_SYNC_PAGE`].
+    pub limit: u32,
+}
+
+/// One page of what happened in an account.
+#[derive(Clone, PartialEq)]
+pub struct SyncPage {
+    /// Messages and events as WeCom wrote them, in its order.
+    pub messages: Vec<Value>,
+    /// Where the next page begins; to be stored together with the messages.
+    pub next_cursor: String,
+    /// Whether there is more now. A page may be short or empty and there is more all the same.
+    pub has_more: bool,
+}
+
+impl fmt::Debug for SyncPage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, has_more) = (self.messages.len(), self.has_more);
+        write!(out, "SyncPage({count} messages, has_more: {has_more})")
+    }
+}
+
+/// Who has the session with a customer (doc/94669).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceState {
+    /// 0: the customer wrote, nobody has taken it; the bot may send.
+    New,
+    /// 1: the bot has it and may send.
+    Assistant,
+    /// 2: it waits in the pool for a person; the bot may not send.
+    Pool,
+    /// 3: a person has it; the bot may not send.
+    Human {
+        /// Member id of that person.
+        servicer: Option<String>,
+    },
+    /// 4: it has ended or not begun; the bot may not send.
+    Ended,
+}
+
+impl ServiceState {
+    /// Whether the bot may send.
+    pub fn lets_bot_send(&self) -> bool {
+        matches!(self, Self::New | Self::Assistant)
+    }
+}
+
+/// Who serves an account (doc/94645).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Servicer {
+    /// A member.
+    Member {
+        /// Their id.
+        user_id: String,
+        /// Whether they take sessions now.
+        is_receiving: bool,
+    },
+    /// All members of a department.
+    Department {
+        /// Its number.
+        department_id: i64,
+    },
+}
+
+/// An account of 微信客服 (doc/94661).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct KfAccount {
+    /// Its id.
+    #[serde(rename = "open_kfid")]
+    pub open_kf_id: String,
+    /// What customers read as its name.
+    pub name: String,
+    /// Whether this app may serve it; if not, calls about it are refused with 48007.
+    #[serde(default)]
+    pub manage_privilege: bool,
+}
+
+/// A customer's profile (doc/95159).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// Their id in this company.
+    pub external_user_id: String,
+    /// What they call themselves.
+    pub nickname: Private,
+    /// The scene of the link through which they came.
+    pub scene: Option<String>,
+}
+
+impl Client {
+    /// One page of what happened in an account. When WeCom does not accept the token of the callback, the page is read without it: the cursor
+    /// is enough.
+    ///
+    /// # Errors
+    ///
+    /// Why the call failed.
+    pub async fn sync_kf_messages(&self, request: &SyncRequest) -> Result<SyncPage, ApiError> {
+        let api = Api::KfSyncMessages;
+        let answer = match self.call(api, Some(&request.body(request.token.as_deref()))).await {
+            Err(error) if request.token.is_some() && error.handling() == Handling::DropCallbackToken => {
+                self.call(api, Some(&request.body(None))).await?
+            }
+            answer => answer?,
+        };
+        let wire: SyncWire = read(api, answer)?;
+        Ok(wire.page(request))
+    }
+
+    /// Who has the session with a customer.
+    ///
+    /// # Errors
+    ///
+    /// Why the call failed.
+    pub async fn kf_service_state(&self, open_kf_id: &str, external_user_id: &str) -> Result<ServiceState, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            service_state: i64,
+            servicer_userid: Option<String>,
+        }
+        let api = Api::KfServiceStateGet;
+        let body = json!({"open_kfid": open_kf_id, "external_userid": external_user_id});
+        let wire: Wire = read(api, self.call(api, Some(&body.to_string())).await?)?;
+        match wire.service_state {
+            0 => Ok(ServiceState::New),
+            1 => Ok(ServiceState::Assistant),
+            2 => Ok(ServiceState::Pool),
+            3 => Ok(ServiceState::Human {
+                servicer: wire.servicer_userid,
+            }),
+            4 => Ok(ServiceState::Ended),
+            _ => Err(malformed(api, "an unknown service_state")),
+        }
+    }
+
+    /// Who serves an account.
+    ///
+    /// # Errors
+    ///
+    /// Why the call failed.
+    pub async fn kf_servicers(&self, open_kf_id: &str) -> Result<Vec<Servicer>, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            servicer_list: Vec<ServicerWire>,
+        }
+        let api = Api::KfServicerList;
+        let answer = self.call_with(api, &[("open_kfid", open_kf_id)], None).await?;
+        let wire: Wire = read(api, answer)?;
+        let servicers: Option<Vec<Servicer>> = wire.servicer_list.into_iter().map(ServicerWire::servicer).collect();
+        servicers.ok_or_else(|| malformed(api, "a servicer is neither member nor department"))
+    }
+
+    /// Every account of the company, also those this app may not serve.
+    ///
+    /// # Errors
+    ///
+    /// Why a call failed.
+    pub async fn kf_accounts(&self) -> Result<Vec<KfAccount>, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            account_list: Vec<KfAccount>,
+        }
+        let api = Api::KfAccountList;
+        let mut accounts = Vec::new();
+        for _ in 0..MOST_ACCOUNT_PAGES {
+            let body = json!({"offset": accounts.len(), "limit": ACCOUNTS_A_PAGE});
+            let page: Wire = read(api, self.call(api, Some(&body.to_string())).await?)?;
+            let is_last = page.account_list.len() < ACCOUNTS_A_PAGE;
+            accounts.extend(page.account_list);
+            if is_last {
+                break;
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// A link by which customers reach an account. What WeCom reports when somebody comes through it has the `scene`, which has 32 letters,
+    /// digits, `_` and `-` at most; anybody can read and change it.
+    ///
+    /// # Errors
+    ///
+    /// Why the call failed.
+    pub async fn kf_contact_way(&self, open_kf_id: &str, scene: &str) -> Result<String, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            url: String,
+        }
+        let api = Api::KfAddContactWay;
+        let body = json!({"open_kfid": open_kf_id, "scene": scene});
+        let answer = self.call(api, Some(&body.to_string())).await?;
+        read(api, answer).map(|wire: Wire| wire.url)
+    }
+
+    /// The profiles of customers who entered or wrote within the last 48 hours; others are left out.
+    ///
+    /// # Errors
+    ///
+    /// Why a call failed.
+    pub async fn kf_customers(&self, external_user_ids: &[String]) -> Result<Vec<Customer>, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            #[serde(default)]
+            customer_list: Vec<CustomerWire>,
+        }
+        let api = Api::KfCustomerBatchget;
+        let mut customers = Vec::new();
+        for ids in external_user_ids.chunks(CUSTOMERS_A_CALL) {
+            let body = json!({"external_userid_list": ids, "need_enter_session_context": 1});
+            let page: Wire = read(api, self.call(api, Some(&body.to_string())).await?)?;
+            customers.extend(page.customer_list.into_iter().map(CustomerWire::customer));
+        }
+        Ok(customers)
+    }
+}
+
+impl SyncRequest {
+    fn body(&self, token: Option<&str>) -> String {
+        let mut body = json!({"open_kfid": self.open_kf_id, "limit": self.limit.clamp(1, LARGEST_SYNC_PAGE)});
+        let optional = [("cursor", self.cursor.as_deref()), ("token", token)];
+        if let Some(fields) = body.as_object_mut() {
+            let given = optional
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+            fields.extend(given);
+        }
+        body.to_string()
+    }
+}
+
+#[derive(Deserialize)]
+struct SyncWire {
+    #[serde(default)]
+    next_cursor: String,
+    #[serde(default)]
+    has_more: i64,
+    #[serde(default)]
+    msg_list: Vec<Value>,
+}
+
+impl SyncWire {
+    /// Without a new cursor the old one stays: an empty one would mean the oldest message.
+    fn page(self, request: &SyncRequest) -> SyncPage {
+        let next_cursor = match self.next_cursor.is_empty() {
+            true => request.cursor.clone().unwrap_or_default(),
+            false => self.next_cursor,
+        };
+        SyncPage {
+            messages: self.msg_list,
+            next_cursor,
+            has_more: self.has_more != 0,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ServicerWire {
+    userid: Option<String>,
+    department_id: Option<i64>,
+    status: Option<i64>,
+}
+
+impl ServicerWire {
+    fn servicer(self) -> Option<Servicer> {
+        let is_receiving = self.status == Some(0);
+        let member = self.userid.map(|user_id| Servicer::Member { user_id, is_receiving });
+        member.or(self
+            .department_id
+            .map(|department_id| Servicer::Department { department_id }))
+    }
+}
+
+#[derive(Deserialize)]
+struct CustomerWire {
+    external_userid: String,
+    #[serde(default)]
+    nickname: String,
+    enter_session_context: Option<EnteredWire>,
+}
+
+#[derive(Deserialize)]
+struct EnteredWire {
+    scene: Option<String>,
+}
+
+impl CustomerWire {
+    fn customer(self) -> Customer {
+        Customer {
+            external_user_id: self.external_userid,
+            nickname: self.nickname.into(),
+            scene: self.enter_session_context.and_then(|entered| entered.scene),
+        }
+    }
+}
