@@ -7,14 +7,18 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use crate::config::Settings;
+use crate::config::{App, Settings, Wecom};
 use crate::dialogue::Assistant;
 use crate::http::{self, ServerState};
-use crate::service::{ConversationClock, Service};
+use crate::service::{ConversationClock, Outbound, SendingApp, Service};
 use crate::store::{Retention, SqliteStore, Store};
+use crate::wecom::{Client, ClientSettings, TokenStore};
 
 /// How often what has been kept long enough is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long WeCom's API may take to answer.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server whose address is bound and whose store is open.
 pub struct Server {
@@ -24,6 +28,7 @@ pub struct Server {
     pub store: Arc<dyn Store>,
     listener: TcpListener,
     state: ServerState,
+    outbound: Outbound,
     workers: Option<usize>,
     retention: Retention,
 }
@@ -36,9 +41,17 @@ impl Server {
     /// What keeps the store or the address from being used.
     pub fn prepare(settings: Settings, assistant: Arc<Assistant>, clock: ConversationClock) -> anyhow::Result<Self> {
         let Settings {
-            server, storage, apps, ..
+            server,
+            storage,
+            apps,
+            wecom,
+            duty,
+            ..
         } = settings;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&storage.path, storage.session_ttl)?);
+        let sqlite = Arc::new(SqliteStore::open(&storage.path, storage.session_ttl)?);
+        let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
+        let sending = sending_apps(&apps, &wecom, &sqlite)?;
+        let outbound = Outbound::new(Arc::clone(&assistant), Arc::clone(&store), clock.clone(), sending, duty);
         let listener = TcpListener::bind(server.listen).with_context(|| {
             format!(
                 "cannot listen on {}; is another program using it? Change server.listen",
@@ -46,13 +59,14 @@ impl Server {
             )
         })?;
         let address = listener.local_addr().context("the bound address cannot be read")?;
-        let service = Service::new(assistant, Arc::clone(&store), clock);
+        let service = Service::new(assistant, Arc::clone(&store), clock, outbound.bell());
         let state = ServerState::new(apps, service, server.timestamp_window_seconds);
         Ok(Self {
             address,
             store,
             listener,
             state,
+            outbound,
             workers: server.workers,
             retention: storage.retention,
         })
@@ -65,12 +79,40 @@ impl Server {
     /// When serving fails, or the store cannot be finished.
     pub async fn run(self) -> anyhow::Result<()> {
         let purging = actix_web::rt::spawn(purge_regularly(Arc::clone(&self.store), self.retention));
+        let outbound = actix_web::rt::spawn(self.outbound.run());
         let server = http::serve(self.listener, self.state, self.workers).context("cannot serve")?;
         let served = server.await.context("the server failed");
         purging.abort();
+        outbound.abort();
         self.store.close().await.context("the store could not be closed")?;
         served
     }
+}
+
+/// The apps that have a Secret, each with its client.
+fn sending_apps(apps: &[App], wecom: &Wecom, store: &Arc<SqliteStore>) -> anyhow::Result<Vec<SendingApp>> {
+    let with_secret = apps.iter().filter_map(|app| Some((app, app.secret.clone()?)));
+    let sending = with_secret.map(|(app, secret)| {
+        let settings = ClientSettings {
+            app: app.name.clone(),
+            corp_id: app.credentials.receive_id().to_owned(),
+            secret,
+            agent_id: app.agent_id,
+            api_base: wecom.api_base.clone(),
+            proxy: wecom.proxy.clone(),
+            timeout: API_TIMEOUT,
+        };
+        let corp_id = settings.corp_id.clone();
+        let tokens = Arc::clone(store) as Arc<dyn TokenStore>;
+        Ok(SendingApp {
+            name: app.name.clone(),
+            corp_id,
+            agent_id: app.agent_id,
+            kf: app.kf,
+            client: Arc::new(Client::new(settings, tokens)?),
+        })
+    });
+    sending.collect()
 }
 
 async fn purge_regularly(store: Arc<dyn Store>, retention: Retention) {

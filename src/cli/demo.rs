@@ -18,6 +18,7 @@ use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessag
 use crate::service::{ConversationClock, NOW_VARIABLE, message_key};
 use crate::simulator::{self, DecisionLookup, Platform};
 use crate::store::{BoxFuture, Retention, Store};
+use crate::wecom::ApiBase;
 
 const SERVER_PORT: u16 = 8080;
 const SIMULATOR_PORT: u16 = 8090;
@@ -119,14 +120,17 @@ fn settings(listen: SocketAddr, database: PathBuf, knowledge: &std::path::Path, 
             cache_dir: None,
         },
         wecom: config::Wecom {
-            api_base: String::new(),
+            api_base: ApiBase::default(),
+            proxy: None,
         },
+        duty: None,
         apps: vec![config::App {
             name: APP.to_owned(),
             agent_id: AGENT_ID,
             credentials,
             secret: None,
             kf: false,
+            cards: false,
         }],
     }
 }

@@ -4,17 +4,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
+use jiff::civil::Time;
 use secrecy::SecretString;
 
 use super::raw::{self, Given, Place, Written};
 use super::{App, Knowledge, Server, Settings, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
+use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey};
 use crate::store::Retention;
+use crate::wecom::{ApiBase, ProxyAddress};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_STORAGE: &str = "sqlite://data/jiefeng.db";
-const DEFAULT_API_BASE: &str = "https://qyapi.weixin.qq.com";
 
 /// Secrets are short; a larger file is the wrong file.
 const LARGEST_SECRET_FILE: u64 = 4096;
@@ -28,6 +30,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> 
     let server = checker.server(raw.server);
     let storage = checker.storage(raw.storage);
     let wecom = checker.wecom(raw.wecom);
+    let duty = checker.duty(raw.hand_over);
     if raw.apps.is_empty() {
         checker.missing(
             "apps",
@@ -52,6 +55,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> 
         storage: storage?,
         knowledge,
         wecom: wecom?,
+        duty,
         apps: apps.into_iter().map(CheckedApp::whole).collect::<Option<_>>()?,
     })
 }
@@ -66,6 +70,7 @@ struct CheckedApp {
     aes_key: Option<Written<EncodingAesKey>>,
     secret: Option<SecretString>,
     kf: bool,
+    cards: bool,
 }
 
 impl CheckedApp {
@@ -77,6 +82,7 @@ impl CheckedApp {
             credentials: Credentials::new(self.token?.value, self.aes_key?.value, self.corp_id?),
             secret: self.secret,
             kf: self.kf,
+            cards: self.cards,
         })
     }
 }
@@ -164,25 +170,34 @@ impl Checker<'_> {
     }
 
     fn wecom(&self, raw: raw::Wecom) -> Option<Wecom> {
-        let Some(base) = raw.api_base.value() else {
-            return Some(Wecom {
-                api_base: DEFAULT_API_BASE.to_owned(),
-            });
-        };
-        let url = reqwest::Url::parse(&base.value).ok();
-        let is_loopback = |url: &reqwest::Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        let usable = url.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)));
-        if !usable {
-            self.wrong(
-                &base.place,
-                "wecom.api_base",
-                "must start with https:// (or http:// on this machine, for a simulator)",
-            );
+        let has_proxy = !raw.proxy.is_nothing();
+        let proxy = self.parsed(raw.proxy, "wecom.proxy", ProxyAddress::parse);
+        if has_proxy && proxy.is_none() {
             return None;
         }
+        let api_base = match raw.api_base.is_nothing() {
+            true => ApiBase::default(),
+            false => self.parsed(raw.api_base, "wecom.api_base", ApiBase::parse)?.value,
+        };
         Some(Wecom {
-            api_base: base.value.trim_end_matches('/').to_owned(),
+            api_base,
+            proxy: proxy.map(|proxy| proxy.value),
         })
+    }
+
+    /// Without hours there is nobody to hand over to.
+    fn duty(&self, raw: raw::HandOver) -> Option<DutyHours> {
+        let business_days_only = raw.business_days_only.value().is_none_or(|only| only.value);
+        let hours = raw.hours.value()?;
+        let duty = duty_hours(&hours.value, business_days_only);
+        if duty.is_none() {
+            self.wrong(
+                &hours.place,
+                "hand_over.hours",
+                "must be two times of day such as 9:00-18:00, the earlier one first",
+            );
+        }
+        duty
     }
 
     fn app(&self, number: usize, place: Place, raw: raw::App) -> CheckedApp {
@@ -218,6 +233,7 @@ impl Checker<'_> {
             aes_key: self.parsed(aes_key, &key("encoding_aes_key"), EncodingAesKey::parse),
             secret: secret.map(|secret| SecretString::from(secret.value)),
             kf: raw.kf.value().is_some_and(|kf| kf.value),
+            cards: raw.cards.value().is_some_and(|cards| cards.value),
         }
     }
 
@@ -375,6 +391,25 @@ fn is_corp_id(id: &str) -> bool {
 fn could_be_secret(path: &str) -> bool {
     path.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// `9:00-18:00`; until midnight is `-24:00`.
+fn duty_hours(text: &str, business_days_only: bool) -> Option<DutyHours> {
+    let time = |text: &str| {
+        let (hour, minute) = text.trim().split_once(':')?;
+        Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+    };
+    let (from, until) = text.split_once('-')?;
+    let until = match until.trim() {
+        "24:00" => Time::MAX,
+        until => time(until)?,
+    };
+    let from = time(from)?;
+    (from < until).then_some(DutyHours {
+        from,
+        until,
+        business_days_only,
+    })
 }
 
 fn sqlite_path(url: &str) -> Option<PathBuf> {

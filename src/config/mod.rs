@@ -18,8 +18,10 @@ use secrecy::SecretString;
 pub use environment::Environment;
 
 use crate::checked_toml::{Problem, Report};
+use crate::dialogue::DutyHours;
 use crate::protocol::Credentials;
 use crate::store::Retention;
+use crate::wecom::{ApiBase, ProxyAddress};
 
 /// Everything `serve` needs to know, checked.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Settings {
     pub knowledge: Knowledge,
     /// How WeCom's API is reached.
     pub wecom: Wecom,
+    /// When people are there to take over from the bot; `None`: nobody is.
+    pub duty: Option<DutyHours>,
     /// The apps whose callbacks are received; at least one.
     pub apps: Vec<App>,
 }
@@ -73,7 +77,9 @@ pub struct Knowledge {
 #[derive(Debug)]
 pub struct Wecom {
     /// Start of every API address.
-    pub api_base: String,
+    pub api_base: ApiBase,
+    /// The proxy through which it is reached, if not directly.
+    pub proxy: Option<ProxyAddress>,
 }
 
 /// One app of WeCom.
@@ -89,6 +95,8 @@ pub struct App {
     pub secret: Option<SecretString>,
     /// Whether this app's callback also receives events of 微信客服.
     pub kf: bool,
+    /// Whether options are sent as cards with buttons.
+    pub cards: bool,
 }
 
 /// All mistakes of a configuration, a line each.

@@ -62,6 +62,7 @@ pub(super) struct Settings {
     pub(super) storage: Storage,
     pub(super) knowledge: Knowledge,
     pub(super) wecom: Wecom,
+    pub(super) hand_over: HandOver,
     /// Each with the place where it starts.
     pub(super) apps: Vec<(Place, App)>,
     /// The configuration file's name, for what is missing altogether.
@@ -111,7 +112,13 @@ raw_section!(Knowledge {
 });
 
 raw_section!(Wecom {
-    api_base: String = optional_text
+    api_base: String = optional_text,
+    proxy: String = optional_text,
+});
+
+raw_section!(HandOver {
+    hours: String = optional_text,
+    business_days_only: bool = boolean,
 });
 
 raw_section!(App {
@@ -125,6 +132,7 @@ raw_section!(App {
     encoding_aes_key: String = optional_text,
     encoding_aes_key_file: String = optional_text,
     kf: bool = boolean,
+    cards: bool = boolean,
 });
 
 fn given<T>(
@@ -177,6 +185,7 @@ impl Settings {
             storage: self.storage.overridden_by(other.storage),
             knowledge: self.knowledge.overridden_by(other.knowledge),
             wecom: self.wecom.overridden_by(other.wecom),
+            hand_over: self.hand_over.overridden_by(other.hand_over),
             apps,
             file: self.file,
         }
@@ -195,6 +204,9 @@ fn read_one(source: Source<'_>, report: &Report) -> Option<Settings> {
                 .unwrap_or_default(),
             knowledge: table
                 .optional_table("knowledge", |table| Knowledge::read(table, file))
+                .unwrap_or_default(),
+            hand_over: table
+                .optional_table("hand_over", |table| HandOver::read(table, file))
                 .unwrap_or_default(),
             wecom: table
                 .optional_table("wecom", |table| Wecom::read(table, file))

@@ -84,6 +84,7 @@ fn the_documented_file_shows_exactly_the_keys_that_are_read() {
         ("storage", raw::Storage::KEYS),
         ("knowledge", raw::Knowledge::KEYS),
         ("wecom", raw::Wecom::KEYS),
+        ("hand_over", raw::HandOver::KEYS),
         ("apps", raw::App::KEYS),
     ];
     let sections: Vec<&String> = documented.keys().collect();
@@ -319,7 +320,7 @@ fn an_insecure_api_base_is_refused() {
         &[],
     )
     .unwrap();
-    assert_eq!(settings.wecom.api_base, "http://127.0.0.1:9");
+    assert_eq!(settings.wecom.api_base.to_string(), "http://127.0.0.1:9");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Following an appeal: submitted, how it stands, how it ended; and writing one.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
+use super::assistant::Assistant;
 use super::compose::{APPEAL_BUSINESS_DAYS, KnownSlots, known_effects};
 use super::session::{
     Action, Appeal, AppealOutcome, AtHand, DecisionKind, Open, Reminder, Reply, ReplyOption, State, Verdict,
@@ -16,12 +18,12 @@ const REMINDER_HOUR: i8 = 10;
 pub(super) const LONGEST_QUOTE: usize = 80;
 
 /// Ids of the two options after an appeal was submitted.
-const TRACK: &str = "track";
-const DO_NOT_TRACK: &str = "do-not-track";
+pub(super) const TRACK: &str = "track";
+pub(super) const DO_NOT_TRACK: &str = "do-not-track";
 
 /// Ids of the two options for how an appeal ended.
-const LIFTED: &str = "lifted";
-const REFUSED: &str = "refused";
+pub(super) const LIFTED: &str = "lifted";
+pub(super) const REFUSED: &str = "refused";
 
 /// How an appeal stands on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,15 @@ fn reminders(submitted: Date, now: DateTime, workdays: &Workdays) -> Vec<Reminde
         Some(Reminder { business_day, due })
     };
     [first, last].into_iter().filter_map(due).collect()
+}
+
+impl Assistant {
+    /// What a reminder says: how the appeal stands today, and what to do.
+    pub fn reminder_text(&self, appeal: &Appeal, now: Timestamp) -> String {
+        let composer = self.composer(appeal.language, now);
+        let standing = composer.appeal_standing(appeal.submitted);
+        composer.written(&composer.say(TextKey::Reminder, &[("standing", &standing)]))
+    }
 }
 
 impl<'a> Turn<'a> {
@@ -153,6 +164,7 @@ impl<'a> Turn<'a> {
         let appeal = Appeal {
             scenario: at_hand.scenario.clone(),
             submitted,
+            language: self.composer.language,
         };
         let outcome = self.about_appeal(Some(at_hand), plain(text), Open::Nothing)?;
         Some(outcome.with(Action::Track { appeal, reminders }))

@@ -38,6 +38,11 @@ impl Composer<'_> {
         self.catalogue.texts.say(key, self.language, &[])
     }
 
+    /// The same in the characters of the language, for a message of its own.
+    pub fn words(&self, key: TextKey) -> String {
+        self.written(&self.text(key))
+    }
+
     /// The whole answer, followed by the question for the first slot that is not known yet.
     pub fn answer(&self, scenario: &Scenario, known: &KnownSlots, circumstances: &Circumstances) -> Reply {
         let end = match first_unknown_slot(scenario, known) {
@@ -192,7 +197,7 @@ impl Composer<'_> {
         }
     }
 
-    fn written(&self, text: &str) -> String {
+    pub(super) fn written(&self, text: &str) -> String {
         match self.language {
             Language::TraditionalChinese => in_traditional_characters(text),
             Language::Chinese | Language::English => text.to_owned(),
@@ -204,13 +209,17 @@ impl Composer<'_> {
         if reply.options.is_empty() {
             return reply.text.clone();
         }
-        let mut lines = vec![reply.text.clone()];
-        for (number, option) in (1..).zip(&reply.options) {
-            let values = [("number", &*format!("{number}")), ("label", option.label.as_str())];
-            lines.push(self.catalogue.texts.say(TextKey::Option, self.language, &values));
-        }
-        lines.push(self.written(&self.text(TextKey::HowToChoose)));
-        lines.join("\n")
+        let how_to_choose = self.words(TextKey::HowToChoose);
+        [&*reply.text, &self.numbered(&reply.options), &how_to_choose].join("\n")
+    }
+
+    /// Options as numbered lines.
+    pub fn numbered(&self, options: &[ReplyOption]) -> String {
+        let line = |(number, option): (usize, &ReplyOption)| {
+            let values = [("number", &*number.to_string()), ("label", option.label.as_str())];
+            self.catalogue.texts.say(TextKey::Option, self.language, &values)
+        };
+        (1..).zip(options).map(line).collect::<Vec<String>>().join("\n")
     }
 
     /// The question for a slot, set apart from what stands above it by a blank line.

@@ -136,7 +136,8 @@ impl Composer<'_> {
         self.say(key, &[("count", &count)])
     }
 
-    pub(super) fn say(&self, key: TextKey, values: &[(&str, &str)]) -> String {
+    /// A text of `texts.toml` with its placeholders filled in.
+    pub fn say(&self, key: TextKey, values: &[(&str, &str)]) -> String {
         self.catalogue.texts.say(key, self.language, values)
     }
 

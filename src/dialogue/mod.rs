@@ -10,22 +10,25 @@ mod choosing;
 mod circumstances;
 mod compose;
 mod compose_time;
+mod hand_over;
 mod how_long;
 mod language;
 mod lengths;
 mod script;
 mod session;
 mod step;
+mod tapped;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod when;
 mod words;
 
 pub use assistant::{Assistant, MatcherCache, NoCache, training_set};
 pub use circumstances::Circumstances;
 pub use compose::{Composer, KnownSlots, LONGEST_TEXT};
+pub use hand_over::{DutyHours, Reach};
 pub use session::{
-    Action, Appeal, AppealOutcome, AtHand, Attachment, DecisionKind, Event, Open, Reminder, Reply, ReplyOption,
+    Action, Appeal, AppealOutcome, AtHand, Attachment, Cause, DecisionKind, Event, Open, Reminder, Reply, ReplyOption,
     Session, State, Understanding, Verdict,
 };
 pub use when::Moment;

@@ -94,6 +94,9 @@ pub struct Appeal {
     pub scenario: String,
     /// The day it was submitted, in China.
     pub submitted: Date,
+    /// In which a reminder is written.
+    #[serde(default)]
+    pub language: Language,
 }
 
 /// How following an appeal ended.
@@ -134,6 +137,15 @@ pub enum Verdict {
 pub enum Event {
     /// The person opened the conversation.
     Entered,
+    /// The person asked for the commonest situations.
+    CommonSituations,
+    /// The person tapped an option, perhaps of an older message.
+    Tapped {
+        /// Id of the option.
+        id: String,
+        /// What stood on it.
+        label: String,
+    },
     /// The person wrote something.
     Text(String),
     /// The person sent something that is not words.
@@ -153,6 +165,10 @@ pub enum Attachment {
     Location,
     /// A link.
     Link,
+    /// A file.
+    File,
+    /// Something else that the bot cannot read.
+    Other,
 }
 
 /// Something to carry out.
@@ -162,8 +178,8 @@ pub enum Action {
     Reply(Reply),
     /// Keep how a question was understood.
     Record(Understanding),
-    /// The person wants a person.
-    HandOver,
+    /// A person should take over.
+    HandOver(Cause),
     /// Keep an appeal and make its reminders due.
     Track {
         /// The appeal.
@@ -180,6 +196,17 @@ pub enum Action {
         /// What they thought.
         verdict: Verdict,
     },
+}
+
+/// Why a person should take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It was asked for.
+    Asked,
+    /// The bot does not understand.
+    NotUnderstood,
+    /// The scenario that was answered says so.
+    Scenario,
 }
 
 /// What the bot says.

@@ -9,7 +9,7 @@ use super::circumstances::Circumstances;
 use super::compose::{Composer, KnownSlots, first_unknown_slot};
 use super::language::language_of;
 use super::session::{
-    Action, Appeal, AtHand, Attachment, DecisionKind, Event, Open, Reply, Session, State, Understanding,
+    Action, Appeal, AtHand, Attachment, Cause, DecisionKind, Event, Open, Reply, Session, State, Understanding,
 };
 use super::when;
 use super::words::Choice;
@@ -55,10 +55,12 @@ impl Assistant {
         (session, actions.into_iter().map(in_characters).collect())
     }
 
-    fn stepped(&self, session: Session, event: &Event, now: Timestamp) -> (Session, Vec<Action>) {
-        let now = CHINA.to_datetime(now);
+    fn stepped(&self, session: Session, event: &Event, at: Timestamp) -> (Session, Vec<Action>) {
+        let now = CHINA.to_datetime(at);
         match event {
             Event::Entered => self.entered(session, now),
+            Event::CommonSituations => self.welcomed(session, now),
+            Event::Tapped { id, label } => self.tapped(session, id, label, at),
             Event::Attachment(attachment) => {
                 let reply = self
                     .composer_on(session.language, now)
@@ -74,6 +76,10 @@ impl Assistant {
         if session.state != State::Start {
             return (session, Vec::new());
         }
+        self.welcomed(session, now)
+    }
+
+    fn welcomed(&self, session: Session, now: DateTime) -> (Session, Vec<Action>) {
         let composer = self.composer_on(session.language, now);
         let reply = self.commonest_situations(composer, TextKey::Welcome);
         let options = reply.options.iter().map(|option| option.id.clone()).collect();
@@ -111,6 +117,8 @@ fn attachment_text(attachment: Attachment) -> TextKey {
         Attachment::Video => TextKey::GotVideo,
         Attachment::Location => TextKey::GotLocation,
         Attachment::Link => TextKey::GotLink,
+        Attachment::File => TextKey::GotFile,
+        Attachment::Other => TextKey::GotOther,
     }
 }
 
@@ -168,9 +176,14 @@ pub(super) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn new(assistant: &'a Assistant, session: Session, text: &'a str, now: DateTime) -> Self {
+    pub(super) fn new(assistant: &'a Assistant, session: Session, text: &'a str, now: DateTime) -> Self {
         let language = language_of(text, session.language, &assistant.matcher);
-        let composer = assistant.composer_on(language, now);
+        Self::in_language_of(assistant, Session { language, ..session }, text, now)
+    }
+
+    /// The same in the language of the session, whatever the text is written in.
+    pub(super) fn in_language_of(assistant: &'a Assistant, session: Session, text: &'a str, now: DateTime) -> Self {
+        let composer = assistant.composer_on(session.language, now);
         let normalised = assistant.matcher.normalise(text);
         let named = when::moments(&normalised, now);
         Self {
@@ -190,9 +203,15 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn take(self) -> (Session, Vec<Action>) {
-        let language = self.composer.language;
+    pub(super) fn take(self) -> (Session, Vec<Action>) {
         let outcome = self.outcome();
+        self.ending_in(outcome)
+    }
+
+    /// What to remember and to do after it.
+    pub(super) fn ending_in(self, outcome: Outcome) -> (Session, Vec<Action>) {
+        let language = self.composer.language;
+        let cause = self.cause_to_hand_over(&outcome);
         let understanding = Understanding {
             decision: outcome.decision,
             scenarios: outcome.scenarios,
@@ -209,11 +228,23 @@ impl<'a> Turn<'a> {
             appeal: appeal_after(self.appeal, &outcome.effects),
         };
         let mut actions = vec![Action::Reply(outcome.reply), Action::Record(understanding)];
-        if outcome.decision == DecisionKind::Human {
-            actions.push(Action::HandOver);
-        }
+        actions.extend(cause.map(Action::HandOver));
         actions.extend(outcome.effects);
         (session, actions)
+    }
+
+    fn cause_to_hand_over(&self, outcome: &Outcome) -> Option<Cause> {
+        match outcome.decision {
+            DecisionKind::Human => Some(Cause::Asked),
+            DecisionKind::Refuse if self.refusals.saturating_add(1) >= MOST_REFUSALS => Some(Cause::NotUnderstood),
+            DecisionKind::Answer => {
+                let answered = outcome.scenarios.first().and_then(|id| self.assistant.scenario(id));
+                answered
+                    .is_some_and(|scenario| scenario.hand_over)
+                    .then_some(Cause::Scenario)
+            }
+            _ => None,
+        }
     }
 
     fn outcome(&self) -> Outcome {

@@ -1,15 +1,17 @@
 //! Conversations with the shipped knowledge, message by message.
 
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
 use super::*;
 use crate::knowledge::Language;
 
-static ASSISTANT: LazyLock<Assistant> = LazyLock::new(|| {
-    crate::app::load_assistant(Path::new("knowledge"), &NoCache).unwrap_or_else(|error| panic!("{error:?}"))
+/// The shipped knowledge, trained once for all tests.
+pub(crate) static ASSISTANT: LazyLock<Arc<Assistant>> = LazyLock::new(|| {
+    let loaded = crate::app::load_assistant(Path::new("knowledge"), &NoCache);
+    Arc::new(loaded.unwrap_or_else(|error| panic!("{error:?}")))
 });
 
 fn now() -> Timestamp {
@@ -30,7 +32,7 @@ fn last_of(events: &[Event]) -> (String, Understanding, Session) {
             match action {
                 Action::Reply(reply) => said = ASSISTANT.composer(session.language, now()).as_plain_text(&reply),
                 Action::Record(understanding) => understood = understanding,
-                Action::HandOver => said.push_str("[handed over]"),
+                Action::HandOver(_) => said.push_str("[handed over]"),
                 Action::Track { .. } | Action::CloseAppeal(_) | Action::Rate { .. } => {}
             }
         }

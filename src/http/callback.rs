@@ -15,7 +15,7 @@ use crate::protocol::{
     ActivityChange, Content, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, RANDOM_PREFIX, Seconds,
     SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
 };
-use crate::service::Outcome;
+use crate::service::{Lateness, Outcome};
 
 /// Largest body that is read. Callbacks have a few KiB.
 const LARGEST_BODY: usize = 256 * 1024;
@@ -171,11 +171,15 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
     if let Content::Event(Event::Activity { change, effective_at }) = &message.content {
         tell_operator(app, *change, effective_at.unwrap_or(message.created_at));
     }
+    if let Content::Event(Event::KfMessageOrEvent { token, open_kf_id }) = &message.content {
+        return noted(state, app, open_kf_id, token).await;
+    }
     let key = message.deduplication_key(plaintext);
-    let corp_id = app.credentials.receive_id();
-    let settling = state.service().take(&app.name, corp_id, &message, key, format);
+    let lateness = Lateness::default();
+    let settling = state.service().take(app, &message, key, format, lateness.clone());
     match tokio::time::timeout(SETTLE_TIMEOUT, settling).await {
         Err(_) => {
+            lateness.declare();
             tracing::error!(
                 app = app.name,
                 "the store took too long; WeCom will deliver the message again"
@@ -195,6 +199,33 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
             let fate = if repeated { Fate::Repeated } else { Fate::Answered };
             sealed(app, format, &plaintext)
                 .map_or((Fate::Failed, Refusal::CannotStore.response()), |reply| (fate, reply))
+        }
+    }
+}
+
+/// 微信客服 has news: that is all a callback says, and all that is done before it is answered.
+async fn noted(state: &ServerState, app: &App, open_kf_id: &str, token: &str) -> (Fate, HttpResponse) {
+    if !app.kf {
+        tracing::warn!(
+            app = app.name,
+            open_kf_id,
+            "an event of 微信客服, which this app does not serve; set kf = true"
+        );
+        return (Fate::Acknowledged, acknowledgement());
+    }
+    let noting = state.service().fetch_kf_messages(app, open_kf_id, token);
+    match tokio::time::timeout(SETTLE_TIMEOUT, noting).await {
+        Ok(Ok(())) => (Fate::Acknowledged, acknowledgement()),
+        Ok(Err(error)) => {
+            tracing::error!(app = app.name, %error, "not stored; WeCom will deliver the event again");
+            (Fate::Failed, Refusal::CannotStore.response())
+        }
+        Err(_) => {
+            tracing::error!(
+                app = app.name,
+                "the store took too long; WeCom will deliver the event again"
+            );
+            (Fate::Failed, Refusal::CannotStore.response())
         }
     }
 }

@@ -230,6 +230,8 @@ pub struct Scenario {
     /// Whether it was imported and its answer is still to be written. Its id may be any, and few utterances or ones that another
     /// scenario wins are no problem yet.
     pub draft: bool,
+    /// Whether a person should take over after the answer, where one can be reached.
+    pub hand_over: bool,
     /// How common it is, 0–100; the commonest are offered in the welcome.
     pub commonness: u8,
     /// How grave it is, 0–100: of two issues in one message the graver one is answered first. 0 is no issue of its own but a
@@ -332,6 +334,7 @@ fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
             .unwrap_or(AppealPossible::No),
         appeal_window: table.boolean("appeal_window").unwrap_or(false),
         draft,
+        hand_over: table.boolean("hand_over").unwrap_or(false),
         commonness: read_percentage(table, "commonness"),
         gravity: read_percentage(table, "gravity"),
         waiting_hours: read_hours(table, "waiting_hours"),

@@ -42,6 +42,10 @@ pub enum TextKey {
     GotLocation,
     /// A link came instead of words.
     GotLink,
+    /// A file came instead of words.
+    GotFile,
+    /// Something came that the bot cannot read.
+    GotOther,
     /// How to answer a list of options.
     HowToChoose,
     /// Line of one option.
@@ -146,11 +150,39 @@ pub enum TextKey {
     FeedbackUseful,
     /// After "that did not help".
     FeedbackUseless,
+    /// What a reminder of an appeal says.
+    Reminder,
+    /// A person takes over; what is known so far follows.
+    HandOver,
+    /// A person is wanted outside the duty hours.
+    HandOverOffDuty,
+    /// A person is wanted while nobody receives.
+    HandOverNobody,
+    /// The situation, for the person who takes over.
+    SummaryCase,
+    /// What is known of it, for the person who takes over.
+    SummaryDetails,
+    /// What was said, for the person who takes over.
+    SummarySaid,
+    /// Duty hours on business days.
+    DutyBusinessDays,
+    /// Duty hours on every day.
+    DutyDaily,
+    /// Introduces options under an answer that stands in another message.
+    PleaseChoose,
+    /// What a card says once an option was chosen.
+    CardChosen,
+    /// Entry of the app's menu: the commonest situations.
+    MenuCommon,
+    /// Entry of the app's menu: how the appeal stands. The bot understands these words.
+    MenuProgress,
+    /// Entry of the app's menu: a person. The bot understands these words.
+    MenuHuman,
 }
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 68] = [
+    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 84] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -167,6 +199,8 @@ impl TextKey {
         (TextKey::GotVideo, "got-video", &[]),
         (TextKey::GotLocation, "got-location", &[]),
         (TextKey::GotLink, "got-link", &[]),
+        (TextKey::GotFile, "got-file", &[]),
+        (TextKey::GotOther, "got-other", &[]),
         (TextKey::HowToChoose, "how-to-choose", &[]),
         (TextKey::Option, "option", &["number", "label"]),
         (TextKey::AppealDates, "appeal-dates", &["today", "first", "last"]),
@@ -219,6 +253,20 @@ impl TextKey {
         (TextKey::KitAccountAny, "kit-account-any", &[]),
         (TextKey::FeedbackUseful, "feedback-useful", &[]),
         (TextKey::FeedbackUseless, "feedback-useless", &[]),
+        (TextKey::Reminder, "reminder", &["standing"]),
+        (TextKey::HandOver, "hand-over", &[]),
+        (TextKey::HandOverOffDuty, "hand-over-off-duty", &["hours"]),
+        (TextKey::HandOverNobody, "hand-over-nobody", &[]),
+        (TextKey::SummaryCase, "summary-case", &["title"]),
+        (TextKey::SummaryDetails, "summary-details", &["details"]),
+        (TextKey::SummarySaid, "summary-said", &["said"]),
+        (TextKey::DutyBusinessDays, "duty-business-days", &["from", "until"]),
+        (TextKey::DutyDaily, "duty-daily", &["from", "until"]),
+        (TextKey::PleaseChoose, "please-choose", &[]),
+        (TextKey::CardChosen, "card-chosen", &["label"]),
+        (TextKey::MenuCommon, "menu-common", &[]),
+        (TextKey::MenuProgress, "menu-progress", &[]),
+        (TextKey::MenuHuman, "menu-human", &[]),
     ];
 }
 

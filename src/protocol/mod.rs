@@ -7,6 +7,7 @@ pub mod crypto;
 pub mod envelope;
 pub mod event;
 mod fields;
+pub mod kf;
 pub mod message;
 mod private;
 pub mod query;

@@ -1,4 +1,7 @@
-//! The conversation's clock: the real one, or one moved for demonstrations and tests.
+//! The clocks of a conversation: the real ones, or ones moved for demonstrations and tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -6,9 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 pub const NOW_VARIABLE: &str = "JIEFENG_NOW";
 
 /// Tells the conversation what time it is. Time stamps of callbacks are always checked against the real clock.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ConversationClock {
+    /// How far the conversation alone is moved.
     moved_by: SignedDuration,
+    /// By how many milliseconds conversation and platform together have been put forward.
+    advanced_by: Arc<AtomicI64>,
 }
 
 impl ConversationClock {
@@ -16,17 +22,31 @@ impl ConversationClock {
     pub fn starting_at(start: Timestamp, real_now: Timestamp) -> Self {
         Self {
             moved_by: start.duration_since(real_now),
+            ..Self::default()
         }
     }
 
     /// The time for the conversation. A time that cannot be represented is the real one.
-    pub fn now(self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
+        let platform = self.platform_now();
+        platform.checked_add(self.moved_by).unwrap_or(platform)
+    }
+
+    /// The time at the platform: the real one, unless a demonstration has put it forward.
+    pub fn platform_now(&self) -> Timestamp {
         let real = Timestamp::now();
-        real.checked_add(self.moved_by).unwrap_or(real)
+        let advanced = SignedDuration::from_millis(self.advanced_by.load(Ordering::Relaxed));
+        real.checked_add(advanced).unwrap_or(real)
+    }
+
+    /// Puts conversation and platform forward, for a demonstration; all clones of this clock with it.
+    pub fn advance(&self, by: SignedDuration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or_default();
+        self.advanced_by.fetch_add(by, Ordering::Relaxed);
     }
 
     /// Whether the clock has been moved.
-    pub fn is_moved(self) -> bool {
+    pub fn is_moved(&self) -> bool {
         !self.moved_by.is_zero()
     }
 }

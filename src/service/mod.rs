@@ -1,27 +1,39 @@
-//! One message end to end: settle it once, and give back what to reply.
+//! One message end to end, and what goes on without one.
+//!
+//! A message of the app is settled in the callback that brings it. Messages of 微信客服 are fetched ([`pulling`]), answered
+//! ([`answering`]) and sent ([`sending`]); reminders become messages when they are due ([`reminding`]). Only the store carries state from
+//! one to the next: whatever is rung in between merely saves waiting.
 
+mod answering;
+mod app_reply;
 mod clock;
+mod outbound;
+mod pulling;
+mod reminding;
+mod sending;
+mod turn;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
 pub use clock::{ConversationClock, NOW_VARIABLE};
+pub use outbound::{Bell, Outbound, SendingApp};
 
-use crate::channels::app::{Heard, heard, reply_text};
-use crate::dialogue::{Action, AppealOutcome, Assistant, Event, Session, Understanding};
+use self::app_reply::{AppReply, Recipient};
+use crate::channels::app::{Heard, heard};
+use crate::config::App;
+use crate::dialogue::{Assistant, Event};
 use crate::protocol::{DeduplicationKey, IncomingMessage, TextReply, WireFormat};
-use crate::store::{
-    AppealChange, ConversationKey, MessageKey, OpenedAppeal, QuestionRecord, Rating, Remembered, Reminder, Step, Store,
-    StoreError,
-};
+use crate::store::{ConversationKey, KfAccountKey, MessageKey, Store, StoreError};
 
 /// Answers messages.
 pub struct Service {
     assistant: Arc<Assistant>,
     store: Arc<dyn Store>,
     clock: ConversationClock,
+    bell: Bell,
 }
 
 /// What became of a message.
@@ -34,19 +46,35 @@ pub enum Outcome {
         /// Whether this message was settled before.
         repeated: bool,
     },
-    /// Nothing to say.
+    /// Nothing to say, or nothing to say in reply.
     Acknowledged,
     /// Nothing to say, because the kind is not known.
     Unknown(String),
 }
 
+/// Tells a step that has not run yet that nobody waits for its reply any more.
+#[derive(Clone, Debug, Default)]
+pub struct Lateness(Arc<AtomicBool>);
+
+impl Lateness {
+    /// From now on a reply is too late.
+    pub fn declare(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_declared(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 impl Service {
-    /// A service that remembers in `store`.
-    pub fn new(assistant: Arc<Assistant>, store: Arc<dyn Store>, clock: ConversationClock) -> Self {
+    /// A service that remembers in `store` and rings `bell` when there is something to fetch or to send.
+    pub fn new(assistant: Arc<Assistant>, store: Arc<dyn Store>, clock: ConversationClock, bell: Bell) -> Self {
         Self {
             assistant,
             store,
             clock,
+            bell,
         }
     }
 
@@ -55,47 +83,56 @@ impl Service {
         &self.store
     }
 
-    /// Settles one genuine message of the app `app` and says what to reply.
+    /// Notes that an account of 微信客服 has news; they are fetched elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be made durable; it must then not be acknowledged.
+    pub async fn fetch_kf_messages(&self, app: &App, open_kf_id: &str, token: &str) -> Result<(), StoreError> {
+        let account = KfAccountKey {
+            corp_id: app.credentials.receive_id().to_owned(),
+            app: app.name.clone(),
+            open_kf_id: open_kf_id.to_owned(),
+        };
+        let token = (!token.is_empty()).then(|| token.to_owned());
+        let now = self.clock.platform_now();
+        self.store.want_kf_messages(account.clone(), token, now).await?;
+        self.bell.ring_for(account);
+        Ok(())
+    }
+
+    /// Settles one genuine message of an app and says what to reply. If `lateness` is declared before the step has run, the reply is
+    /// sent as a message instead, where the app can send.
     ///
     /// # Errors
     ///
     /// When the message could not be made durable; it must then not be acknowledged, so that WeCom delivers it again.
     pub async fn take(
         &self,
-        app: &str,
-        corp_id: &str,
+        app: &App,
         message: &IncomingMessage,
         deduplication_key: DeduplicationKey,
         format: WireFormat,
+        lateness: Lateness,
     ) -> Result<Outcome, StoreError> {
-        let event = match heard(&message.content) {
-            Heard::Event(event) => event,
+        let (event, response_code) = match heard(&message.content, &self.assistant.catalogue.texts) {
+            Heard::Event(event) => (event, None),
+            Heard::Card { event, response_code } => (event, Some(response_code)),
             Heard::Nothing => return Ok(Outcome::Acknowledged),
             Heard::Unknown(kind) => return Ok(Outcome::Unknown(kind)),
         };
-        let key = message_key(corp_id, app, &deduplication_key);
-        let user = message.from_user.canonical();
-        let conversation = ConversationKey {
-            corp_id: corp_id.to_owned(),
-            app: app.to_owned(),
-            user,
-        };
-        let turn = Turn {
+        let corp_id = app.credentials.receive_id();
+        let key = message_key(corp_id, &app.name, &deduplication_key);
+        let reply = AppReply {
             assistant: Arc::clone(&self.assistant),
-            event,
-            now: self.clock.now(),
+            recipient: Recipient::of(app, message),
+            send_id: answering::send_id(&[corp_id, &app.name, deduplication_key.as_str()]),
+            response_code,
+            conversation_now: self.clock.now(),
+            platform_now: self.clock.platform_now(),
         };
-        // Sessions expire and questions are dated by the real clock, however far the conversation's is moved.
-        let now = Timestamp::now();
-        let settlement = self
-            .store
-            .settle(
-                key,
-                conversation,
-                now,
-                Box::new(move |remembered| turn.step(remembered)),
-            )
-            .await?;
+        let settlement = self.settle(app, message, key, event, reply, lateness).await?;
+        self.bell.ring_for_sending();
         let Some(text) = settlement.reply else {
             return Ok(Outcome::Acknowledged);
         };
@@ -107,6 +144,26 @@ impl Service {
             repeated: settlement.repeated,
         })
     }
+
+    async fn settle(
+        &self,
+        app: &App,
+        message: &IncomingMessage,
+        key: MessageKey,
+        event: Event,
+        reply: AppReply,
+        lateness: Lateness,
+    ) -> Result<crate::store::Settlement, StoreError> {
+        let conversation = ConversationKey {
+            corp_id: key.corp_id.clone(),
+            app: app.name.clone(),
+            user: message.from_user.canonical(),
+        };
+        // Sessions expire and questions are dated by the real clock, however far the conversation's is moved.
+        let now = Timestamp::now();
+        let step = move |remembered| reply.step(remembered, &event, lateness.is_declared());
+        self.store.settle(key, conversation, now, Box::new(step)).await
+    }
 }
 
 /// The key under which a message of an app is settled.
@@ -115,86 +172,5 @@ pub fn message_key(corp_id: &str, app: &str, deduplication_key: &DeduplicationKe
         corp_id: corp_id.to_owned(),
         app: app.to_owned(),
         deduplication_key: deduplication_key.as_str().to_owned(),
-    }
-}
-
-/// Everything one step of a conversation needs, to be run inside the store's transaction.
-struct Turn {
-    assistant: Arc<Assistant>,
-    event: Event,
-    now: Timestamp,
-}
-
-impl Turn {
-    fn step(self, remembered: Remembered) -> Step {
-        let started = Instant::now();
-        let session = session_of(remembered);
-        let (session, actions) = self.assistant.step(session, &self.event, self.now);
-        let reply = reply_text(&self.assistant, &session, &actions, self.now);
-        let mut step = Step {
-            session: serde_json::to_string(&session).ok(),
-            reply,
-            ..Step::default()
-        };
-        for action in actions {
-            self.carry_out(action, started, &mut step);
-        }
-        step
-    }
-
-    /// What an action changes in the store.
-    fn carry_out(&self, action: Action, started: Instant, step: &mut Step) {
-        match action {
-            // Said already; handing over to a person is what the reply tells, until there is somebody to hand over to.
-            Action::Reply(_) | Action::HandOver => {}
-            Action::Record(understanding) => step.question = Some(self.record(&understanding, started)),
-            Action::Track { appeal, reminders } => {
-                let reminders = reminders.into_iter().map(|reminder| Reminder {
-                    business_day: reminder.business_day,
-                    due: reminder.due,
-                });
-                let record = serde_json::to_string(&appeal).unwrap_or_default();
-                let reminders = reminders.collect();
-                step.appeal = AppealChange::Opened(OpenedAppeal { record, reminders });
-            }
-            Action::CloseAppeal(AppealOutcome::Cancelled) => step.appeal = AppealChange::Forgotten,
-            Action::CloseAppeal(outcome) => {
-                let outcome = outcome.name().to_owned();
-                step.appeal = AppealChange::Closed { outcome };
-            }
-            Action::Rate { scenario, verdict } => {
-                step.rating = Some(Rating {
-                    scenario,
-                    verdict: verdict.name().to_owned(),
-                    knowledge_version: self.assistant.version.clone(),
-                });
-            }
-        }
-    }
-
-    fn record(&self, understanding: &Understanding, started: Instant) -> QuestionRecord {
-        let text = match &self.event {
-            Event::Text(text) => text.clone(),
-            Event::Entered | Event::Attachment(_) => String::new(),
-        };
-        QuestionRecord {
-            asked_at: Timestamp::now(),
-            text,
-            language: understanding.language.tag().to_owned(),
-            decision: understanding.decision.name().to_owned(),
-            scenarios: understanding.scenarios.clone(),
-            confidence: understanding.confidence,
-            knowledge_version: self.assistant.version.clone(),
-            micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        }
-    }
-}
-
-/// What is remembered, as the dialogue knows it. What an older version wrote and cannot be read any more is not remembered.
-fn session_of(remembered: Remembered) -> Session {
-    let session: Option<Session> = remembered.session.and_then(|json| serde_json::from_str(&json).ok());
-    Session {
-        appeal: remembered.appeal.and_then(|json| serde_json::from_str(&json).ok()),
-        ..session.unwrap_or_default()
     }
 }

@@ -6,14 +6,26 @@
 mod appeals;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod conformance_delivery;
+mod delivery;
+mod hashes;
+mod inbox;
+mod outbox;
 mod reader;
+mod sessions;
 mod sqlite;
+mod tokens;
 
 use std::pin::Pin;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use delivery::{
+    AnswerFunction, Answered, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage, KfProgress,
+    NewSend, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
+};
 pub use reader::{ReadError, StoreReader};
 pub use sqlite::{OpenError, SqliteStore};
 
@@ -63,6 +75,8 @@ pub struct Step {
     pub appeal: AppealChange,
     /// What the person thought of the last answer.
     pub rating: Option<Rating>,
+    /// What to send besides the reply.
+    pub sends: Vec<NewSend>,
 }
 
 /// What is remembered of a person when a message arrives.
@@ -222,6 +236,49 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         step: StepFunction,
     ) -> BoxFuture<'_, Result<Settlement, StoreError>>;
+
+    /// Notes that an account has news, with what the callback brought for fetching it.
+    fn want_kf_messages(
+        &self,
+        account: KfAccountKey,
+        token: Option<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The accounts that have ever had news.
+    fn kf_accounts(&self) -> BoxFuture<'_, Result<Vec<KfAccountKey>, StoreError>>;
+
+    /// How far an account has been fetched.
+    fn kf_progress(&self, account: KfAccountKey) -> BoxFuture<'_, Result<KfProgress, StoreError>>;
+
+    /// Keeps a page: every item once, and the cursor, in one transaction. `false`: somebody else has moved the cursor, nothing was kept.
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says how many it were.
+    fn answer_waiting(
+        &self,
+        now: Timestamp,
+        fresh_since: Timestamp,
+        most: u32,
+        answer: AnswerFunction,
+    ) -> BoxFuture<'_, Result<u32, StoreError>>;
+
+    /// Takes up to `most` messages that are due, in order for each person; they are ours until `lease_until`.
+    fn claim_sends(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<ClaimedSend>, StoreError>>;
+
+    /// Says how sending went.
+    fn settle_send(&self, id: i64, result: SendResult, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Reminders whose time has come, oldest first.
+    fn due_reminders(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>>;
+
+    /// Takes a reminder off and puts what it says to be sent, in one transaction; nothing to send only takes it off.
+    fn remind(&self, reminder: DueReminder, send: Option<NewSend>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The question that came with a message, if it is kept.
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>>;

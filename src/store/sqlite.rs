@@ -11,20 +11,26 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::Sha256;
 use tokio::sync::oneshot;
 
 use super::appeals::{change_appeal, open_appeal};
+use super::hashes::Hashes;
+use super::sessions::Sessions;
 use super::{
-    BoxFuture, ConversationKey, MessageKey, QuestionRecord, Rating, Remembered, Retention, Settlement, Step,
-    StepFunction, Store, StoreError,
+    AnswerFunction, BoxFuture, ClaimedSend, ConversationKey, DueReminder, KfAccountKey, KfPage, KfProgress, MessageKey,
+    NewSend, QuestionRecord, Rating, Remembered, Retention, SendResult, Settlement, Step, StepFunction, Store,
+    StoreError, inbox, outbox, tokens,
 };
+use crate::wecom::{StoredToken, TokenStore};
 
 /// Versions of the schema; the file remembers in `user_version` how many have run. Published ones never change.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+];
 
 /// How many requests may wait for the writer. More would only wait longer than WeCom does.
 const LONGEST_QUEUE: usize = 4096;
@@ -85,8 +91,8 @@ type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Notify + Send>;
 pub struct SqliteStore {
     queue: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    hash_key: [u8; 32],
-    session_ttl: SignedDuration,
+    hashes: Hashes,
+    sessions: Sessions,
 }
 
 impl SqliteStore {
@@ -114,7 +120,8 @@ impl SqliteStore {
                 known: MIGRATIONS.len(),
             });
         }
-        let hash_key = hash_key(&connection).map_err(opened)?;
+        let hashes = Hashes::with_key(hash_key(&connection).map_err(opened)?);
+        outbox::release_all(&connection).map_err(opened)?;
         let (sender, receiver) = sync_channel(LONGEST_QUEUE);
         let thread = std::thread::Builder::new().name("store".to_owned());
         let writer = thread
@@ -123,8 +130,8 @@ impl SqliteStore {
         Ok(Self {
             queue: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
-            hash_key,
-            session_ttl,
+            hashes,
+            sessions: Sessions { ttl: session_ttl },
         })
     }
 
@@ -154,22 +161,6 @@ impl SqliteStore {
             TrySendError::Disconnected(_) => StoreError::Closed,
         })
     }
-
-    fn hash(&self, parts: [&str; 3]) -> Vec<u8> {
-        // Each part goes in with its length, so that no two different triples hash the same text.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.hash_key) else {
-            return Vec::new();
-        };
-        for part in parts {
-            mac.update(&part.len().to_be_bytes());
-            mac.update(part.as_bytes());
-        }
-        mac.finalize().into_bytes().to_vec()
-    }
-
-    fn message_hash(&self, key: &MessageKey) -> Vec<u8> {
-        self.hash([&key.corp_id, &key.app, &key.deduplication_key])
-    }
 }
 
 impl Store for SqliteStore {
@@ -181,21 +172,75 @@ impl Store for SqliteStore {
         step: StepFunction,
     ) -> BoxFuture<'_, Result<Settlement, StoreError>> {
         let settling = Settling {
-            message: self.message_hash(&key),
-            person: self.hash([&conversation.corp_id, &conversation.app, &conversation.user]),
+            message: self.hashes.message(&key),
+            person: self.hashes.person(&conversation),
+            sessions: self.sessions,
             conversation,
             key,
             now: now.as_millisecond(),
-            expires_at: now
-                .checked_add(self.session_ttl)
-                .unwrap_or(Timestamp::MAX)
-                .as_millisecond(),
         };
         self.submit(move |connection| settling.run(connection, step))
     }
 
+    fn want_kf_messages(
+        &self,
+        account: KfAccountKey,
+        token: Option<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.submit(move |connection| inbox::want(connection, &account, token.as_deref(), now.as_millisecond()))
+    }
+
+    fn kf_accounts(&self) -> BoxFuture<'_, Result<Vec<KfAccountKey>, StoreError>> {
+        self.submit(inbox::accounts)
+    }
+
+    fn kf_progress(&self, account: KfAccountKey) -> BoxFuture<'_, Result<KfProgress, StoreError>> {
+        self.submit(move |connection| inbox::progress(connection, &account))
+    }
+
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let hashes = self.hashes.clone();
+        self.submit(move |connection| inbox::keep_page(connection, &hashes, &page))
+    }
+
+    fn answer_waiting(
+        &self,
+        now: Timestamp,
+        fresh_since: Timestamp,
+        most: u32,
+        mut answer: AnswerFunction,
+    ) -> BoxFuture<'_, Result<u32, StoreError>> {
+        let sessions = self.sessions;
+        self.submit(move |connection| {
+            inbox::answer_waiting(connection, sessions, (now, fresh_since), most, &mut *answer)
+        })
+    }
+
+    fn claim_sends(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<ClaimedSend>, StoreError>> {
+        let (now, lease_until) = (now.as_millisecond(), lease_until.as_millisecond());
+        self.submit(move |connection| outbox::claim(connection, now, lease_until, most))
+    }
+
+    fn settle_send(&self, id: i64, result: SendResult, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.submit(move |connection| outbox::settle(connection, id, &result, now.as_millisecond()))
+    }
+
+    fn due_reminders(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>> {
+        self.submit(move |connection| outbox::due_reminders(connection, now.as_millisecond()))
+    }
+
+    fn remind(&self, reminder: DueReminder, send: Option<NewSend>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.submit(move |connection| outbox::remind(connection, &reminder, send.as_ref()))
+    }
+
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>> {
-        let message = self.message_hash(&key);
+        let message = self.hashes.message(&key);
         self.submit(move |connection| {
             let mut statement = connection.prepare_cached("SELECT record FROM questions WHERE message = ?1")?;
             let record: Option<String> = statement.query_row([message], |row| row.get(0)).optional()?;
@@ -218,6 +263,9 @@ impl Store for SqliteStore {
             connection.execute("DELETE FROM ratings WHERE rated_at < ?1", [questions_before])?;
             connection.execute("DELETE FROM appeals WHERE closed_at < ?1", [questions_before])?;
             connection.execute("DELETE FROM appeals WHERE opened_at < ?1", [appeals_before])?;
+            connection.execute("DELETE FROM inbox WHERE received_at < ?1", [messages_before])?;
+            connection.execute("DELETE FROM outbox WHERE settled_at < ?1", [messages_before])?;
+            connection.execute("DELETE FROM customers WHERE served_from < ?1", [messages_before])?;
             Ok(())
         })
     }
@@ -248,20 +296,43 @@ impl Store for SqliteStore {
     }
 }
 
+impl TokenStore for SqliteStore {
+    fn token<'a>(&'a self, app: &'a str) -> BoxFuture<'a, Result<Option<StoredToken>, StoreError>> {
+        let app = app.to_owned();
+        self.submit(move |connection| tokens::load(connection, &app))
+    }
+
+    fn claim_token_refresh<'a>(
+        &'a self,
+        app: &'a str,
+        generation: i64,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let app = app.to_owned();
+        self.submit(move |connection| tokens::claim_refresh(connection, &app, generation, now, until))
+    }
+
+    fn save_token<'a>(&'a self, app: &'a str, token: StoredToken) -> BoxFuture<'a, Result<(), StoreError>> {
+        let app = app.to_owned();
+        self.submit(move |connection| tokens::save(connection, &app, &token))
+    }
+}
+
 /// A message to settle, with everything hashed.
 struct Settling {
     message: Vec<u8>,
     person: Vec<u8>,
+    sessions: Sessions,
     conversation: ConversationKey,
     key: MessageKey,
     now: i64,
-    expires_at: i64,
 }
 
 impl Settling {
     fn run(self, connection: &Connection, step: StepFunction) -> Result<Settlement, rusqlite::Error> {
         if let Some(earlier) = self.earlier(connection)? {
-            return Ok(earlier);
+            return self.reply_at_most_once(connection, earlier);
         }
         let Step {
             session,
@@ -269,25 +340,36 @@ impl Settling {
             question,
             appeal,
             rating,
+            sends,
         } = step(Remembered {
-            session: self.session(connection)?,
+            session: self.sessions.load(connection, &self.person, self.now)?,
             appeal: open_appeal(connection, &self.person)?,
         });
         connection
             .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)")?
             .execute(params![self.message, reply, self.now])?;
-        self.save_session(connection, session)?;
+        self.sessions.save(connection, &self.person, self.now, session)?;
+        let app = (self.key.corp_id.as_str(), self.key.app.as_str());
         if let Some(question) = question {
-            self.save_question(connection, &question)?;
+            save_question(connection, &self.message, &self.person, app, &question)?;
         }
         change_appeal(connection, &self.person, &self.conversation, self.now, &appeal)?;
         if let Some(rating) = rating {
-            self.save_rating(connection, &rating)?;
+            save_rating(connection, &self.message, app, self.now, &rating)?;
         }
-        Ok(Settlement {
+        for send in &sends {
+            outbox::add_send(connection, &self.person, Some(&self.message), send)?;
+        }
+        let settlement = Settlement {
             reply,
             settled_at: timestamp(self.now),
             repeated: false,
+        };
+        // Whoever asked for the reply waits for it no longer; the next delivery may get it.
+        let stands_in = sends.iter().any(|send| send.replaces_reply);
+        Ok(Settlement {
+            reply: settlement.reply.filter(|_| !stands_in),
+            ..settlement
         })
     }
 
@@ -303,57 +385,48 @@ impl Settling {
         settlement.optional()
     }
 
-    fn session(&self, connection: &Connection) -> Result<Option<String>, rusqlite::Error> {
-        let sql = "SELECT state FROM sessions WHERE conversation = ?1 AND expires_at > ?2";
-        let mut statement = connection.prepare_cached(sql)?;
-        statement
-            .query_row(params![self.person, self.now], |row| row.get(0))
-            .optional()
+    fn reply_at_most_once(&self, connection: &Connection, earlier: Settlement) -> Result<Settlement, rusqlite::Error> {
+        let may_reply = outbox::reply_instead(connection, &self.message)?;
+        Ok(Settlement {
+            reply: earlier.reply.filter(|_| may_reply),
+            ..earlier
+        })
     }
+}
 
-    fn save_session(&self, connection: &Connection, session: Option<String>) -> Result<(), rusqlite::Error> {
-        let Some(state) = session else {
-            let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE conversation = ?1")?;
-            return statement.execute([&self.person]).map(drop);
-        };
-        let sql = "INSERT INTO sessions (conversation, state, expires_at) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (conversation) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at";
-        connection
-            .prepare_cached(sql)?
-            .execute(params![self.person, state, self.expires_at])
-            .map(drop)
-    }
+pub(super) fn save_question(
+    connection: &Connection,
+    message: &[u8],
+    person: &[u8],
+    (corp_id, app): (&str, &str),
+    question: &QuestionRecord,
+) -> Result<(), rusqlite::Error> {
+    let record = serde_json::to_string(question).unwrap_or_default();
+    let sql = "INSERT INTO questions (message, person, corp_id, app, asked_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let asked_at = question.asked_at.as_millisecond();
+    let values = params![message, person, corp_id, app, asked_at, record];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
 
-    fn save_question(&self, connection: &Connection, question: &QuestionRecord) -> Result<(), rusqlite::Error> {
-        let record = serde_json::to_string(question).unwrap_or_default();
-        let sql =
-            "INSERT INTO questions (message, person, corp_id, app, asked_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let asked_at = question.asked_at.as_millisecond();
-        let values = params![
-            self.message,
-            self.person,
-            self.key.corp_id,
-            self.key.app,
-            asked_at,
-            record
-        ];
-        connection.prepare_cached(sql)?.execute(values).map(drop)
-    }
-
-    fn save_rating(&self, connection: &Connection, rating: &Rating) -> Result<(), rusqlite::Error> {
-        let sql = "INSERT INTO ratings (message, corp_id, app, rated_at, scenario, verdict, knowledge_version)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let values = params![
-            self.message,
-            self.key.corp_id,
-            self.key.app,
-            self.now,
-            rating.scenario,
-            rating.verdict,
-            rating.knowledge_version
-        ];
-        connection.prepare_cached(sql)?.execute(values).map(drop)
-    }
+pub(super) fn save_rating(
+    connection: &Connection,
+    message: &[u8],
+    (corp_id, app): (&str, &str),
+    now: i64,
+    rating: &Rating,
+) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT INTO ratings (message, corp_id, app, rated_at, scenario, verdict, knowledge_version)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = params![
+        message,
+        corp_id,
+        app,
+        now,
+        rating.scenario,
+        rating.verdict,
+        rating.knowledge_version
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 pub(super) fn timestamp(milliseconds: i64) -> Timestamp {

@@ -15,10 +15,13 @@ pub const LONGEST_TEXT: usize = 2048;
 const MOST_RECIPIENTS: usize = 1000;
 
 /// Most buttons of a card.
-const MOST_BUTTONS: usize = 6;
+pub const MOST_BUTTONS: usize = 6;
 
 /// Longest words on a button, in characters; more would not be shown.
-const LONGEST_BUTTON: usize = 10;
+pub const LONGEST_BUTTON: usize = 10;
+
+/// Longest words under the title of a card, in characters; more would not be shown.
+const LONGEST_SUBTITLE: usize = 160;
 
 /// Longest key of a button, in bytes.
 const LONGEST_BUTTON_KEY: usize = 1024;
@@ -30,10 +33,10 @@ const LONGEST_TASK_ID: usize = 128;
 const MOST_MENU_ITEMS: usize = 10;
 
 /// Longest id, and longest words, of a menu item in 微信客服, in bytes.
-const LONGEST_MENU_ITEM: usize = 128;
+pub const LONGEST_MENU_ITEM: usize = 128;
 
 /// Longest words above and below a menu in 微信客服, in bytes.
-const LONGEST_MENU_TEXT: usize = 1024;
+pub const LONGEST_MENU_TEXT: usize = 1024;
 
 /// Longest `msgid` in 微信客服, in bytes.
 const LONGEST_MESSAGE_ID: usize = 32;
@@ -227,6 +230,8 @@ fn as_number<S: Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Err
 pub struct ButtonCard {
     card_type: &'static str,
     main_title: Title,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    sub_title_text: String,
     task_id: String,
     button_list: Vec<Button>,
 }
@@ -237,14 +242,15 @@ struct Title {
 }
 
 impl ButtonCard {
-    /// A card. Its `task_id` is unique in the app and has 1 to 128 letters, digits, `_`, `-` and `@`; a client cuts a title of more than 36
+    /// A card; an empty `subtitle` is left out, and a longer one is cut. Its `task_id` is unique in the app and has 1 to 128 letters, digits, `_`, `-` and `@`; a client cuts a title of more than 36
     /// characters.
     ///
     /// # Errors
     ///
     /// When a limit is not kept.
-    pub fn new(title: &str, task_id: &str, buttons: Vec<Button>) -> Result<Self, MessageError> {
+    pub fn new(title: &str, subtitle: &str, task_id: &str, buttons: Vec<Button>) -> Result<Self, MessageError> {
         let title = checked(Part::Title, title, LONGEST_TEXT)?;
+        let subtitle = limited(Part::Title, subtitle, LONGEST_TEXT)?;
         let task_id = identifier(Part::TaskId, task_id, LONGEST_TASK_ID, b"_-@")?;
         counted(Part::Buttons, buttons.len(), MOST_BUTTONS)?;
         let mut keys: Vec<&str> = buttons.iter().map(|button| button.key.as_str()).collect();
@@ -256,6 +262,7 @@ impl ButtonCard {
         Ok(Self {
             card_type: "button_interaction",
             main_title: Title { title },
+            sub_title_text: subtitle.chars().take(LONGEST_SUBTITLE).collect(),
             task_id,
             button_list: buttons,
         })
@@ -571,7 +578,7 @@ mod tests {
             recipients: to(&["lisi"]),
             agent_id: 7,
             content: AppContent::TemplateCard {
-                template_card: ButtonCard::new("有帮助吗？", "task-1@a", buttons).unwrap(),
+                template_card: ButtonCard::new("有帮助吗？", "", "task-1@a", buttons).unwrap(),
             },
             checks_duplicates: false,
         };
@@ -643,7 +650,7 @@ mod tests {
             assert!(MessageId::parse(id).is_err(), "{id}");
         }
         let button = Button::new("a", "k").unwrap();
-        let twice = ButtonCard::new("t", "id", vec![button.clone(), button]);
+        let twice = ButtonCard::new("t", "", "id", vec![button.clone(), button]);
         assert_eq!(twice, Err(MessageError::Repeated(Part::Buttons)));
         assert!(Recipients::new(Vec::new()).is_err());
     }

@@ -109,7 +109,7 @@ impl Run {
                     let scenario = understanding.scenarios.first().cloned().unwrap_or_default();
                     self.decision = format!("{} {scenario}", understanding.decision.name());
                 }
-                Action::HandOver => self.done.push("hand over".to_owned()),
+                Action::HandOver(_) => self.done.push("hand over".to_owned()),
                 Action::Track { appeal, reminders } => {
                     let due = reminders.iter().map(|reminder| format!(" {}", reminder.due));
                     self.done

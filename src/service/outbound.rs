@@ -1,0 +1,222 @@
+//! Everything that goes on without a request: fetching, answering and sending, each by a task of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::ConversationClock;
+use super::answering::{Answerer, FRESH};
+use super::pulling::{Puller, Receivers};
+use super::reminding::Reminding;
+use super::sending::{Clients, Sender};
+use crate::dialogue::{Assistant, DutyHours};
+use crate::store::{KfAccountKey, Store};
+use crate::wecom::Client;
+
+/// So many conversations are answered in one transaction.
+const ANSWERED_AT_ONCE: u32 = 32;
+
+/// What waits is looked for at least so often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// An app that can call WeCom's API.
+pub struct SendingApp {
+    /// Name in the configuration.
+    pub name: String,
+    /// The company.
+    pub corp_id: String,
+    /// The app's number in its company.
+    pub agent_id: u32,
+    /// Whether it serves 微信客服.
+    pub kf: bool,
+    /// Its client.
+    pub client: Arc<Client>,
+}
+
+/// Rings when there is news. Ringing is never needed for correctness: everything is looked for now and then.
+#[derive(Clone)]
+pub struct Bell {
+    accounts: UnboundedSender<KfAccountKey>,
+    sends: Arc<Notify>,
+}
+
+impl Bell {
+    /// An account has messages to fetch.
+    pub(super) fn ring_for(&self, account: KfAccountKey) {
+        // Nobody listens while the process ends; the callback is on record.
+        let _ = self.accounts.send(account);
+    }
+
+    /// There may be something to send.
+    pub(super) fn ring_for_sending(&self) {
+        self.sends.notify_one();
+    }
+}
+
+/// All tasks, ready to run.
+pub struct Outbound {
+    assistant: Arc<Assistant>,
+    store: Arc<dyn Store>,
+    clock: ConversationClock,
+    apps: Vec<SendingApp>,
+    duty: Option<DutyHours>,
+    bell: Bell,
+    rung: UnboundedReceiver<KfAccountKey>,
+    arrived: Arc<Notify>,
+    receivers: Arc<Receivers>,
+}
+
+impl Outbound {
+    /// For these apps; people take over during `duty`.
+    pub fn new(
+        assistant: Arc<Assistant>,
+        store: Arc<dyn Store>,
+        clock: ConversationClock,
+        apps: Vec<SendingApp>,
+        duty: Option<DutyHours>,
+    ) -> Self {
+        let (accounts, rung) = unbounded_channel();
+        let bell = Bell {
+            accounts,
+            sends: Arc::default(),
+        };
+        Self {
+            assistant,
+            store,
+            clock,
+            apps,
+            duty,
+            bell,
+            rung,
+            arrived: Arc::default(),
+            receivers: Arc::default(),
+        }
+    }
+
+    /// What callbacks ring.
+    pub fn bell(&self) -> Bell {
+        self.bell.clone()
+    }
+
+    /// Runs all tasks until the future is dropped.
+    pub async fn run(mut self) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.sender().run());
+        tasks.spawn(self.reminding().run());
+        tasks.spawn(self.answering());
+        for account in self.known_accounts().await {
+            self.bell.ring_for(account);
+        }
+        let mut pullers: BTreeMap<KfAccountKey, Arc<Notify>> = BTreeMap::new();
+        while let Some(account) = self.rung.recv().await {
+            if let Some(news) = pullers.get(&account) {
+                news.notify_one();
+            } else if let Some(puller) = self.puller(&account) {
+                pullers.insert(account, Arc::clone(&puller.news));
+                tasks.spawn(puller.run());
+            }
+        }
+    }
+
+    fn sender(&self) -> Sender {
+        let client = |app: &SendingApp| (app.name.clone(), Arc::clone(&app.client));
+        let clients: Clients = self.apps.iter().map(client).collect();
+        Sender {
+            store: Arc::clone(&self.store),
+            clients: Arc::new(clients),
+            clock: self.clock.clone(),
+            news: Arc::clone(&self.bell.sends),
+        }
+    }
+
+    fn reminding(&self) -> Reminding {
+        Reminding {
+            assistant: Arc::clone(&self.assistant),
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            agents: self.apps.iter().map(|app| (app.name.clone(), app.agent_id)).collect(),
+            news: Arc::clone(&self.bell.sends),
+        }
+    }
+
+    /// Those that have had news, and those that the apps may manage.
+    async fn known_accounts(&self) -> Vec<KfAccountKey> {
+        let mut accounts = self.store.kf_accounts().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the accounts of 微信客服 cannot be read; each is found with its next callback");
+            Vec::new()
+        });
+        for app in self.apps.iter().filter(|app| app.kf) {
+            match app.client.kf_accounts().await {
+                Ok(managed) => accounts.extend(managed.into_iter().filter(|account| account.manage_privilege).map(
+                    |account| KfAccountKey {
+                        corp_id: app.corp_id.clone(),
+                        app: app.name.clone(),
+                        open_kf_id: account.open_kf_id,
+                    },
+                )),
+                Err(error) => tracing::error!(app = app.name, "the accounts of 微信客服 cannot be listed: {error}"),
+            }
+        }
+        accounts
+    }
+
+    fn puller(&self, account: &KfAccountKey) -> Option<Puller> {
+        let app = self.apps.iter().find(|app| app.kf && app.name == account.app)?;
+        Some(Puller {
+            account: account.clone(),
+            client: Arc::clone(&app.client),
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            news: Arc::default(),
+            arrived: Arc::clone(&self.arrived),
+            receivers: Arc::clone(&self.receivers),
+        })
+    }
+
+    /// Answers what waits, for as long as the process runs.
+    fn answering(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (assistant, store, clock) = (Arc::clone(&self.assistant), Arc::clone(&self.store), self.clock.clone());
+        let (arrived, sends) = (Arc::clone(&self.arrived), Arc::clone(&self.bell.sends));
+        let (receivers, duty) = (Arc::clone(&self.receivers), self.duty);
+        async move {
+            loop {
+                let now = clock.platform_now();
+                let answerer = Answerer {
+                    assistant: Arc::clone(&assistant),
+                    duty,
+                    now,
+                    conversation_now: clock.now(),
+                };
+                let receivers = Arc::clone(&receivers);
+                let answer = Box::new(move |waiting: crate::store::Waiting| {
+                    let receives = receivers.of(&waiting.account);
+                    answerer.answer(waiting, receives)
+                });
+                let answered = store
+                    .answer_waiting(now, earlier(now, FRESH), ANSWERED_AT_ONCE, answer)
+                    .await;
+                match answered {
+                    Ok(0) => {}
+                    Ok(_) => {
+                        sends.notify_one();
+                        continue;
+                    }
+                    Err(error) => tracing::error!(%error, "what waits could not be answered; trying again"),
+                }
+                tokio::select! {
+                    () = arrived.notified() => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+            }
+        }
+    }
+}
+
+fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,259 @@
+//! Fetches the messages of 微信客服: one pull at a time for each account, page after page, each kept before the next is asked for.
+//!
+//! A callback only says that there is news. It is noted durably and answered at once; fetching starts from the stored cursor, so that
+//! whatever a callback missed is found by the next one, or by the look that is taken every five minutes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+
+use super::ConversationClock;
+use crate::channels::kf::fetched;
+use crate::protocol::Private;
+use crate::protocol::kf::{KfContent, KfEvent, KfItem, KfItemError};
+use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, Store, StoreError};
+use crate::wecom::kf::{Servicer, SyncPage, SyncRequest};
+use crate::wecom::{ApiError, Client};
+
+/// Most messages of a page (doc/94670).
+const PAGE: u32 = 1000;
+
+/// What a callback brought for fetching holds for ten minutes (doc/94670); a minute is left for the way.
+const TOKEN_HOLDS: SignedDuration = SignedDuration::from_mins(9);
+
+/// A bot that starts for the first time does not answer what is older.
+const FIRST_ANSWERED: SignedDuration = SignedDuration::from_mins(10);
+
+/// A look without a callback.
+const RECONCILE_EVERY: Duration = Duration::from_secs(300);
+
+/// After a failed pull.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// So many pages in a row that bring nothing and do not move on end a pull.
+const MOST_IDLE_PAGES: u32 = 3;
+
+/// Fetches the messages of one account.
+pub(super) struct Puller {
+    pub(super) account: KfAccountKey,
+    pub(super) client: Arc<Client>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: ConversationClock,
+    /// Rung by callbacks.
+    pub(super) news: Arc<Notify>,
+    /// To be rung when something waits for an answer.
+    pub(super) arrived: Arc<Notify>,
+    pub(super) receivers: Arc<Receivers>,
+}
+
+/// Which accounts have somebody who receives.
+#[derive(Default)]
+pub(super) struct Receivers(Mutex<BTreeMap<KfAccountKey, bool>>);
+
+impl Receivers {
+    pub(super) fn of(&self, account: &KfAccountKey) -> Option<bool> {
+        self.all().get(account).copied()
+    }
+
+    fn set(&self, account: &KfAccountKey, receives: bool) {
+        self.all().insert(account.clone(), receives);
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<KfAccountKey, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a pull ended early.
+enum Failure {
+    Api(ApiError),
+    Store(StoreError),
+}
+
+impl Puller {
+    /// Fetches for as long as the process runs: at the start, at every callback, and every five minutes.
+    pub(super) async fn run(self) {
+        let mut pause = PAUSE_AFTER_FAILURE;
+        loop {
+            match self.pull().await {
+                Ok(()) => {
+                    pause = PAUSE_AFTER_FAILURE;
+                    self.wait_for_news().await;
+                }
+                Err(failure) => {
+                    self.report(&failure);
+                    tokio::time::sleep(until_next_try(&failure, pause)).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn wait_for_news(&self) {
+        tokio::select! {
+            () = self.news.notified() => {}
+            () = tokio::time::sleep(RECONCILE_EVERY) => self.look_who_receives().await,
+        }
+    }
+
+    fn report(&self, failure: &Failure) {
+        let KfAccountKey { app, open_kf_id, .. } = &self.account;
+        match failure {
+            Failure::Api(error) => tracing::error!(app, open_kf_id, "messages cannot be fetched: {error}"),
+            Failure::Store(error) => tracing::error!(app, open_kf_id, %error, "fetched messages cannot be stored"),
+        }
+    }
+
+    /// Who receives is asked once in a while; what servicers do in between comes as events.
+    async fn look_who_receives(&self) {
+        if let Ok(servicers) = self.client.kf_servicers(&self.account.open_kf_id).await {
+            let receives = servicers.iter().any(may_receive);
+            self.receivers.set(&self.account, receives);
+        }
+    }
+
+    /// Fetches until there is no more, and again if a callback came in the meantime.
+    async fn pull(&self) -> Result<(), Failure> {
+        if self.receivers.of(&self.account).is_none() {
+            self.look_who_receives().await;
+        }
+        loop {
+            let progress = self.progress().await?;
+            let wanted = progress.wanted;
+            self.pull_pages(progress).await?;
+            if self.progress().await?.wanted == wanted {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn progress(&self) -> Result<KfProgress, Failure> {
+        let progress = self.store.kf_progress(self.account.clone()).await;
+        progress.map_err(Failure::Store)
+    }
+
+    async fn pull_pages(&self, progress: KfProgress) -> Result<(), Failure> {
+        let is_first = progress.cursor.is_none();
+        let now = self.clock.platform_now();
+        let holds = |at: Timestamp| now.duration_since(at) < TOKEN_HOLDS;
+        let token = progress.token.filter(|(_, at)| holds(*at));
+        let token = token.map(|(token, _)| Private::from(token));
+        let mut cursor = progress.cursor;
+        let mut idle = 0;
+        loop {
+            let page = self.fetch(cursor.as_deref(), token.clone()).await?;
+            let stands_still = page.messages.is_empty() && cursor.as_deref() == Some(page.next_cursor.as_str());
+            idle = if stands_still { idle + 1 } else { 0 };
+            let is_last = !page.has_more || idle >= MOST_IDLE_PAGES;
+            let next = page.next_cursor.clone();
+            let done = is_last.then_some(progress.wanted);
+            if !self.keep(page, cursor, is_first, done).await? || is_last {
+                return Ok(());
+            }
+            cursor = Some(next);
+        }
+    }
+
+    async fn fetch(&self, cursor: Option<&str>, token: Option<Private>) -> Result<SyncPage, Failure> {
+        let request = SyncRequest {
+            open_kf_id: self.account.open_kf_id.clone(),
+            cursor: cursor.filter(|cursor| !cursor.is_empty()).map(str::to_owned),
+            token,
+            limit: PAGE,
+        };
+        self.client.sync_kf_messages(&request).await.map_err(Failure::Api)
+    }
+
+    /// Keeps a page with its cursor; `false` when another process has moved on.
+    async fn keep(
+        &self,
+        page: SyncPage,
+        from: Option<String>,
+        is_first: bool,
+        done: Option<i64>,
+    ) -> Result<bool, Failure> {
+        let now = self.clock.platform_now();
+        let read: Vec<(Value, Result<KfItem, KfItemError>)> = page
+            .messages
+            .into_iter()
+            .map(|raw| {
+                let item = KfItem::read(&raw);
+                (raw, item)
+            })
+            .collect();
+        if read.iter().any(|(_, item)| is_about_receiving(item)) {
+            self.look_who_receives().await;
+        }
+        let items: Vec<Fetched> = read
+            .into_iter()
+            .map(|(raw, item)| {
+                let fetched = fetched(&raw, item, |raw| key_of_unreadable(raw));
+                if is_first {
+                    unless_too_old(fetched, now)
+                } else {
+                    fetched
+                }
+            })
+            .collect();
+        let waits = items.iter().any(|item| matches!(item.effect, Effect::Answer { .. }));
+        let page = KfPage {
+            account: self.account.clone(),
+            from,
+            next: page.next_cursor,
+            items,
+            done,
+            at: now,
+        };
+        let kept = self.store.keep_kf_page(page).await.map_err(Failure::Store)?;
+        if waits {
+            self.arrived.notify_one();
+        }
+        Ok(kept)
+    }
+}
+
+/// Of a department nobody knows who is there.
+fn may_receive(servicer: &Servicer) -> bool {
+    match servicer {
+        Servicer::Member { is_receiving, .. } => *is_receiving,
+        Servicer::Department { .. } => true,
+    }
+}
+
+fn is_about_receiving(item: &Result<KfItem, KfItemError>) -> bool {
+    let content = item.as_ref().map(|item| &item.content);
+    matches!(content, Ok(KfContent::Event(KfEvent::ServicerStatus { .. })))
+}
+
+/// What a bot finds that has never fetched from the account before has been seen by people.
+fn unless_too_old(fetched: Fetched, now: Timestamp) -> Fetched {
+    let waits = matches!(fetched.effect, Effect::Answer { .. });
+    match waits && now.duration_since(fetched.sent_at) > FIRST_ANSWERED {
+        true => Fetched {
+            effect: Effect::Record("skipped"),
+            ..fetched
+        },
+        false => fetched,
+    }
+}
+
+/// An item without a number is known by its content.
+fn key_of_unreadable(raw: &Value) -> String {
+    let digest = Sha256::digest(raw.to_string());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn until_next_try(failure: &Failure, pause: Duration) -> Duration {
+    let Failure::Api(error) = failure else { return pause };
+    let at = error
+        .retry_at()
+        .map(|at| at.duration_since(Timestamp::now()))
+        .and_then(|wait| Duration::try_from(wait).ok());
+    at.unwrap_or(pause).max(pause)
+}

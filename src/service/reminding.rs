@@ -1,0 +1,103 @@
+//! Makes messages of reminders whose time has come.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ConversationClock;
+use super::answering::send_id;
+use crate::channels::app::text_message;
+use crate::channels::kf::Outgoing;
+use crate::dialogue::{Appeal, Assistant};
+use crate::store::{DueReminder, NewSend, Store, Urgency};
+use crate::wecom::Api;
+
+/// Reminders are due to the minute, not to the second.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+
+/// A reminder that could not be sent for a day says nothing that is still right.
+const OF_USE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Reminds whoever asked for it.
+pub(super) struct Reminding {
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: ConversationClock,
+    /// The agent ids of the apps that can send, by the app's name.
+    pub(super) agents: BTreeMap<String, u32>,
+    /// To be rung when there is something to send.
+    pub(super) news: Arc<tokio::sync::Notify>,
+}
+
+impl Reminding {
+    /// Reminds for as long as the process runs.
+    pub(super) async fn run(self) {
+        loop {
+            self.remind_all().await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn remind_all(&self) {
+        let due = match self.store.due_reminders(self.clock.now()).await {
+            Ok(due) => due,
+            Err(error) => return tracing::warn!(%error, "cannot look for reminders that are due"),
+        };
+        for reminder in due {
+            // Without a Secret nothing can be sent; the reminder stays due and is listed as such.
+            let Some(send) = self.send_for(&reminder) else { continue };
+            match self.store.remind(reminder, Some(send)).await {
+                Ok(()) => self.news.notify_one(),
+                Err(error) => tracing::warn!(%error, "a reminder could not be put to be sent"),
+            }
+        }
+    }
+
+    fn send_for(&self, reminder: &DueReminder) -> Option<NewSend> {
+        let appeal: Appeal = serde_json::from_str(&reminder.record).ok()?;
+        let text = self.assistant.reminder_text(&appeal, self.clock.now());
+        let (app, open_kf_id) = match reminder.app.split_once('/') {
+            Some((app, open_kf_id)) => (app, Some(open_kf_id)),
+            None => (reminder.app.as_str(), None),
+        };
+        let agent_id = *self.agents.get(app)?;
+        let day = reminder.business_day.to_string();
+        let id = send_id(&[
+            "reminder",
+            &reminder.corp_id,
+            &reminder.app,
+            &reminder.user_id,
+            &reminder.due.to_string(),
+            &day,
+        ]);
+        let (api, body) = match open_kf_id {
+            None => (
+                Api::MessageSend,
+                text_message(agent_id, &reminder.user_id, &text, true)?,
+            ),
+            // WeCom takes it only if the customer wrote within 48 hours.
+            Some(open_kf_id) => {
+                let body = Outgoing::Text(text).to_customer(open_kf_id, &reminder.user_id, &id)?;
+                (Api::KfSendMessage, body)
+            }
+        };
+        let now = self.clock.platform_now();
+        Some(NewSend {
+            send_id: id,
+            app: app.to_owned(),
+            api: api.name().to_owned(),
+            body,
+            instead: None,
+            urgency: Urgency::Fresh,
+            next_at: now,
+            not_after: later(now, OF_USE),
+            replaces_reply: false,
+        })
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

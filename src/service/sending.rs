@@ -1,0 +1,224 @@
+//! Sends what the outbox holds: in order for each person, many persons at a time, and says how it went.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::ConversationClock;
+use crate::store::{ClaimedSend, SendResult, ServedBy, Store};
+use crate::wecom::kf::ServiceState;
+use crate::wecom::{Api, ApiError, Client, Handling};
+
+/// So many messages are under way at a time.
+const MOST_AT_A_TIME: usize = 32;
+
+/// Longer than a call with all its repetitions takes.
+const LEASE: SignedDuration = SignedDuration::from_mins(3);
+
+/// What is due is looked for at least so often, however quiet it is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The first pause before something is tried again, and the longest.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(2);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(2);
+
+/// What only an admin can mend is tried again so much later.
+const ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+/// The clients of all apps that can send, by the app's name.
+pub(super) type Clients = BTreeMap<String, Arc<Client>>;
+
+/// Sends what is due.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) clock: ConversationClock,
+    /// Rung when there is something new to send.
+    pub(super) news: Arc<Notify>,
+}
+
+impl Sender {
+    /// Sends for as long as the process runs. What is under way when it ends is sent again with the same id.
+    pub(super) async fn run(self) {
+        let mut under_way = JoinSet::new();
+        loop {
+            let free = MOST_AT_A_TIME.saturating_sub(under_way.len());
+            let claimed = self.claim(u32::try_from(free).unwrap_or_default()).await;
+            let found = claimed.len();
+            for send in claimed {
+                let sender = self.clone();
+                under_way.spawn(async move { sender.send(send).await });
+            }
+            if found > 0 && found == free {
+                // There may be more, but nothing is free.
+                under_way.join_next().await;
+                continue;
+            }
+            tokio::select! {
+                Some(_) = under_way.join_next() => {}
+                () = self.news.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn claim(&self, most: u32) -> Vec<ClaimedSend> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let now = self.clock.platform_now();
+        let claimed = self.store.claim_sends(now, later(now, LEASE), most).await;
+        claimed.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot look for what is to be sent");
+            Vec::new()
+        })
+    }
+
+    async fn send(&self, send: ClaimedSend) {
+        let (id, api, attempts) = (send.id, send.api.clone(), send.attempts);
+        let result = self.outcome(send).await;
+        match &result {
+            SendResult::Sent => tracing::info!(send = id, api, attempts, "sent"),
+            SendResult::Later { code, .. } => tracing::info!(send = id, api, attempts, ?code, "to be sent again"),
+            SendResult::Refused { code, .. } => tracing::warn!(send = id, api, attempts, ?code, "not sent"),
+        }
+        if let Err(error) = self.store.settle_send(id, result, self.clock.platform_now()).await {
+            tracing::error!(send = id, %error, "how sending went could not be stored; it will be sent again under the same id");
+        }
+    }
+
+    async fn outcome(&self, send: ClaimedSend) -> SendResult {
+        let Some((client, api)) = self.clients.get(&send.app).zip(Api::from_name(&send.api)) else {
+            return refused(None);
+        };
+        let Err(error) = client.call(api, Some(&send.body)).await else {
+            return SendResult::Sent;
+        };
+        match error.handling() {
+            _ if is_sent_already(&send, api, &error) => SendResult::Sent,
+            Handling::Customer | Handling::StateChanged => self.customer_refused(client, &send, &error).await,
+            _ => result_of(&send, api, &error, self.clock.platform_now()),
+        }
+    }
+
+    /// The session forbids it: if a person serves the customer, the bot is silent from now on.
+    async fn customer_refused(&self, client: &Client, send: &ClaimedSend, error: &ApiError) -> SendResult {
+        let served_by = match customer_of(&send.body) {
+            Some((open_kf_id, customer)) => match client.kf_service_state(&open_kf_id, &customer).await {
+                Ok(state) => served_by(&state),
+                Err(_) => None,
+            },
+            None => None,
+        };
+        SendResult::Refused {
+            code: error.code(),
+            served_by,
+            closed: true,
+        }
+    }
+}
+
+fn served_by(state: &ServiceState) -> Option<ServedBy> {
+    match state {
+        ServiceState::Pool => Some(ServedBy::Pool),
+        ServiceState::Human { .. } => Some(ServedBy::Servicer),
+        ServiceState::New | ServiceState::Assistant | ServiceState::Ended => None,
+    }
+}
+
+/// Account and customer, as a body names them.
+fn customer_of(body: &str) -> Option<(String, String)> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let text = |key: &str| Some(body.get(key)?.as_str()?.to_owned());
+    let customer = text("touser").or_else(|| text("external_userid"))?;
+    Some((text("open_kfid")?, customer))
+}
+
+/// WeCom refuses a `msgid` that it knows, with a number it does not document: what would have been refused for itself has been so at
+/// the first try.
+fn is_sent_already(send: &ClaimedSend, api: Api, error: &ApiError) -> bool {
+    let is_repeated = send.attempts > 1 || error.may_have_been_carried_out();
+    let is_refused = matches!(error, ApiError::Refused { .. });
+    let is_odd = matches!(
+        error.handling(),
+        Handling::Defect | Handling::Unknown | Handling::Harmless
+    );
+    api == Api::KfSendMessage && is_repeated && is_refused && is_odd
+}
+
+fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> SendResult {
+    let again = |at: Timestamp| SendResult::Later { at, code: error.code() };
+    match error.handling() {
+        // Whether a message of the app went out is not known; a second one would be worse than none.
+        Handling::Retry | Handling::RefreshToken if api == Api::MessageSend && error.may_have_been_carried_out() => {
+            refused(error.code())
+        }
+        Handling::Retry | Handling::RefreshToken | Handling::Wait => {
+            let pause = pause_before(send.attempts);
+            again(error.retry_at().unwrap_or_else(|| later(now, pause)))
+        }
+        Handling::TellAdmin => {
+            tracing::error!(app = send.app, "{error}");
+            again(error.retry_at().unwrap_or_else(|| later(now, ADMIN_PAUSE)))
+        }
+        Handling::Recipient | Handling::Customer | Handling::StateChanged => SendResult::Refused {
+            code: error.code(),
+            served_by: None,
+            closed: true,
+        },
+        Handling::Content | Handling::Defect | Handling::Unknown => {
+            tracing::error!(app = send.app, "{error}");
+            refused(error.code())
+        }
+        Handling::AnotherServicer
+        | Handling::DropCallbackToken
+        | Handling::UploadAgain
+        | Handling::TooLate
+        | Handling::LogInAgain
+        | Handling::Harmless => refused(error.code()),
+    }
+}
+
+fn refused(code: Option<i64>) -> SendResult {
+    SendResult::Refused {
+        code,
+        served_by: None,
+        closed: false,
+    }
+}
+
+/// Doubles with every try.
+fn pause_before(attempts: u32) -> SignedDuration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(10));
+    doubled.min(LONGEST_PAUSE)
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_two_minutes() {
+        let seconds: Vec<i64> = (1..=8).map(|attempts| pause_before(attempts).as_secs()).collect();
+        assert_eq!(seconds, [2, 4, 8, 16, 32, 64, 120, 120]);
+        assert_eq!(pause_before(u32::MAX), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn both_bodies_name_account_and_customer() {
+        let named = Some(("wk".to_owned(), "wm".to_owned()));
+        assert_eq!(customer_of(r#"{"touser":"wm","open_kfid":"wk"}"#), named);
+        assert_eq!(customer_of(r#"{"external_userid":"wm","open_kfid":"wk"}"#), named);
+        assert_eq!(customer_of(r#"{"touser":"LiXiaoyu","agentid":1}"#), None);
+    }
+}

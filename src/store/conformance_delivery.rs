@@ -1,0 +1,404 @@
+//! What every store must do with what is fetched and what is to be sent.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+
+use super::{
+    Answered, AppealChange, ClaimedSend, ConversationKey, Effect, Fetched, Instead, KfAccountKey, KfPage, MessageKey,
+    NewSend, OpenedAppeal, Reminder, SendResult, ServedBy, SqliteStore, Step, Store, Urgency, Waiting,
+};
+use crate::wecom::{StoredToken, TokenStore};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_764_000_000 + second).unwrap()
+}
+
+fn account() -> KfAccountKey {
+    KfAccountKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        open_kf_id: "wk1".to_owned(),
+    }
+}
+
+fn open(directory: &TempDir) -> SqliteStore {
+    SqliteStore::open(&directory.path().join("store.db"), SignedDuration::from_mins(30)).unwrap()
+}
+
+fn fetched(key: &str, customer: &str, second: i64, effect: Effect) -> Fetched {
+    Fetched {
+        key: key.to_owned(),
+        customer: customer.to_owned(),
+        sent_at: at(second),
+        effect,
+    }
+}
+
+fn said(key: &str, customer: &str, second: i64) -> Fetched {
+    let item = format!("\"{key} by {customer}\"");
+    fetched(key, customer, second, Effect::Answer { item })
+}
+
+async fn keep(store: &SqliteStore, from: Option<&str>, next: &str, items: Vec<Fetched>) -> bool {
+    let page = KfPage {
+        account: account(),
+        from: from.map(str::to_owned),
+        next: next.to_owned(),
+        items,
+        done: None,
+        at: at(100),
+    };
+    store.keep_kf_page(page).await.unwrap()
+}
+
+fn send(id: &str) -> NewSend {
+    NewSend {
+        send_id: id.to_owned(),
+        app: "support".to_owned(),
+        api: "kf/send_msg".to_owned(),
+        body: format!("body of {id}"),
+        instead: None,
+        urgency: Urgency::Fresh,
+        next_at: at(0),
+        not_after: at(10_000),
+        replaces_reply: false,
+    }
+}
+
+/// Answers everything that waits, `sends` being what is said to each conversation; what each conversation had waiting, in order.
+async fn answer(store: &SqliteStore, sends: impl Fn(&Waiting) -> Vec<NewSend> + Send + 'static) -> Vec<Vec<String>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&seen);
+    let answering = Box::new(move |waiting: Waiting| {
+        let items: Vec<String> = waiting.items.iter().map(|item| item.item.clone()).collect();
+        let answered = Answered {
+            fates: vec!["answered"; items.len()],
+            step: Step {
+                session: Some(format!(
+                    "{} {}",
+                    waiting.remembered.session.clone().unwrap_or_default(),
+                    items.len()
+                )),
+                sends: sends(&waiting),
+                ..Step::default()
+            },
+            ..Answered::default()
+        };
+        kept.lock().unwrap().push(items);
+        answered
+    });
+    store.answer_waiting(at(100), at(50), 10, answering).await.unwrap();
+    Arc::try_unwrap(seen).unwrap().into_inner().unwrap()
+}
+
+async fn bodies(store: &SqliteStore, second: i64) -> Vec<String> {
+    let claimed = store.claim_sends(at(second), at(second + 60), 10).await.unwrap();
+    claimed.into_iter().map(|send| send.body).collect()
+}
+
+async fn claim_one(store: &SqliteStore, second: i64) -> ClaimedSend {
+    let mut claimed = store.claim_sends(at(second), at(second + 60), 10).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    claimed.remove(0)
+}
+
+#[tokio::test]
+async fn a_page_is_kept_once_together_with_its_cursor() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    assert!(keep(&store, None, "c1", vec![said("m1", "wm1", 90)]).await);
+    assert!(!keep(&store, None, "c1", vec![said("m2", "wm1", 91)]).await);
+    assert!(
+        keep(
+            &store,
+            Some("c1"),
+            "c2",
+            vec![said("m1", "wm1", 90), said("m3", "wm1", 92)]
+        )
+        .await
+    );
+    let progress = store.kf_progress(account()).await.unwrap();
+    assert_eq!(progress.cursor.as_deref(), Some("c2"));
+    assert_eq!(
+        answer(&store, |_| Vec::new()).await,
+        [["\"m1 by wm1\"", "\"m3 by wm1\""]]
+    );
+}
+
+#[tokio::test]
+async fn news_is_counted_and_followed_up() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store
+        .want_kf_messages(account(), Some("t1".to_owned()), at(1))
+        .await
+        .unwrap();
+    store.want_kf_messages(account(), None, at(2)).await.unwrap();
+    let progress = store.kf_progress(account()).await.unwrap();
+    assert_eq!((progress.wanted, progress.done), (2, 0));
+    assert_eq!(progress.token, Some(("t1".to_owned(), at(1))));
+    assert_eq!(store.kf_accounts().await.unwrap(), [account()]);
+}
+
+#[tokio::test]
+async fn what_was_answered_is_not_answered_again_and_the_conversation_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    keep(&store, None, "c1", vec![said("m1", "wm1", 90)]).await;
+    assert_eq!(answer(&store, |_| Vec::new()).await.len(), 1);
+    assert_eq!(answer(&store, |_| Vec::new()).await.len(), 0);
+    keep(&store, Some("c1"), "c2", vec![said("m2", "wm1", 95)]).await;
+    let remembered = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&remembered);
+    answer(&store, move |waiting| {
+        *seen.lock().unwrap() = waiting.remembered.session.clone();
+        Vec::new()
+    })
+    .await;
+    assert_eq!(remembered.lock().unwrap().as_deref(), Some(" 1"));
+}
+
+#[tokio::test]
+async fn whoever_wrote_just_now_is_answered_before_the_backlog() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let items = vec![
+        said("old", "wm1", 1),
+        said("older", "wm2", 0),
+        said("new", "wm3", 99),
+        said("newer", "wm4", 98),
+    ];
+    keep(&store, None, "c1", items).await;
+    let answered = answer(&store, |_| Vec::new()).await.concat();
+    let first: Vec<&str> = answered.iter().filter_map(|item| item.split(' ').next()).collect();
+    assert_eq!(first, ["\"new", "\"newer", "\"old", "\"older"]);
+}
+
+#[tokio::test]
+async fn while_a_person_serves_the_customer_nothing_waits_for_the_bot() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let items = vec![
+        said("before", "wm1", 80),
+        fetched("e1", "wm1", 81, Effect::ServedBy(ServedBy::Servicer)),
+        said("during", "wm1", 82),
+        said("other", "wm2", 82),
+        fetched("e2", "wm1", 83, Effect::ServedBy(ServedBy::Bot)),
+        said("after", "wm1", 84),
+    ];
+    keep(&store, None, "c1", items).await;
+    let answered = answer(&store, |_| Vec::new()).await;
+    assert_eq!(
+        answered,
+        [vec!["\"before by wm1\"", "\"after by wm1\""], vec!["\"other by wm2\""]]
+    );
+}
+
+#[tokio::test]
+async fn a_recalled_message_is_not_answered() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let recall = Effect::Recalled { key: "m1".to_owned() };
+    let items = vec![
+        said("m1", "wm1", 90),
+        said("m2", "wm1", 91),
+        fetched("e1", "wm1", 92, recall),
+    ];
+    keep(&store, None, "c1", items).await;
+    assert_eq!(answer(&store, |_| Vec::new()).await, [["\"m2 by wm1\""]]);
+}
+
+/// A store in which two messages to one customer and one to another are to be sent.
+async fn with_three_sends(directory: &TempDir) -> SqliteStore {
+    let store = open(directory);
+    keep(&store, None, "c1", vec![said("m1", "wm1", 90), said("m2", "wm2", 91)]).await;
+    answer(&store, |waiting| match waiting.items[0].item.contains("wm1") {
+        true => vec![send("a1"), send("a2")],
+        false => vec![send("b1")],
+    })
+    .await;
+    store
+}
+
+#[tokio::test]
+async fn messages_to_one_person_are_sent_one_after_another() {
+    let directory = TempDir::new().unwrap();
+    let store = with_three_sends(&directory).await;
+    let first = store.claim_sends(at(0), at(60), 10).await.unwrap();
+    let names: Vec<&str> = first.iter().map(|send| send.body.as_str()).collect();
+    assert_eq!(names, ["body of a1", "body of b1"]);
+    assert_eq!(bodies(&store, 1).await, [""; 0]);
+    store.settle_send(first[0].id, SendResult::Sent, at(1)).await.unwrap();
+    assert_eq!(bodies(&store, 2).await, ["body of a2"]);
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_the_process_ended_is_sent_again_as_it_was() {
+    let directory = TempDir::new().unwrap();
+    let store = with_three_sends(&directory).await;
+    assert_eq!(bodies(&store, 0).await, ["body of a1", "body of b1"]);
+    store.close().await.unwrap();
+    let again = open(&directory).claim_sends(at(1), at(61), 10).await.unwrap();
+    let tried: Vec<(&str, u32)> = again.iter().map(|send| (send.body.as_str(), send.attempts)).collect();
+    assert_eq!(tried, [("body of a1", 2), ("body of b1", 2)]);
+}
+
+#[tokio::test]
+async fn what_is_to_be_tried_later_waits_and_what_is_too_late_is_not_sent() {
+    let directory = TempDir::new().unwrap();
+    let store = with_three_sends(&directory).await;
+    for send in store.claim_sends(at(0), at(60), 10).await.unwrap() {
+        let later = SendResult::Later {
+            at: at(30),
+            code: Some(-1),
+        };
+        store.settle_send(send.id, later, at(1)).await.unwrap();
+    }
+    assert_eq!(bodies(&store, 29).await, [""; 0]);
+    assert_eq!(bodies(&store, 30).await, ["body of a1", "body of b1"]);
+    assert_eq!(bodies(&store, 20_000).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn in_the_place_of_what_is_refused_goes_what_was_meant_for_that() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    keep(&store, None, "c1", vec![said("m1", "wm1", 90)]).await;
+    answer(&store, |_| {
+        let instead = Instead {
+            api: "kf/send_msg".to_owned(),
+            body: "words".to_owned(),
+        };
+        vec![NewSend {
+            instead: Some(instead),
+            api: "kf/service_state/trans".to_owned(),
+            ..send("a1")
+        }]
+    })
+    .await;
+    let refused = || SendResult::Refused {
+        code: Some(95_014),
+        served_by: None,
+        closed: false,
+    };
+    let first = claim_one(&store, 0).await;
+    store.settle_send(first.id, refused(), at(1)).await.unwrap();
+    let second = claim_one(&store, 2).await;
+    assert_eq!((second.api.as_str(), second.body.as_str()), ("kf/send_msg", "words"));
+    store.settle_send(second.id, refused(), at(3)).await.unwrap();
+    assert_eq!(bodies(&store, 4).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn when_a_customer_cannot_be_written_to_everything_for_them_is_dropped_and_nobody_else_s() {
+    let directory = TempDir::new().unwrap();
+    let store = with_three_sends(&directory).await;
+    let claimed = store.claim_sends(at(0), at(60), 1).await.unwrap();
+    let refused = SendResult::Refused {
+        code: Some(95_018),
+        served_by: Some(ServedBy::Servicer),
+        closed: true,
+    };
+    store.settle_send(claimed[0].id, refused, at(1)).await.unwrap();
+    assert_eq!(bodies(&store, 2).await, ["body of b1"]);
+    keep(&store, Some("c1"), "c2", vec![said("m3", "wm1", 99)]).await;
+    assert_eq!(answer(&store, |_| Vec::new()).await.len(), 0);
+}
+
+async fn settle_late(store: &SqliteStore, second: i64) -> Option<String> {
+    let key = MessageKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        deduplication_key: "m:1".to_owned(),
+    };
+    let conversation = ConversationKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        user: "li".to_owned(),
+    };
+    let step = |_| Step {
+        reply: Some("late reply".to_owned()),
+        sends: vec![NewSend {
+            replaces_reply: true,
+            next_at: at(20),
+            ..send("late")
+        }],
+        ..Step::default()
+    };
+    let settled = store.settle(key, conversation, at(second), Box::new(step)).await;
+    settled.unwrap().reply
+}
+
+#[tokio::test]
+async fn a_late_reply_goes_out_with_the_next_delivery_or_as_a_message_but_not_twice() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    assert_eq!(settle_late(&store, 0).await, None);
+    assert_eq!(settle_late(&store, 5).await.as_deref(), Some("late reply"));
+    assert_eq!(bodies(&store, 30).await, [""; 0]);
+
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    assert_eq!(settle_late(&store, 0).await, None);
+    assert_eq!(bodies(&store, 30).await, ["body of late"]);
+    assert_eq!(settle_late(&store, 31).await, None);
+}
+
+#[tokio::test]
+async fn a_reminder_becomes_one_message() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let key = MessageKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        deduplication_key: "m:1".to_owned(),
+    };
+    let conversation = ConversationKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        user: "li".to_owned(),
+    };
+    let reminder = Reminder {
+        business_day: 3,
+        due: at(60),
+    };
+    let step = move |_| Step {
+        appeal: AppealChange::Opened(OpenedAppeal {
+            record: "A".to_owned(),
+            reminders: vec![reminder],
+        }),
+        ..Step::default()
+    };
+    store.settle(key, conversation, at(0), Box::new(step)).await.unwrap();
+    assert_eq!(store.due_reminders(at(59)).await.unwrap(), []);
+    let due = store.due_reminders(at(60)).await.unwrap();
+    assert_eq!((due.len(), due[0].user_id.as_str(), due[0].business_day), (1, "li", 3));
+    store.remind(due[0].clone(), Some(send("r1"))).await.unwrap();
+    store.remind(due[0].clone(), Some(send("r2"))).await.unwrap();
+    assert_eq!(store.due_reminders(at(61)).await.unwrap(), []);
+    assert_eq!(bodies(&store, 61).await, ["body of r1"]);
+}
+
+#[tokio::test]
+async fn one_process_alone_fetches_the_next_token_and_the_newer_one_stays() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let token = |text: &str, generation| StoredToken {
+        token: SecretString::from(text),
+        generation,
+        expires_at: at(7200),
+    };
+    assert!(store.token("support").await.unwrap().is_none());
+    assert!(store.claim_token_refresh("support", 0, at(0), at(30)).await.unwrap());
+    assert!(!store.claim_token_refresh("support", 0, at(1), at(31)).await.unwrap());
+    assert!(store.claim_token_refresh("support", 0, at(31), at(61)).await.unwrap());
+    store.save_token("support", token("second", 2)).await.unwrap();
+    store.save_token("support", token("first", 1)).await.unwrap();
+    let stored = store.token("support").await.unwrap().unwrap();
+    assert_eq!((stored.token.expose_secret(), stored.generation), ("second", 2));
+    assert!(!store.claim_token_refresh("support", 1, at(32), at(62)).await.unwrap());
+    assert!(store.claim_token_refresh("support", 2, at(33), at(63)).await.unwrap());
+}

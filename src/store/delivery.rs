@@ -1,0 +1,274 @@
+//! What is fetched and what is to be sent: the records of inbox and outbox.
+
+use jiff::Timestamp;
+
+use super::{QuestionRecord, Remembered, Step};
+
+/// Names an account of 微信客服 as one app sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KfAccountKey {
+    /// The company.
+    pub corp_id: String,
+    /// The app's name in the configuration.
+    pub app: String,
+    /// The account.
+    pub open_kf_id: String,
+}
+
+impl KfAccountKey {
+    /// What stands for the app in the keys of messages and conversations: customers of two accounts are two conversations.
+    pub fn conversation_app(&self) -> String {
+        format!("{}/{}", self.app, self.open_kf_id)
+    }
+}
+
+/// How far the messages of an account have been fetched.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct KfProgress {
+    /// Where the next page starts; `None` before the first.
+    pub cursor: Option<String>,
+    /// What the last callback brought for fetching, and when.
+    pub token: Option<(String, Timestamp)>,
+    /// Counts the callbacks.
+    pub wanted: i64,
+    /// Callbacks up to this one have been followed up.
+    pub done: i64,
+}
+
+/// One page of fetched messages.
+#[derive(Clone, Debug)]
+pub struct KfPage {
+    /// Whose messages.
+    pub account: KfAccountKey,
+    /// The cursor it was fetched with; if another one is stored by now, the page is not kept.
+    pub from: Option<String>,
+    /// The cursor of the next page.
+    pub next: String,
+    /// What it contains, in order.
+    pub items: Vec<Fetched>,
+    /// Set with the last page: callbacks up to this one have been followed up.
+    pub done: Option<i64>,
+    /// When it was fetched.
+    pub at: Timestamp,
+}
+
+/// One fetched message or event.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Tells it apart from all others of the account.
+    pub key: String,
+    /// Whom it is from or about; empty where it is about nobody.
+    pub customer: String,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+    /// What it does.
+    pub effect: Effect,
+}
+
+/// What a fetched item does when it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It waits for an answer, with this content.
+    Answer {
+        /// JSON.
+        item: String,
+    },
+    /// It is on record and nothing else: `skipped`, `servicer`, `noted`, `unreadable`.
+    Record(&'static str),
+    /// From now on this one serves the customer.
+    ServedBy(ServedBy),
+    /// The customer took a message back; if it still waits, it is not answered.
+    Recalled {
+        /// Key of that message.
+        key: String,
+    },
+    /// A message of ours did not arrive after all.
+    SendFailed {
+        /// Its id.
+        send_id: String,
+        /// The platform's number of the reason.
+        reason: i64,
+    },
+}
+
+/// Who talks with a customer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServedBy {
+    /// The bot.
+    #[default]
+    Bot,
+    /// Nobody yet: the customer waits for a person.
+    Pool,
+    /// A person; the bot is silent.
+    Servicer,
+}
+
+impl ServedBy {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bot => "bot",
+            Self::Pool => "pool",
+            Self::Servicer => "servicer",
+        }
+    }
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Bot, Self::Pool, Self::Servicer]
+            .into_iter()
+            .find(|served_by| served_by.name() == name)
+    }
+}
+
+/// A conversation in which something waits for an answer.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Which account it is.
+    pub account: KfAccountKey,
+    /// What waits, oldest first; never empty.
+    pub items: Vec<WaitingItem>,
+    /// What is remembered of the person.
+    pub remembered: Remembered,
+    /// So many messages to the person are still to be sent.
+    pub unsent: u32,
+}
+
+/// Something that waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingItem {
+    /// As it was fetched.
+    pub item: String,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// What an answer leads to.
+#[derive(Debug, Default)]
+pub struct Answered {
+    /// What becomes of each waiting item, in their order: `answered`, `covered`, `expired`.
+    pub fates: Vec<&'static str>,
+    /// Questions to keep, each with the place of its item.
+    pub questions: Vec<(usize, QuestionRecord)>,
+    /// Session, appeal, rating and what to send; `reply` and `question` are not looked at.
+    pub step: Step,
+    /// Who serves the customer from now on, if that changes.
+    pub served_by: Option<ServedBy>,
+    /// The person's id, for a followed appeal.
+    pub customer: String,
+}
+
+/// Makes an answer of what waits. It runs inside the store's transaction, so it must be quick and must not wait.
+pub type AnswerFunction = Box<dyn FnMut(Waiting) -> Answered + Send>;
+
+/// Something to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSend {
+    /// Names it for all time; made of what it answers, so that making it again makes the same.
+    pub send_id: String,
+    /// The app that sends.
+    pub app: String,
+    /// Name of the API.
+    pub api: String,
+    /// The exact body, JSON.
+    pub body: String,
+    /// What to send to the same person when this is refused for good.
+    pub instead: Option<Instead>,
+    /// The least goes first.
+    pub urgency: Urgency,
+    /// Not before.
+    pub next_at: Timestamp,
+    /// Not later.
+    pub not_after: Timestamp,
+    /// Stands in for the passive reply to the message it is settled with: whichever of the two goes out first is the only one.
+    pub replaces_reply: bool,
+}
+
+/// What is sent in the place of something that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instead {
+    /// Name of the API.
+    pub api: String,
+    /// The exact body, JSON.
+    pub body: String,
+}
+
+/// What goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Of use for seconds only.
+    Greeting,
+    /// Somebody waits for it.
+    Fresh,
+    /// Nobody is looking at the phone.
+    Backlog,
+}
+
+impl Urgency {
+    pub(super) fn rank(self) -> i64 {
+        match self {
+            Self::Greeting => 0,
+            Self::Fresh => 1,
+            Self::Backlog => 2,
+        }
+    }
+}
+
+/// Something that is being sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClaimedSend {
+    /// Its number in the store.
+    pub id: i64,
+    /// The app that sends.
+    pub app: String,
+    /// Name of the API.
+    pub api: String,
+    /// The exact body, JSON.
+    pub body: String,
+    /// How often it has been tried, this time included.
+    pub attempts: u32,
+    /// Not later.
+    pub not_after: Timestamp,
+}
+
+/// How sending went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendResult {
+    /// The platform took it.
+    Sent,
+    /// To be tried again.
+    Later {
+        /// When.
+        at: Timestamp,
+        /// Error code of the platform.
+        code: Option<i64>,
+    },
+    /// Not to be tried again.
+    Refused {
+        /// Error code of the platform.
+        code: Option<i64>,
+        /// Who serves the customer, where that is the reason; everything else that waits for them is dropped as well.
+        served_by: Option<ServedBy>,
+        /// Whether nothing can be sent to this person at all for now; everything that waits for them is dropped.
+        closed: bool,
+    },
+}
+
+/// A reminder whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueReminder {
+    /// Number of the appeal in the store.
+    pub appeal: i64,
+    /// The company.
+    pub corp_id: String,
+    /// The app's name in the configuration, or that of an account.
+    pub app: String,
+    /// The person.
+    pub user_id: String,
+    /// The appeal, as it was given.
+    pub record: String,
+    /// Business days after the day of submission.
+    pub business_day: u8,
+    /// When it was due.
+    pub due: Timestamp,
+}

@@ -1,0 +1,206 @@
+//! What is to be sent, in SQLite: in order for each person, each once, by whoever holds it.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::inbox::set_served_by;
+use super::sqlite::timestamp;
+use super::{ClaimedSend, DueReminder, NewSend, SendResult, ServedBy};
+
+/// Adds something to send. What has been added before under the same id is the same and stays as it is.
+pub(super) fn add_send(
+    connection: &Connection,
+    person: &[u8],
+    message: Option<&[u8]>,
+    send: &NewSend,
+) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT INTO outbox (send_id, person, app, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (send_id) DO NOTHING";
+    let values = params![
+        send.send_id,
+        person,
+        send.app,
+        send.api,
+        send.body,
+        send.instead.as_ref().map(|instead| &instead.api),
+        send.instead.as_ref().map(|instead| &instead.body),
+        send.urgency.rank(),
+        send.next_at.as_millisecond(),
+        send.not_after.as_millisecond(),
+        message.filter(|_| send.replaces_reply)
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// How many messages to a person are still to be sent.
+pub(super) fn unsent_of(connection: &Connection, person: &[u8]) -> Result<u32, rusqlite::Error> {
+    let sql = "SELECT count(*) FROM outbox WHERE person = ?1 AND fate IS NULL";
+    connection.prepare_cached(sql)?.query_row([person], |row| row.get(0))
+}
+
+/// Whether a reply may go out passively after all: not when the message that stands in for it is under way or sent.
+/// When it may, that message is dropped.
+pub(super) fn reply_instead(connection: &Connection, message: &[u8]) -> Result<bool, rusqlite::Error> {
+    let sql = "UPDATE outbox SET fate = 'replied', body = NULL, instead_body = NULL
+               WHERE replaces = ?1 AND fate IS NULL AND attempts = 0";
+    connection.prepare_cached(sql)?.execute([message])?;
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE replaces = ?1 AND fate IS NOT 'replied')";
+    connection.prepare_cached(sql)?.query_row([message], |row| row.get(0))
+}
+
+/// A message of ours that the platform took did not arrive.
+pub(super) fn fail_delivery(connection: &Connection, send_id: &str, reason: i64) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE outbox SET fate = 'undelivered', code = ?2 WHERE send_id = ?1 AND fate = 'sent'";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![send_id, reason])
+        .map(drop)
+}
+
+/// Takes what is due, the first of each person only.
+pub(super) fn claim(
+    connection: &Connection,
+    now: i64,
+    lease_until: i64,
+    most: u32,
+) -> Result<Vec<ClaimedSend>, rusqlite::Error> {
+    let sql = "UPDATE outbox SET fate = 'expired', body = NULL, instead_body = NULL, settled_at = ?1
+               WHERE fate IS NULL AND not_after < ?1 AND leased_until <= ?1";
+    connection.prepare_cached(sql)?.execute([now])?;
+    let sql = "UPDATE outbox SET leased_until = ?2, attempts = attempts + 1 WHERE id IN (
+                 SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= ?1 AND leased_until <= ?1
+                   AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
+                     WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
+                 ORDER BY urgency, id LIMIT ?3)
+               RETURNING id, app, api, body, attempts, not_after";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![now, lease_until, most], |row| {
+        let body: Option<String> = row.get(3)?;
+        Ok(ClaimedSend {
+            id: row.get(0)?,
+            app: row.get(1)?,
+            api: row.get(2)?,
+            body: body.unwrap_or_default(),
+            attempts: row.get(4)?,
+            not_after: timestamp(row.get(5)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Gives back what the process before this one held: nobody else uses the file.
+pub(super) fn release_all(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE outbox SET leased_until = 0 WHERE fate IS NULL AND leased_until > 0";
+    connection.execute(sql, []).map(drop)
+}
+
+pub(super) fn settle(connection: &Connection, id: i64, result: &SendResult, now: i64) -> Result<(), rusqlite::Error> {
+    match result {
+        SendResult::Sent => finish(connection, id, "sent", None, now),
+        SendResult::Later { at, code } => {
+            let sql = "UPDATE outbox SET leased_until = 0, next_at = ?2, code = ?3 WHERE id = ?1 AND fate IS NULL";
+            let values = params![id, at.as_millisecond(), code];
+            connection.prepare_cached(sql)?.execute(values).map(drop)
+        }
+        SendResult::Refused {
+            code,
+            served_by,
+            closed,
+        } => refuse(connection, id, *code, *served_by, *closed, now),
+    }
+}
+
+fn refuse(
+    connection: &Connection,
+    id: i64,
+    code: Option<i64>,
+    served_by: Option<ServedBy>,
+    closed: bool,
+    now: i64,
+) -> Result<(), rusqlite::Error> {
+    let sql = "SELECT person FROM outbox WHERE id = ?1";
+    let person: Option<Vec<u8>> = connection
+        .prepare_cached(sql)?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let Some(person) = person else { return Ok(()) };
+    if !closed && send_instead(connection, id, now)? {
+        return Ok(());
+    }
+    finish(connection, id, "refused", code, now)?;
+    if let Some(served_by) = served_by {
+        set_served_by(connection, &person, served_by, now)?;
+    }
+    if closed {
+        let sql = "UPDATE outbox SET fate = 'dropped', body = NULL, instead_body = NULL, code = ?2, settled_at = ?3
+                   WHERE person = ?1 AND fate IS NULL";
+        connection.prepare_cached(sql)?.execute(params![person, code, now])?;
+    }
+    Ok(())
+}
+
+/// What was to be sent instead takes the place of what was refused. A customer who could not be handed over is the bot's again.
+fn send_instead(connection: &Connection, id: i64, now: i64) -> Result<bool, rusqlite::Error> {
+    let sql =
+        "UPDATE outbox SET api = instead_api, body = instead_body, instead_body = NULL, attempts = 0, leased_until = 0,
+                 next_at = ?2
+               WHERE id = ?1 AND fate IS NULL AND instead_body IS NOT NULL RETURNING person";
+    let person: Option<Vec<u8>> = connection
+        .prepare_cached(sql)?
+        .query_row(params![id, now], |row| row.get(0))
+        .optional()?;
+    let Some(person) = person else { return Ok(false) };
+    let sql = "UPDATE customers SET served_by = 'bot' WHERE person = ?1 AND served_by = 'pool'";
+    connection.prepare_cached(sql)?.execute([person])?;
+    Ok(true)
+}
+
+fn finish(connection: &Connection, id: i64, fate: &str, code: Option<i64>, now: i64) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE outbox SET fate = ?2, code = ?3, settled_at = ?4, body = NULL, instead_body = NULL
+               WHERE id = ?1 AND fate IS NULL";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![id, fate, code, now])
+        .map(drop)
+}
+
+pub(super) fn due_reminders(connection: &Connection, now: i64) -> Result<Vec<DueReminder>, rusqlite::Error> {
+    let sql = "SELECT appeal, corp_id, app, user_id, record, business_day, due_at FROM reminders
+               JOIN appeals ON appeals.id = reminders.appeal
+               WHERE due_at <= ?1 AND user_id IS NOT NULL ORDER BY due_at, appeal LIMIT 100";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([now], |row| {
+        let due: Timestamp = timestamp(row.get(6)?);
+        Ok(DueReminder {
+            appeal: row.get(0)?,
+            corp_id: row.get(1)?,
+            app: row.get(2)?,
+            user_id: row.get(3)?,
+            record: row.get(4)?,
+            business_day: row.get(5)?,
+            due,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn remind(
+    connection: &Connection,
+    reminder: &DueReminder,
+    send: Option<&NewSend>,
+) -> Result<(), rusqlite::Error> {
+    let sql = "DELETE FROM reminders WHERE appeal = ?1 AND business_day = ?2";
+    let taken = connection
+        .prepare_cached(sql)?
+        .execute(params![reminder.appeal, reminder.business_day])?;
+    // Closed in the meantime, or somebody else's.
+    if taken == 0 {
+        return Ok(());
+    }
+    let Some(send) = send else { return Ok(()) };
+    let sql = "SELECT person FROM appeals WHERE id = ?1";
+    let person: Vec<u8> = connection
+        .prepare_cached(sql)?
+        .query_row([reminder.appeal], |row| row.get(0))?;
+    add_send(connection, &person, None, send)
+}

@@ -1,0 +1,51 @@
+//! Access tokens, in SQLite, so that all processes of an app share one.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::sqlite::timestamp;
+use crate::wecom::StoredToken;
+
+pub(super) fn load(connection: &Connection, app: &str) -> Result<Option<StoredToken>, rusqlite::Error> {
+    let sql = "SELECT token, generation, expires_at FROM tokens WHERE app = ?1 AND token IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let token = statement.query_row([app], |row| {
+        let token: String = row.get(0)?;
+        Ok(StoredToken {
+            token: SecretString::from(token),
+            generation: row.get(1)?,
+            expires_at: timestamp(row.get(2)?),
+        })
+    });
+    token.optional()
+}
+
+/// Grants the right to fetch the token after `generation`, to one process until `until`.
+pub(super) fn claim_refresh(
+    connection: &Connection,
+    app: &str,
+    generation: i64,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool, rusqlite::Error> {
+    let sql = "INSERT INTO tokens (app, generation, expires_at, refresh_until) VALUES (?1, ?2, 0, ?4)
+               ON CONFLICT DO UPDATE SET refresh_until = excluded.refresh_until
+                 WHERE generation = excluded.generation AND refresh_until <= ?3";
+    let values = params![app, generation, now.as_millisecond(), until.as_millisecond()];
+    Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
+}
+
+pub(super) fn save(connection: &Connection, app: &str, token: &StoredToken) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT INTO tokens (app, token, generation, expires_at) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET token = excluded.token, generation = excluded.generation,
+                 expires_at = excluded.expires_at, refresh_until = 0
+                 WHERE generation < excluded.generation";
+    let values = params![
+        app,
+        token.token.expose_secret(),
+        token.generation,
+        token.expires_at.as_millisecond()
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
