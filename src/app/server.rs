@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::config::{App, Settings, Wecom};
 use crate::dialogue::Assistant;
@@ -19,6 +20,9 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How long WeCom's API may take to answer.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long what is being sent may still take after a stop signal.
+const LAST_SENDS: Duration = Duration::from_secs(4);
 
 /// A server whose address is bound and whose store is open.
 pub struct Server {
@@ -79,11 +83,15 @@ impl Server {
     /// When serving fails, or the store cannot be finished.
     pub async fn run(self) -> anyhow::Result<()> {
         let purging = actix_web::rt::spawn(purge_regularly(Arc::clone(&self.store), self.retention));
-        let outbound = actix_web::rt::spawn(self.outbound.run());
+        let (stop, stops) = watch::channel(false);
+        let outbound = actix_web::rt::spawn(self.outbound.run(stops));
         let server = http::serve(self.listener, self.state, self.workers).context("cannot serve")?;
         let served = server.await.context("the server failed");
         purging.abort();
-        outbound.abort();
+        let _ = stop.send(true);
+        if tokio::time::timeout(LAST_SENDS, outbound).await.is_err() {
+            tracing::warn!("some messages were still being sent; they are sent again at the next start");
+        }
         self.store.close().await.context("the store could not be closed")?;
         served
     }

@@ -2,11 +2,14 @@
 
 mod appeals;
 mod ask;
+mod calling;
 mod chat;
 mod demo;
 mod evaluate;
+mod kf;
 mod knowledge;
 mod logging;
+mod menu;
 mod serve;
 mod simulate;
 mod text_file;
@@ -53,6 +56,11 @@ enum Command {
     /// Check, count, import or export knowledge
     #[command(subcommand)]
     Knowledge(knowledge::Knowledge),
+    /// The app's menu in WeCom
+    #[command(subcommand)]
+    Menu(menu::Menu),
+    /// List the accounts of 微信客服 with their links
+    Kf(kf::Kf),
     /// Run the WeCom simulator alone, against a server of yours
     Simulate(simulate::Simulate),
 }
@@ -117,6 +125,8 @@ pub fn run() -> ExitCode {
         Command::Appeals(appeals) => appeals.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Knowledge(knowledge) => knowledge.run(),
+        Command::Menu(menu) => menu.run(),
+        Command::Kf(kf) => kf.run(),
         Command::Simulate(simulate) => simulate.run(),
     };
     match result {

@@ -221,7 +221,9 @@ impl Checker<'_> {
         let name = raw.name.value();
         let corp_id = raw.corp_id.value();
         let agent_id = self.number(raw.agent_id, &key("agent_id"), None, 1..=i64::from(u32::MAX));
-        let secret = self.secret(raw.secret, raw.secret_file, &key("secret")).value();
+        let secret = self.secret(raw.secret, raw.secret_file, &key("secret"));
+        let kf = self.with_secret(raw.kf, &key("kf"), secret.is_nothing());
+        let cards = self.with_secret(raw.cards, &key("cards"), secret.is_nothing());
         CheckedApp {
             number,
             name: name.filter(|name| self.holds(is_app_name(&name.value), &name.place, &key("name"), NAME_RULE)),
@@ -231,10 +233,20 @@ impl Checker<'_> {
             agent_id: agent_id.and_then(|id| u32::try_from(id).ok()),
             token: self.parsed(token, &key("token"), CallbackToken::parse),
             aes_key: self.parsed(aes_key, &key("encoding_aes_key"), EncodingAesKey::parse),
-            secret: secret.map(|secret| SecretString::from(secret.value)),
-            kf: raw.kf.value().is_some_and(|kf| kf.value),
-            cards: raw.cards.value().is_some_and(|cards| cards.value),
+            secret: secret.value().map(|secret| SecretString::from(secret.value)),
+            kf,
+            cards,
         }
+    }
+
+    /// Something that is switched on, which only an app with a Secret can do.
+    fn with_secret(&self, switch: Given<bool>, key: &str, has_no_secret: bool) -> bool {
+        let Some(switch) = switch.value().filter(|switch| switch.value) else {
+            return false;
+        };
+        let rule = "needs the app's Secret; set `secret` (or `secret_file`)";
+        self.holds(!has_no_secret, &switch.place, key, rule);
+        true
     }
 
     fn apps_together(&self, apps: &[CheckedApp], allow_samples: bool) {

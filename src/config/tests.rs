@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use jiff::civil::{Time, time};
+
 use super::{Environment, Settings, load, raw};
 use crate::checked_toml::Report;
 
@@ -355,4 +357,33 @@ fn debug_output_of_what_is_not_checked_yet_has_no_secret() {
     for secret in [TOKEN, KEY, "canary"] {
         assert!(!debug.contains(secret), "{secret} is in {debug}");
     }
+}
+
+#[test]
+fn what_needs_the_secret_says_so() {
+    for switch in ["kf", "cards"] {
+        check_problem(
+            &one_app(&format!("{switch} = true\n")),
+            &[],
+            &format!("apps[1].{switch}: needs the app's Secret"),
+        );
+        let with_secret = one_app(&format!("{switch} = true\nsecret = \"s\"\n"));
+        assert!(loaded(&with_secret, &[]).is_ok());
+    }
+}
+
+#[test]
+fn duty_hours_are_two_times_of_day() {
+    let hours = |hours: &str| format!("[hand_over]\nhours = \"{hours}\"\n{}", one_app(""));
+    let duty = loaded(&hours("9:00-18:30"), &[]).unwrap().duty.unwrap();
+    assert_eq!((duty.from, duty.until), (time(9, 0, 0, 0), time(18, 30, 0, 0)));
+    assert!(duty.business_days_only);
+    assert_eq!(
+        loaded(&hours("00:00-24:00"), &[]).unwrap().duty.unwrap().until,
+        Time::MAX
+    );
+    for wrong in ["9-18", "18:00-9:00", "9:00", "25:00-26:00", "9:00-9:00"] {
+        check_problem(&hours(wrong), &[], "hand_over.hours: must be two times of day");
+    }
+    assert_eq!(loaded(&one_app(""), &[]).unwrap().duty, None);
 }

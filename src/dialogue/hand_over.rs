@@ -60,8 +60,11 @@ impl Assistant {
         let text = match reach {
             Reach::OnDuty => {
                 let summary = self.summary(session, &composer);
-                let said = composer.text(TextKey::HandOver);
-                [said].into_iter().chain(summary).collect::<Vec<String>>().join("\n")
+                let intro = (!summary.is_empty()).then(|| composer.text(TextKey::SummaryIntro));
+                let lines = std::iter::once(composer.text(TextKey::HandOver))
+                    .chain(intro)
+                    .chain(summary);
+                lines.collect::<Vec<String>>().join("\n")
             }
             Reach::OffDuty(hours) => {
                 let hours = hours.in_words(&composer);

@@ -254,3 +254,93 @@ fn empty_and_hostile_messages_are_answered_within_the_limit() {
         assert!(!said.is_empty() && said.len() <= LONGEST_TEXT, "{text}: {said}");
     }
 }
+
+fn tapped(id: &str, label: &str) -> Event {
+    Event::Tapped {
+        id: id.to_owned(),
+        label: label.to_owned(),
+    }
+}
+
+#[test]
+fn a_tapped_option_is_the_one_that_was_offered() {
+    let (_, understood, session) = last_of(&[Event::Text("被封了".to_owned()), tapped("cheat-tools", "外挂")]);
+    assert_eq!(understood.scenarios, ["cheat-tools"]);
+    let State::Answered(at_hand) = session.state else {
+        panic!("{session:?}")
+    };
+    assert_eq!(at_hand.scenario, "cheat-tools");
+}
+
+#[test]
+fn a_tapped_value_of_a_slot_is_known_from_then_on() {
+    let (_, _, session) = last_of(&texts(&["群里发不了消息，被投诉了"]));
+    let State::Answered(AtHand {
+        open: Open::Slot { slot },
+        scenario,
+        ..
+    }) = &session.state
+    else {
+        panic!("{session:?}")
+    };
+    let value = &ASSISTANT.scenario(scenario).unwrap().slot(slot).unwrap().values[0];
+    let events = [
+        Event::Text("群里发不了消息，被投诉了".to_owned()),
+        tapped(&value.id, &value.label.zh),
+    ];
+    let (_, _, session) = last_of(&events);
+    let State::Answered(at_hand) = session.state else {
+        panic!("{session:?}")
+    };
+    assert_eq!(at_hand.slots.get(slot), Some(&value.id));
+}
+
+#[test]
+fn an_option_of_an_old_menu_still_leads_to_its_scenario() {
+    let events = [
+        Event::Text("加不了好友了，提示操作频繁".to_owned()),
+        tapped("pull-group-full", "群满了"),
+    ];
+    let (said, understood, _) = last_of(&events);
+    assert_eq!(understood.scenarios, ["pull-group-full"], "{said}");
+}
+
+#[test]
+fn an_option_that_nobody_knows_any_more_counts_as_its_words() {
+    let (_, understood, _) = last_of(&[tapped("gone-since-then", "扫码进群失败")]);
+    assert_eq!(understood.scenarios.first().map(String::as_str), Some("group-qr-limit"));
+}
+
+#[test]
+fn the_commonest_situations_are_shown_whenever_they_are_asked_for() {
+    let events = [Event::Text("封号了".to_owned()), Event::CommonSituations];
+    let (said, _, session) = last_of(&events);
+    assert!(said.contains("常见情况"), "{said}");
+    assert!(matches!(session.state, State::Choosing { options, .. } if options.len() == 6));
+}
+
+#[test]
+fn a_reminder_says_which_business_day_it_is() {
+    let appeal = Appeal {
+        scenario: "wechat-temp-ban".to_owned(),
+        submitted: jiff::civil::date(2026, 11, 18),
+        language: Language::Chinese,
+    };
+    let at = "2026-11-23T10:00:00+08:00".parse().unwrap();
+    let text = ASSISTANT.reminder_text(&appeal, at);
+    assert!(text.contains("申诉提醒") && text.contains("第 3 个工作日"), "{text}");
+    let english = Appeal {
+        language: Language::English,
+        ..appeal
+    };
+    assert!(ASSISTANT.reminder_text(&english, at).contains("business day 3"));
+}
+
+#[test]
+fn a_hand_over_tells_what_is_known_in_the_characters_of_the_question() {
+    let (_, _, session) = last_of(&texts(&["加不了好友了，提示操作頻繁，怎麼辦"]));
+    let text = ASSISTANT.hand_over_text(&session, &Reach::OnDuty, now());
+    assert!(text.contains("情況：") && text.contains("操作頻繁"), "{text}");
+    let text = ASSISTANT.hand_over_text(&Session::default(), &Reach::OnDuty, now());
+    assert!(text.lines().count() == 1, "{text}");
+}

@@ -152,12 +152,14 @@ pub enum TextKey {
     FeedbackUseless,
     /// What a reminder of an appeal says.
     Reminder,
-    /// A person takes over; what is known so far follows.
+    /// A person takes over.
     HandOver,
     /// A person is wanted outside the duty hours.
     HandOverOffDuty,
     /// A person is wanted while nobody receives.
     HandOverNobody,
+    /// Introduces what is known so far, for the person who takes over.
+    SummaryIntro,
     /// The situation, for the person who takes over.
     SummaryCase,
     /// What is known of it, for the person who takes over.
@@ -182,7 +184,7 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 84] = [
+    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 85] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -257,6 +259,7 @@ impl TextKey {
         (TextKey::HandOver, "hand-over", &[]),
         (TextKey::HandOverOffDuty, "hand-over-off-duty", &["hours"]),
         (TextKey::HandOverNobody, "hand-over-nobody", &[]),
+        (TextKey::SummaryIntro, "summary-intro", &[]),
         (TextKey::SummaryCase, "summary-case", &["title"]),
         (TextKey::SummaryDetails, "summary-details", &["details"]),
         (TextKey::SummarySaid, "summary-said", &["said"]),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::ConversationClock;
@@ -103,12 +103,22 @@ impl Outbound {
         self.bell.clone()
     }
 
-    /// Runs all tasks until the future is dropped.
-    pub async fn run(mut self) {
+    /// Runs all tasks until `stop` says true. Then nothing new is begun, and what is being sent is sent to its end.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        tasks.spawn(self.sender().run());
+        let sending = actix_web::rt::spawn(self.sender().run(stop.clone()));
         tasks.spawn(self.reminding().run());
         tasks.spawn(self.answering());
+        tokio::select! {
+            () = self.pull(&mut tasks) => {}
+            _ = stop.wait_for(|stops| *stops) => {}
+        }
+        tasks.shutdown().await;
+        let _ = sending.await;
+    }
+
+    /// Has every account pulled by a task of its own.
+    async fn pull(&mut self, tasks: &mut JoinSet<()>) {
         for account in self.known_accounts().await {
             self.bell.ring_for(account);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::ConversationClock;
@@ -44,10 +44,10 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Sends for as long as the process runs. What is under way when it ends is sent again with the same id.
-    pub(super) async fn run(self) {
+    /// Sends until `stop` says true, and then to its end what is under way. What a crash interrupts is sent again under the same id.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
-        loop {
+        while !*stop.borrow() {
             let free = MOST_AT_A_TIME.saturating_sub(under_way.len());
             let claimed = self.claim(u32::try_from(free).unwrap_or_default()).await;
             let found = claimed.len();
@@ -63,9 +63,11 @@ impl Sender {
             tokio::select! {
                 Some(_) = under_way.join_next() => {}
                 () = self.news.notified() => {}
+                _ = stop.changed() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
+        while under_way.join_next().await.is_some() {}
     }
 
     async fn claim(&self, most: u32) -> Vec<ClaimedSend> {

@@ -13,6 +13,7 @@ mod error;
 pub mod kf;
 mod limits;
 pub mod message;
+mod own_tokens;
 mod persistence;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use api::{Api, Method, Repetition};
 pub use client::{Client, ClientSettings};
 pub use codes::Handling;
 pub use error::{ApiError, ClientError, ExchangeFailure, Refusal, TokenError};
+pub use own_tokens::OwnTokens;
 pub use text::split_text;
 pub use token::{StoredToken, TokenStore};
 pub(crate) use transport::http_client;
