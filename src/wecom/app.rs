@@ -27,7 +27,7 @@ pub struct SendReceipt {
     /// For updating the card once within 72 hours, if it was one with buttons.
     pub response_code: Option<Private>,
     /// Members who did not get it, in small letters: unknown, outside the visible range, or without a licence.
-    pub not_reached: Vec<String>,
+    pub not_reached: Vec<Private>,
 }
 
 impl SendReceipt {
@@ -43,7 +43,7 @@ impl SendReceipt {
             response_code: (!response_code.is_empty()).then(|| response_code.into()),
             not_reached: not_reached
                 .filter(|member| !member.is_empty())
-                .map(str::to_ascii_lowercase)
+                .map(|member| member.to_ascii_lowercase().into())
                 .collect(),
         }
     }
@@ -120,14 +120,14 @@ mod tests {
     fn a_receipt_names_everybody_who_was_not_reached() {
         let answer = json!({"errcode": 0, "msgid": "m", "invaliduser": "ZhangSan|lisi", "unlicenseduser": "wangwu"});
         let receipt = SendReceipt::read(&answer);
-        assert_eq!(receipt.not_reached, ["zhangsan", "lisi", "wangwu"]);
+        assert_eq!(receipt.not_reached, ["zhangsan", "lisi", "wangwu"].map(Private::from));
         assert_eq!((receipt.message_id.as_str(), receipt.response_code), ("m", None));
     }
 
     #[test]
     fn missing_lists_are_empty() {
         let receipt = SendReceipt::read(&json!({"msgid": "m", "invaliduser": "", "response_code": "r"}));
-        assert_eq!(receipt.not_reached, [""; 0]);
+        assert!(receipt.not_reached.is_empty());
         assert_eq!(receipt.response_code.as_deref(), Some("r"));
     }
 }

@@ -86,8 +86,8 @@ impl Client {
         self.agent_id
     }
 
-    /// Makes a call. The body is sent as it is given, byte by byte; the access token, and the app's number where the call takes it there, go
-    /// into the query. The answer is WeCom's, with errcode 0.
+    /// Makes a call. The body is sent as it is given, byte by byte (`{}` where a POST has none); the access token, and the app's number where
+    /// the call takes it there, go into the query. The answer is WeCom's, with errcode 0.
     ///
     /// # Errors
     ///

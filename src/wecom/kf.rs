@@ -66,7 +66,7 @@ pub enum ServiceState {
     /// 3: a person has it; the bot may not send.
     Human {
         /// Member id of that person.
-        servicer: Option<String>,
+        servicer: Option<Private>,
     },
     /// 4: it has ended or not begun; the bot may not send.
     Ended,
@@ -85,7 +85,7 @@ pub enum Servicer {
     /// A member.
     Member {
         /// Their id.
-        user_id: String,
+        user_id: Private,
         /// Whether they take sessions now.
         is_receiving: bool,
     },
@@ -113,7 +113,7 @@ pub struct KfAccount {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
     /// Their id in this company.
-    pub external_user_id: String,
+    pub external_user_id: Private,
     /// What they call themselves.
     pub nickname: Private,
     /// The scene of the link through which they came.
@@ -158,7 +158,7 @@ impl Client {
             1 => Ok(ServiceState::Assistant),
             2 => Ok(ServiceState::Pool),
             3 => Ok(ServiceState::Human {
-                servicer: wire.servicer_userid,
+                servicer: wire.servicer_userid.map(Private::from),
             }),
             4 => Ok(ServiceState::Ended),
             _ => Err(malformed(api, "an unknown service_state")),
@@ -294,7 +294,10 @@ struct ServicerWire {
 impl ServicerWire {
     fn servicer(self) -> Option<Servicer> {
         let is_receiving = self.status == Some(0);
-        let member = self.userid.map(|user_id| Servicer::Member { user_id, is_receiving });
+        let member = self.userid.map(|user_id| Servicer::Member {
+            user_id: user_id.into(),
+            is_receiving,
+        });
         member.or(self
             .department_id
             .map(|department_id| Servicer::Department { department_id }))
@@ -317,7 +320,7 @@ struct EnteredWire {
 impl CustomerWire {
     fn customer(self) -> Customer {
         Customer {
-            external_user_id: self.external_userid,
+            external_user_id: self.external_userid.into(),
             nickname: self.nickname.into(),
             scene: self.enter_session_context.and_then(|entered| entered.scene),
         }

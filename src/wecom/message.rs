@@ -362,8 +362,8 @@ impl MessageId {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KfMessage {
     /// The customer.
-    #[serde(rename = "touser")]
-    pub external_user_id: String,
+    #[serde(rename = "touser", serialize_with = "private")]
+    pub external_user_id: Private,
     /// The account that sends.
     #[serde(rename = "open_kfid")]
     pub open_kf_id: String,
@@ -603,7 +603,7 @@ mod tests {
     #[test]
     fn a_message_of_kf_leaves_out_what_it_does_not_have() {
         let message = KfMessage {
-            external_user_id: "wm1".to_owned(),
+            external_user_id: "wm1".into(),
             open_kf_id: "wk1".to_owned(),
             message_id: None,
             content: KfContent::Text { text: text("好") },
@@ -658,7 +658,7 @@ mod tests {
     #[test]
     fn debug_output_has_no_content() {
         let message = KfMessage {
-            external_user_id: "wm1".to_owned(),
+            external_user_id: "wm1".into(),
             open_kf_id: "wk1".to_owned(),
             message_id: None,
             content: KfContent::Text { text: text("canary") },

@@ -210,11 +210,13 @@ impl TokenStore for MemoryTokens {
     }
 }
 
-/// A store that does not work.
-struct BrokenTokens;
+/// A store that does not work, but notes of which app it was asked.
+#[derive(Default)]
+struct BrokenTokens(Arc<Mutex<Vec<String>>>);
 
 impl TokenStore for BrokenTokens {
-    fn token<'a>(&'a self, _app: &'a str) -> BoxFuture<'a, Result<Option<StoredToken>, StoreError>> {
+    fn token<'a>(&'a self, app: &'a str) -> BoxFuture<'a, Result<Option<StoredToken>, StoreError>> {
+        self.0.lock().unwrap().push(app.to_owned());
         Box::pin(async { Err(StoreError::Overloaded) })
     }
 
@@ -424,7 +426,7 @@ async fn a_newer_token_of_another_process_is_used_without_fetching() {
 }
 
 #[tokio::test]
-async fn a_token_that_ends_soon_is_renewed_and_used_as_long_as_another_process_is_at_it() {
+async fn a_token_that_ends_soon_is_used_while_another_process_renews_it() {
     let stub = with_tokens(|_, _| good());
     let tokens = MemoryTokens::with("ending", 3, 60);
     let now = Timestamp::now();
@@ -434,11 +436,32 @@ async fn a_token_that_ends_soon_is_renewed_and_used_as_long_as_another_process_i
     client.call(Api::AgentGet, None).await.unwrap();
     stub.check_count("gettoken", 0);
     assert_eq!(stub.requests("agent/get")[0].token(), "ending");
+}
 
-    *tokens.claim.lock().unwrap() = None;
-    client.call(Api::AgentGet, None).await.unwrap();
+#[tokio::test]
+async fn a_token_that_ends_soon_is_renewed() {
+    let stub = with_tokens(|_, _| good());
+    let tokens = MemoryTokens::with("ending", 3, 60);
+    client_of(stub.base(), tokens.clone())
+        .call(Api::AgentGet, None)
+        .await
+        .unwrap();
     stub.check_count("gettoken", 1);
     assert_eq!(tokens.generation(), 4);
+}
+
+#[tokio::test]
+async fn a_token_is_not_that_of_another_secret() {
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    for secret in ["canary-1", "canary-2", "canary-1"] {
+        let mut settings = settings(nobody(), Duration::from_secs(2));
+        settings.secret = SecretString::from(secret);
+        let client = Client::new(settings, Arc::new(BrokenTokens(Arc::clone(&keys)))).unwrap();
+        client.call(Api::AgentGet, None).await.unwrap_err();
+    }
+    let keys = keys.lock().unwrap();
+    assert!(keys[0] == keys[2] && keys[0] != keys[1]);
+    assert!(keys[0].starts_with("support:") && !keys[0].contains("canary"));
 }
 
 #[tokio::test]
@@ -683,7 +706,7 @@ async fn the_state_of_a_session_is_read() {
     for _ in 0..5 {
         states.push(client.kf_service_state("wk1", "wm1").await.unwrap());
     }
-    let servicer = Some("zhangsan".to_owned());
+    let servicer = Some("zhangsan".into());
     assert_eq!(
         states,
         [
@@ -707,7 +730,7 @@ async fn servicers_and_settings_are_asked_for_in_the_query() {
     });
     let client = stub.client();
     let member = |user_id: &str, is_receiving| Servicer::Member {
-        user_id: user_id.to_owned(),
+        user_id: user_id.into(),
         is_receiving,
     };
     let department = Servicer::Department { department_id: 3 };
@@ -817,7 +840,7 @@ async fn no_error_shows_secret_token_content_or_query() {
             .err(),
     );
     errors.extend(impatient(nobody()).call(Api::MessageSend, Some(TEXT_BODY)).await.err());
-    let broken = client_of(nobody(), Arc::new(BrokenTokens));
+    let broken = client_of(nobody(), Arc::new(BrokenTokens::default()));
     errors.extend(broken.call(Api::MessageSend, Some(TEXT_BODY)).await.err());
     let wrong_fields = Stub::start(|_, _| Answer::Json(json!({"service_state": "canary-content"})));
     errors.extend(

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::address::ApiBase;
@@ -29,6 +30,9 @@ const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// A token that WeCom rejects is replaced at most so often. Were every new one rejected too, each call would fetch one.
 const BETWEEN_REPLACEMENTS: SignedDuration = SignedDuration::from_mins(1);
 
+/// A token that is to be renewed but cannot be is used on for so long before the next attempt.
+const POSTPONEMENT: SignedDuration = SignedDuration::from_secs(30);
+
 /// How often the store is asked whether another process has finished.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -47,6 +51,9 @@ pub struct StoredToken {
 }
 
 /// Where the processes that work for an app keep its access token.
+///
+/// `app` names the app together with its company and Secret, without showing the Secret: who corrects the configuration must not go on with
+/// the token of the app that stood there before.
 pub trait TokenStore: Send + Sync {
     /// The latest token of the app.
     fn token<'a>(&'a self, app: &'a str) -> BoxFuture<'a, Result<Option<StoredToken>, StoreError>>;
@@ -75,9 +82,23 @@ pub(super) struct Credentials {
     pub(super) secret: SecretString,
 }
 
+impl Credentials {
+    fn key(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.corp_id.as_bytes());
+        digest.update([0]);
+        digest.update(self.secret.expose_secret().as_bytes());
+        let digest = digest.finalize();
+        let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}:{short}", self.app)
+    }
+}
+
 /// The token of one app in this process.
 pub(super) struct Tokens {
     credentials: Credentials,
+    /// The app in the store.
+    key: String,
     address: Url,
     store: Arc<dyn TokenStore>,
     timeout: Duration,
@@ -112,10 +133,12 @@ impl State {
         (now < held.renew_at).then(|| held.token.clone())
     }
 
-    /// The token in memory, even when it is time to renew it.
-    fn unexpired(&self, now: Timestamp) -> Option<StoredToken> {
-        let held = self.held.as_ref()?;
-        (now < held.token.expires_at).then(|| held.token.clone())
+    /// The token in memory, which could not be renewed though it is time: used on until the next attempt if it has not expired.
+    fn postponed(&mut self, now: Timestamp) -> Option<StoredToken> {
+        let held = self.held.as_mut().filter(|held| now < held.token.expires_at)?;
+        held.renew_at = now.saturating_add(POSTPONEMENT).unwrap_or(Timestamp::MAX);
+        held.renew_at = held.renew_at.min(held.token.expires_at);
+        Some(held.token.clone())
     }
 
     /// The latest generation that this process knows of.
@@ -170,6 +193,7 @@ impl Tokens {
         timeout: Duration,
     ) -> Self {
         Self {
+            key: credentials.key(),
             credentials,
             address: api_base.join("cgi-bin/gettoken"),
             store,
@@ -209,7 +233,7 @@ impl Tokens {
             Some(error) => Err(error),
             None => self.renew_for_all(state, transport).await,
         };
-        renewed.or_else(|error| state.unexpired(Timestamp::now()).ok_or(error))
+        renewed.or_else(|error| state.postponed(Timestamp::now()).ok_or(error))
     }
 
     /// Renews the token and leaves how that ended to those who wait.
@@ -238,7 +262,7 @@ impl Tokens {
             if self.claim(state, now).await? {
                 return self.fetch(state, transport).await;
             }
-            if let Some(token) = state.unexpired(now) {
+            if let Some(token) = state.postponed(now) {
                 return Ok(token);
             }
             if now >= give_up {
@@ -250,11 +274,7 @@ impl Tokens {
 
     /// The stored token, if it is later than `generation`.
     async fn stored(&self, generation: i64) -> Result<Option<StoredToken>, TokenError> {
-        let stored = self
-            .store
-            .token(&self.credentials.app)
-            .await
-            .map_err(TokenError::Store)?;
+        let stored = self.store.token(&self.key).await.map_err(TokenError::Store)?;
         Ok(stored.filter(|token| token.generation > generation))
     }
 
@@ -266,8 +286,7 @@ impl Tokens {
             return Ok(true);
         }
         let until = later(now, self.timeout * (REPETITIONS + 1) + CLAIM_RESERVE);
-        let app = &self.credentials.app;
-        let claim = self.store.claim_token_refresh(app, generation, now, until);
+        let claim = self.store.claim_token_refresh(&self.key, generation, now, until);
         let is_granted = claim.await.map_err(TokenError::Store)?;
         state.claimed = is_granted.then_some((generation, until));
         Ok(is_granted)
@@ -301,7 +320,7 @@ impl Tokens {
         state.refused = None;
         let token = state.hold(token, renewal(expires_at).max(half_life));
         let app = &self.credentials.app;
-        if let Err(error) = self.store.save_token(app, token.clone()).await {
+        if let Err(error) = self.store.save_token(&self.key, token.clone()).await {
             // It works in this process all the same; the others will fetch their own.
             tracing::warn!(app, %error, "the access token could not be stored");
         }

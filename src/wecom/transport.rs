@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
@@ -75,7 +76,7 @@ pub(crate) fn http_client() -> Result<reqwest::ClientBuilder, ClientError> {
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(ClientError::Tls)?
-        .with_root_certificates(trusted_roots())
+        .with_root_certificates(trusted_roots(rustls_native_certs::load_native_certs().certs))
         .with_no_client_auth();
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -84,9 +85,9 @@ pub(crate) fn http_client() -> Result<reqwest::ClientBuilder, ClientError> {
 }
 
 /// The authorities that this machine trusts, so that a company's own counts; the well-known ones where it names none, as in a bare container.
-fn trusted_roots() -> RootCertStore {
+fn trusted_roots(of_this_machine: Vec<CertificateDer<'static>>) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(of_this_machine);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
@@ -157,6 +158,6 @@ mod tests {
 
     #[test]
     fn the_well_known_authorities_are_there_when_the_machine_names_none() {
-        assert!(!trusted_roots().is_empty());
+        assert!(!trusted_roots(Vec::new()).is_empty());
     }
 }
