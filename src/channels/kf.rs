@@ -160,7 +160,7 @@ impl Outgoing {
     /// Body of `kf/send_msg`.
     pub fn to_customer(&self, open_kf_id: &str, customer: &str, send_id: &str) -> Option<String> {
         let message = KfMessage {
-            external_user_id: customer.to_owned(),
+            external_user_id: customer.into(),
             open_kf_id: open_kf_id.to_owned(),
             message_id: MessageId::parse(send_id).ok(),
             content: self.content()?,

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::ConversationClock;
 use crate::store::{ClaimedSend, SendResult, ServedBy, Store};
+use crate::wecom::app::SendReceipt;
 use crate::wecom::kf::ServiceState;
 use crate::wecom::{Api, ApiError, Client, Handling};
 
@@ -99,8 +100,9 @@ impl Sender {
         let Some((client, api)) = self.clients.get(&send.app).zip(Api::from_name(&send.api)) else {
             return refused(None);
         };
-        let Err(error) = client.call(api, Some(&send.body)).await else {
-            return SendResult::Sent;
+        let error = match client.call(api, Some(&send.body)).await {
+            Ok(answer) => return taken(api, &answer),
+            Err(error) => error,
         };
         match error.handling() {
             _ if is_sent_already(&send, api, &error) => SendResult::Sent,
@@ -123,6 +125,19 @@ impl Sender {
             served_by,
             closed: true,
         }
+    }
+}
+
+/// A message of the app that WeCom took may still reach nobody: somebody left, or may not see the app.
+fn taken(api: Api, answer: &Value) -> SendResult {
+    let reaches_nobody = api == Api::MessageSend && !SendReceipt::read(answer).not_reached.is_empty();
+    match reaches_nobody {
+        true => SendResult::Refused {
+            code: None,
+            served_by: None,
+            closed: true,
+        },
+        false => SendResult::Sent,
     }
 }
 
@@ -157,8 +172,10 @@ fn is_sent_already(send: &ClaimedSend, api: Api, error: &ApiError) -> bool {
 fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> SendResult {
     let again = |at: Timestamp| SendResult::Later { at, code: error.code() };
     match error.handling() {
-        // Whether a message of the app went out is not known; a second one would be worse than none.
-        Handling::Retry | Handling::RefreshToken if api == Api::MessageSend && error.may_have_been_carried_out() => {
+        // Whether a message of the app went out is not known; a second one would be worse than none, unless WeCom swallows it.
+        Handling::Retry | Handling::RefreshToken
+            if api == Api::MessageSend && error.may_have_been_carried_out() && !is_swallowed_twice(&send.body) =>
+        {
             refused(error.code())
         }
         Handling::Retry | Handling::RefreshToken | Handling::Wait => {
@@ -185,6 +202,12 @@ fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> 
         | Handling::LogInAgain
         | Handling::Harmless => refused(error.code()),
     }
+}
+
+/// Whether WeCom swallows the same message when it comes a second time.
+fn is_swallowed_twice(body: &str) -> bool {
+    let body: Option<Value> = serde_json::from_str(body).ok();
+    body.is_some_and(|body| body.get("enable_duplicate_check").is_some())
 }
 
 fn refused(code: Option<i64>) -> SendResult {
