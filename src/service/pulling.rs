@@ -193,7 +193,7 @@ impl Puller {
         let items: Vec<Fetched> = read
             .into_iter()
             .map(|(raw, item)| {
-                let fetched = fetched(&raw, item, |raw| key_of_unreadable(raw));
+                let fetched = fetched(&raw, item, key_of_unreadable);
                 if is_first {
                     unless_too_old(fetched, now)
                 } else {
