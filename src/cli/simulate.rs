@@ -21,8 +21,14 @@ const SERVICER: &str = "zhangsan";
 
   jiefeng serve --config jiefeng.toml
   jiefeng simulate --config jiefeng.toml
+  jiefeng simulate --config jiefeng.toml --callback https://bot.example.com/callback/support
+
+It answers WeCom's API as well: with api_base = \"http://127.0.0.1:8090\" under [wecom] the server calls it instead of WeCom. A customer of
+微信客服 writes to the account that --kf opens:
+
   jiefeng simulate --config jiefeng.toml --kf
-  jiefeng simulate --config jiefeng.toml --callback https://bot.example.com/callback/support"
+  curl -H 'Content-Type: application/json' -d '{\"open_kfid\":\"wk…\",\"customer\":\"wmLi\",\"text\":\"你好\"}' \\
+    http://127.0.0.1:8090/control/customer/write"
 )]
 pub(super) struct Simulate {
     /// Configuration file of the server: the simulator signs with its credentials

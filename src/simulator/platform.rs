@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::api::{self, Answer, Call};
 use super::callbacks::{Callbacks, Delivered, Outcome, Verification};
@@ -40,9 +41,13 @@ pub struct SimulatorSettings {
     pub decisions: Box<dyn DecisionLookup>,
 }
 
+/// How many doorbells are posted at the same time; more wait their turn.
+const MOST_POSTS: usize = 100;
+
 /// A WeCom for one app of one company.
 pub struct Simulator {
     callbacks: Callbacks,
+    posts: Semaphore,
     company: Mutex<Company>,
     clock: Mutex<Clock>,
     pub(super) decisions: Box<dyn DecisionLookup>,
@@ -64,6 +69,7 @@ impl Simulator {
         company.members.known_or_new(&settings.user);
         Ok(Arc::new(Self {
             callbacks: Callbacks::new(settings.callback_url, settings.credentials, settings.agent_id)?,
+            posts: Semaphore::new(MOST_POSTS),
             company: Mutex::new(company),
             clock: Mutex::new(Clock::real()),
             decisions: settings.decisions,
@@ -109,7 +115,8 @@ impl Simulator {
         self.deliver(user, "enter_agent", &plaintext, String::new()).await
     }
 
-    /// Carries out a control action by its name, the path under `/control/`. `waits` until the callbacks that it causes are through.
+    /// Carries out a control action by its name, the path under `/control/`. `waits` until the callbacks that it causes are through;
+    /// without, they are posted by tasks of the actix runtime that this is called on.
     ///
     /// # Errors
     ///
@@ -137,7 +144,7 @@ impl Simulator {
         if let Some(open_kfid) = &pulled {
             self.company().counters.pull_begins(open_kfid);
         }
-        sleep(Duration::from_millis(fate.latency_ms)).await;
+        pause(fate.latency_ms).await;
         let now = self.now();
         let answer = api::answer(&mut self.company(), call, fate, now);
         if let Some(open_kfid) = &pulled {
@@ -192,7 +199,7 @@ impl Simulator {
         if fate.is_dropped {
             return Delivered::dropped(message_id, plaintext);
         }
-        sleep(Duration::from_millis(fate.latency_ms)).await;
+        pause(fate.latency_ms).await;
         let delivered = self.callbacks.deliver(plaintext, message_id.clone()).await;
         if let Some(reply) = &delivered.reply {
             let now = self.now();
@@ -222,7 +229,9 @@ impl Simulator {
     async fn post_bell(self: Arc<Self>, bell: Bell) {
         let fate = self.bell_begins();
         if !fate.is_dropped {
-            sleep(Duration::from_millis(fate.latency_ms)).await;
+            pause(fate.latency_ms).await;
+            // Nobody closes the semaphore.
+            let _turn = self.posts.acquire().await;
             let plaintext = self.callbacks.letterhead().bell(&bell);
             for _ in 0..=u32::from(fate.is_duplicated) {
                 let delivered = self.callbacks.deliver(&plaintext, String::new()).await;
@@ -319,6 +328,13 @@ struct ClockSetting {
 
 fn member(userid: &str) -> Result<UserId, ControlError> {
     UserId::parse(userid).ok_or_else(|| ControlError::Malformed(format!("`{userid}` is no id of a member")))
+}
+
+/// Waits, or goes on at once when there is nothing to wait for: even the shortest sleep of the runtime takes a millisecond.
+async fn pause(millis: u64) {
+    if millis > 0 {
+        sleep(Duration::from_millis(millis)).await;
+    }
 }
 
 /// Which account a call pulls, so that pulls at the same time can be counted.

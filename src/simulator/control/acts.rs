@@ -297,12 +297,14 @@ fn ring(company: &mut Company, ringing: Ringing, now: Timestamp) -> Done {
     Ok(json!({}))
 }
 
-/// Sets the limits that are named, the others to what they are usually; without a request only tells them.
+/// Sets the limits that are named; without a request only tells them.
 fn limits(company: &mut Company, request: Value) -> Done {
-    if !request.is_null() {
-        company.limits = read(request)?;
+    let mut limits = json!(company.limits);
+    if let (Some(limits), Value::Object(changes)) = (limits.as_object_mut(), request) {
+        limits.extend(changes);
     }
-    Ok(json!(company.limits))
+    company.limits = read(limits.clone())?;
+    Ok(limits)
 }
 
 /// Adds a rule or a list of rules; without a request only tells them.

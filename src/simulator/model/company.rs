@@ -92,9 +92,10 @@ impl Company {
         Ok(json!({"access_token": token, "expires_in": seconds}))
     }
 
-    /// Rings for an account that has news.
+    /// Rings for an account that has news, if the app may manage it (doc/94670).
     pub(crate) fn ring(&mut self, open_kfid: &str, now: Timestamp) {
-        if let Some(account) = self.kf.accounts.get_mut(open_kfid) {
+        let account = self.kf.accounts.get_mut(open_kfid);
+        if let Some(account) = account.filter(|account| account.is_granted) {
             self.bells.push(Bell {
                 open_kfid: open_kfid.to_owned(),
                 token: account.news.new_token(&mut self.ids, now),

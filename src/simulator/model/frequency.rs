@@ -12,7 +12,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The limits that tests may want to meet sooner.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
     /// Calls of one API (doc/90312).
     pub(crate) calls_per_minute: u32,

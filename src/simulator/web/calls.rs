@@ -32,7 +32,9 @@ async fn answer(
         query: query.into_inner(),
         body: body.to_vec(),
     };
-    match simulator.into_inner().call(call).await {
+    // A call is carried out to its end even if the caller hangs up, as on the platform; that is why it is a task of its own.
+    let carried_out = actix_web::rt::spawn(async move { simulator.into_inner().call(call).await });
+    match carried_out.await.unwrap_or(Answer::Status(500)) {
         Answer::Json(body) => HttpResponse::Ok().json(body),
         Answer::Status(status) => {
             HttpResponse::new(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
