@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::{MessageKind, NoDecisions, Outcome, Simulator, SimulatorSettings};
 use crate::protocol::xml::read_xml;
-use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, Envelope, UserId};
+use crate::protocol::{
+    CallbackToken, Credentials, EncodingAesKey, Envelope, Fresh, Nonce, Seconds, UserId, WireFormat, seal_reply,
+};
 
 const ACCOUNT: &str = "wk1";
 
@@ -20,11 +22,12 @@ fn credentials() -> Credentials {
     Credentials::new(CallbackToken::parse("TokenForTests1").unwrap(), key, "ww1")
 }
 
-/// What the bot was told, and with which statuses it answers before it answers with 200.
+/// What the bot was told, with which statuses it answers before it answers with 200, and what it replies then.
 #[derive(Default)]
 struct Bot {
     heard: Mutex<Vec<String>>,
     statuses: Mutex<Vec<u16>>,
+    reply: Mutex<String>,
 }
 
 impl Bot {
@@ -47,9 +50,19 @@ async fn hear(bot: Data<Bot>, _: HttpRequest, body: String) -> HttpResponse {
     let ciphertext = Envelope::parse(&body).unwrap().encrypted;
     let plaintext = credentials().decrypt(&ciphertext).unwrap();
     bot.heard.lock().unwrap().push(plaintext);
+    let reply = bot.reply.lock().unwrap().clone();
     match bot.statuses.lock().unwrap().pop() {
         Some(status) => HttpResponse::build(status.try_into().unwrap()).finish(),
-        None => HttpResponse::Ok().finish(),
+        None if reply.is_empty() => HttpResponse::Ok().finish(),
+        None => HttpResponse::Ok().body(seal_reply(&credentials(), WireFormat::Xml, &reply, &fresh())),
+    }
+}
+
+fn fresh() -> Fresh {
+    Fresh {
+        random_prefix: [7; 16],
+        nonce: Nonce::parse("nonce1").unwrap(),
+        timestamp: Seconds::from_unix(jiff::Timestamp::now().as_second()).unwrap(),
     }
 }
 
@@ -206,11 +219,69 @@ fn callbacks_can_be_lost_doubled_and_overtaken() {
         world.li_writes("二").await;
         let doubled = world.bot.heard("Token");
         assert!(doubled.len() == 2 && doubled[0] == doubled[1], "{doubled:?}");
-        world.control("ring", json!({"open_kfid": ACCOUNT, "times": 2})).await;
-        let (_, tokens) = (world.get("/control/counters").await, world.bot.heard("Token"));
-        assert_eq!(tokens.len(), 4);
-        let created = world.bot.heard("CreateTime");
-        assert!(created[2] >= created[1]);
+        world.control("kf/accounts", json!({"open_kfid": "wk2"})).await;
+        let ring = async |open_kfid: &str| world.control("ring", json!({"open_kfid": open_kfid})).await;
+        tokio::join!(ring(ACCOUNT), async {
+            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+            ring("wk2").await
+        });
+        assert_eq!(world.bot.heard("OpenKfId"), [ACCOUNT, ACCOUNT, "wk2", ACCOUNT]);
+        let faults = world.get("/control/faults").await;
+        assert_eq!(faults["faults"][2]["happened"], 1);
+    });
+}
+
+#[test]
+fn a_call_is_carried_out_although_the_caller_hangs_up() {
+    in_world(async |world| {
+        world.li_writes("你好").await;
+        world
+            .control(
+                "faults",
+                json!({"api": "kf/send_msg", "kind": "latency_ms", "value": 100, "count": 1}),
+            )
+            .await;
+        let gives_up = tokio::time::timeout(Duration::from_millis(30), world.answer_li("a1")).await;
+        assert!(gives_up.is_err());
+        let seen = world.get("/control/seen?customer=wmLi&after=1&wait_ms=5000").await;
+        assert_eq!(seen["messages"][0]["msgid"], "a1");
+    });
+}
+
+#[test]
+fn an_account_that_the_app_may_not_manage_does_not_ring_doc_94661() {
+    in_world(async |world| {
+        world
+            .control("kf/accounts", json!({"open_kfid": "wk2", "granted": false}))
+            .await;
+        let request = json!({"open_kfid": "wk2", "customer": "wmLi", "text": "你好"});
+        world.control("customer/write", request).await;
+        assert_eq!(world.bot.heard("Event").len(), 0);
+        assert_eq!(
+            world.call("kf/sync_msg", json!({"open_kfid": "wk2"})).await["errcode"],
+            48007
+        );
+        let list = world.call("kf/account/list", json!({})).await;
+        assert_eq!(list["account_list"][1]["manage_privilege"], false);
+    });
+}
+
+#[test]
+fn limits_are_changed_one_by_one() {
+    in_world(async |world| {
+        world.control("limits", json!({"calls_per_minute": 2})).await;
+        let limits = world.control("limits", json!({"wrong_secrets_before_ban": 2})).await;
+        assert_eq!(
+            (&limits["calls_per_minute"], &limits["calls_per_hour"]),
+            (&json!(2), &json!(150_000))
+        );
+        let list = async || world.call("kf/account/list", json!({})).await["errcode"].clone();
+        assert_eq!(
+            [list().await, list().await, list().await],
+            [json!(0), json!(0), json!(45009)]
+        );
+        world.control("clock", json!({"advance_seconds": 60})).await;
+        assert_eq!(list().await, 0);
     });
 }
 
@@ -353,6 +424,32 @@ fn members_press_cards_and_click_the_menu() {
             .control("member/click", json!({"member": "LiXiaoyu", "key": "HELP"}))
             .await;
         assert_eq!(world.bot.heard("Event")[1], "click");
+    });
+}
+
+#[test]
+fn a_reply_to_a_press_changes_the_card_and_one_to_a_message_is_read() {
+    in_world(async |world| {
+        let card = json!({"touser": "LiXiaoyu", "agentid": 1_000_002, "msgtype": "template_card", "template_card": {
+            "card_type": "button_interaction", "task_id": "t1", "main_title": {"title": "有用吗"},
+            "button_list": [{"text": "有用", "key": "yes"}]}});
+        world.call("message/send", card).await;
+        let replies = |reply: &str| reply.clone_into(&mut world.bot.reply.lock().unwrap());
+        replies("<xml><MsgType>update_button</MsgType><Button><ReplaceName>谢谢</ReplaceName></Button></xml>");
+        let press = json!({"member": "LiXiaoyu", "task_id": "t1", "key": "yes"});
+        let pressed = world.control("member/press", press).await;
+        assert_eq!(
+            (&pressed["outcome"], &pressed["problem"]),
+            (&json!("replied"), &Value::Null)
+        );
+        replies("<xml><MsgType>text</MsgType><Content>你好</Content></xml>");
+        world
+            .control("member/write", json!({"member": "LiXiaoyu", "text": "在吗"}))
+            .await;
+        let seen = world.get("/control/seen?member=LiXiaoyu&after=1").await;
+        let texts = seen["messages"].as_array().unwrap().iter();
+        let texts: Vec<&str> = texts.map(|message| message["text"].as_str().unwrap()).collect();
+        assert_eq!(texts, ["有用吗\n谢谢", "在吗", "你好"]);
     });
 }
 

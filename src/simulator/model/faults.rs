@@ -36,7 +36,8 @@ pub(crate) enum FaultKind {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// The path without `/cgi-bin/`, or `callback/` with the kind; a `*` at the end stands for anything.
+    /// The path without `/cgi-bin/`, or `callback/` with the message kind or the event; a `*` at the end stands for anything, so that `*`
+    /// alone means callbacks as well.
     pub(crate) api: String,
     pub(crate) kind: FaultKind,
     pub(crate) value: Option<i64>,

@@ -47,6 +47,7 @@ impl Company {
         self.kf.granted(open_kfid)?;
         let message = CustomerMessage::parse(request)?;
         self.kf.check_customer(customer)?;
+        // First of all: a repetition is told as one, whatever became of session and budget since. Which comes first is not documented.
         self.check_own_id(open_kfid, &message)?;
         let session = self.kf.granted(open_kfid)?.session(customer);
         session.check_sending(now)?;
