@@ -16,7 +16,7 @@ use crate::config::{self, Settings};
 use crate::dialogue::Assistant;
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
 use crate::service::{ConversationClock, NOW_VARIABLE, message_key};
-use crate::simulator::{self, DecisionLookup, Platform};
+use crate::simulator::{DecisionLookup, Simulator, SimulatorSettings};
 use crate::store::{BoxFuture, Retention, Store};
 use crate::wecom::ApiBase;
 
@@ -73,23 +73,23 @@ impl Demo {
         let settings = settings(listen, database.clone(), &self.knowledge.directory, credentials.clone());
         let server = Server::prepare(settings, Arc::clone(&assistant), clock)?;
         let callback = format!("http://{}/callback/{APP}", server.address);
-        let platform = Platform::new(callback.clone(), credentials, AGENT_ID)?;
         let decisions = StoredDecisions {
             store: Arc::clone(&server.store),
             assistant,
             corp_id,
         };
-        let simulator = simulator::serve(
-            page,
-            platform,
-            APP.to_owned(),
-            USER.to_owned(),
-            Box::new(decisions),
-            false,
-        )
-        .context("the chat page cannot be served")?;
-        let stop_simulator = simulator.handle();
-        actix_web::rt::spawn(simulator);
+        let simulator = Simulator::new(SimulatorSettings {
+            callback_url: callback.clone(),
+            credentials,
+            agent_id: AGENT_ID,
+            secret: None,
+            app: APP.to_owned(),
+            user: USER.to_owned(),
+            decisions: Box::new(decisions),
+        })?;
+        let page = simulator.serve(page, false).context("the chat page cannot be served")?;
+        let stop_simulator = page.handle();
+        actix_web::rt::spawn(page);
         print_line(&format!(
             "Jiefeng and a WeCom simulator run on this machine. Open the chat page (打开聊天页面):\n\n  http://{page_address}/\n\n\
              Callback URL  {callback}\n\

@@ -13,3 +13,4 @@ mod dialogues;
 mod house;
 mod program;
 mod serving;
+mod simulating;
