@@ -9,8 +9,11 @@
 )]
 
 mod commands;
+mod customers;
 mod dialogues;
 mod house;
+mod members;
+mod platform;
 mod program;
 mod serving;
 mod simulating;

@@ -1,0 +1,333 @@
+//! 微信客服 from outside: customers, servicers and a platform that fails, with the real server.
+
+use serde_json::{Value, json};
+
+use crate::platform::{World, wait_until};
+
+fn menu_of(message: &Value) -> Vec<Value> {
+    message["body"]["list"].as_array().cloned().unwrap_or_default()
+}
+
+#[track_caller]
+fn assert_once_and_in_order(world: &World, customers: impl Iterator<Item = String>) {
+    for customer in customers {
+        let seen = world.seen_by(&customer);
+        assert!(!seen.is_empty(), "{customer} was not answered\n{}", world.log());
+        let mut ids: Vec<&str> = seen.iter().filter_map(|message| message["msgid"].as_str()).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{customer} got something twice: {seen:?}");
+    }
+}
+
+#[test]
+fn a_question_is_answered_and_the_entry_that_is_tapped_leads_on() {
+    let world = World::with_kf();
+    world.writes("wm1", "被封了");
+    let asked_back = world.answers_to("wm1", 1);
+    let menu = &world.seen_by("wm1")[0];
+    assert_eq!(menu["kind"], "msgmenu", "{asked_back:?}");
+    let entries = menu_of(menu);
+    assert!(entries.len() >= 2, "{menu}");
+    let item = entries[0]["click"]["id"].clone();
+    world.control(
+        "customer/tap",
+        json!({ "open_kfid": "wk1", "customer": "wm1", "item": item }),
+    );
+    let answers = world.answers_to("wm1", 2);
+    assert!(answers[1].starts_with('【'), "{answers:?}");
+    assert_eq!(world.counters()["gettoken"], 1);
+}
+
+#[test]
+fn whoever_opens_the_conversation_is_welcomed_once() {
+    let world = World::with_kf();
+    world.control("customer/enter", json!({ "open_kfid": "wk1", "customer": "wm1" }));
+    world.answers_to("wm1", 1);
+    let welcome = &world.seen_by("wm1")[0];
+    assert_eq!(menu_of(welcome).len(), 6, "{welcome}");
+    world.control("customer/enter", json!({ "open_kfid": "wk1", "customer": "wm1" }));
+    world.writes("wm1", "2");
+    let answers = world.answers_to("wm1", 2);
+    assert!(
+        answers[1].starts_with('【'),
+        "a number chooses of the welcome: {answers:?}"
+    );
+}
+
+fn session_state(world: &World, customer: &str) -> Value {
+    let sessions = world.read("sessions");
+    let session = sessions
+        .as_array()
+        .and_then(|sessions| sessions.iter().find(|session| session["customer"] == customer));
+    session.map_or(Value::Null, |session| session["state"].clone())
+}
+
+#[test]
+fn a_person_takes_over_and_the_bot_is_silent_until_they_have_ended() {
+    let world = World::with_kf();
+    world.writes("wm1", "加不了好友了，提示操作频繁");
+    let before = world.answers_to("wm1", 1).len();
+    world.writes("wm1", "转人工");
+    let goodbye = world.answers_to("wm1", before + 1);
+    assert!(
+        goodbye[before].contains("转给同事") && goodbye[before].contains("操作频繁"),
+        "{goodbye:?}"
+    );
+    wait_until("the customer in the pool", || session_state(&world, "wm1") == 2);
+    let with = |action: &str, more: Value| {
+        let mut request = json!({ "open_kfid": "wk1", "customer": "wm1", "servicer": "zhangsan" });
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        world.control(action, request);
+    };
+    with("servicer/take", json!({}));
+    world.writes("wm1", "群里发不了消息");
+    with("servicer/write", json!({ "text": "我来看看" }));
+    with("servicer/end", json!({}));
+    world.writes("wm1", "加不了好友了，提示操作频繁");
+    wait_until("the bot again", || {
+        let seen = world.seen_by("wm1");
+        seen.last().is_some_and(|last| last["sender"] == "bot") && seen.len() > before + 2
+    });
+    let seen = world.seen_by("wm1");
+    let about_groups = |message: &Value| message["sender"] == "bot" && message.to_string().contains("群聊违规");
+    assert!(
+        !seen.iter().any(about_groups),
+        "the bot spoke while a person served: {seen:?}"
+    );
+}
+
+#[test]
+fn when_nobody_receives_whoever_asks_for_a_person_is_told_so() {
+    let world = World::with_kf();
+    world.control(
+        "servicer/duty",
+        json!({ "open_kfid": "wk1", "servicer": "zhangsan", "on_duty": false }),
+    );
+    world.writes("wm9", "在吗");
+    world.answers_to("wm9", 1);
+    world.writes("wm1", "转人工");
+    let told = world.answers_to("wm1", 1);
+    assert!(told[0].contains("没有同事在接待"), "{told:?}");
+    assert_ne!(session_state(&world, "wm1"), 2);
+}
+
+#[test]
+fn a_thousand_customers_at_once_are_each_answered_once() {
+    let world = World::with_kf();
+    world.control(
+        "bulk",
+        json!({ "open_kfid": "wk1", "customers": 1000, "messages": 1, "prefix": "wm", "callbacks": "each",
+                "texts": ["加不了好友了，提示操作频繁", "扫码进群失败", "封号了"] }),
+    );
+    wait_until("the last answer", || {
+        let counters = world.counters();
+        counters["calls"]["kf/send_msg"].as_u64().unwrap_or_default() >= 1000
+            && !world.seen_by("wm999").is_empty()
+            && !world.seen_by("wm500").is_empty()
+    });
+    wait_until("everything sent", || {
+        (0..1000).all(|number| !world.seen_by(&format!("wm{number}")).is_empty())
+    });
+    assert_once_and_in_order(&world, (0..1000).map(|number| format!("wm{number}")));
+    let counters = world.counters();
+    assert_eq!(counters["gettoken"], 1, "{counters}");
+    assert_eq!(counters["most_pulls_in_flight"], 1, "{counters}");
+    assert_eq!(counters["duplicate_msgids_refused"], 0, "{counters}");
+}
+
+#[test]
+fn a_platform_that_fails_three_times_in_ten_loses_and_repeats_nothing() {
+    let world = World::with_kf();
+    for (kind, value, carried_out) in [
+        ("status", json!(503), false),
+        ("status", json!(502), true),
+        ("reset", Value::Null, true),
+        ("errcode", json!(-1), false),
+        ("wrong_json", Value::Null, false),
+    ] {
+        world.control(
+            "faults",
+            json!({ "api": "kf/*", "kind": kind, "value": value, "probability": 0.06, "seed": 7, "carried_out": carried_out }),
+        );
+    }
+    world.control(
+        "bulk",
+        json!({ "open_kfid": "wk1", "customers": 60, "messages": 1, "prefix": "wm", "callbacks": "each",
+                "texts": ["加不了好友了，提示操作频繁"] }),
+    );
+    wait_until("every customer answered", || {
+        (0..60).all(|number| !world.seen_by(&format!("wm{number}")).is_empty())
+    });
+    let complete = world.seen_by("wm0").len();
+    wait_until("every answer complete", || {
+        (0..60).all(|number| world.seen_by(&format!("wm{number}")).len() == complete)
+    });
+    assert_once_and_in_order(&world, (0..60).map(|number| format!("wm{number}")));
+}
+
+#[test]
+fn a_token_that_ends_early_is_fetched_once_more() {
+    let world = World::with_kf();
+    world.writes("wm1", "封号了");
+    world.answers_to("wm1", 1);
+    world.control("token/expire", json!({}));
+    for number in 2..12 {
+        world.writes(&format!("wm{number}"), "封号了");
+    }
+    for number in 2..12 {
+        world.answers_to(&format!("wm{number}"), 1);
+    }
+    assert_eq!(world.counters()["gettoken"], 2);
+}
+
+#[test]
+fn callbacks_that_are_lost_repeated_or_overtake_each_other_change_nothing() {
+    let world = World::with_kf();
+    for kind in ["drop", "duplicate", "reorder"] {
+        world.control(
+            "faults",
+            json!({ "api": "callback/kf_msg_or_event", "kind": kind, "probability": 0.3, "seed": 5 }),
+        );
+    }
+    for number in 0..20 {
+        world.writes(&format!("wm{number}"), "扫码进群失败");
+    }
+    world.clear_faults();
+    world.control("ring", json!({ "open_kfid": "wk1" }));
+    for number in 0..20 {
+        world.answers_to(&format!("wm{number}"), 1);
+    }
+    assert_once_and_in_order(&world, (0..20).map(|number| format!("wm{number}")));
+}
+
+#[test]
+fn a_recalled_message_and_one_of_an_unknown_kind_stop_nobody() {
+    let world = World::with_kf();
+    world.control(
+        "customer/write",
+        json!({ "open_kfid": "wk1", "customer": "wm1", "msgtype": "note", "body": {} }),
+    );
+    let told = world.answers_to("wm1", 1);
+    assert!(told[0].contains("看不了"), "{told:?}");
+    world.writes("wm2", "封号了");
+    world.answers_to("wm2", 1);
+}
+
+#[test]
+fn what_a_crash_interrupts_is_done_once_after_it() {
+    let mut world = World::with_kf();
+    world.control(
+        "faults",
+        json!({ "api": "kf/send_msg", "kind": "latency_ms", "value": 300, "probability": 1.0 }),
+    );
+    for round in 0..4 {
+        world.control(
+            "bulk",
+            json!({ "open_kfid": "wk1", "customers": 30, "messages": 1, "prefix": format!("wm{round}x"), "callbacks": "each",
+                    "texts": ["加不了好友了，提示操作频繁"] }),
+        );
+        std::thread::sleep(std::time::Duration::from_millis(120 + 170 * round));
+        world.kill_server();
+        world.start_server(&[]);
+    }
+    let customers = || (0..4).flat_map(|round| (0..30).map(move |number| format!("wm{round}x{number}")));
+    wait_until("every customer answered", || {
+        customers().all(|customer| !world.seen_by(&customer).is_empty())
+    });
+    assert_once_and_in_order(&world, customers());
+}
+
+#[test]
+fn after_three_days_the_backlog_is_answered_once_for_each_customer_and_new_messages_first() {
+    let mut world = World::new("kf = true");
+    world.open_account();
+    world.start_server(&[]);
+    world.writes("wmFirst", "封号了");
+    world.answers_to("wmFirst", 1);
+    world.kill_server();
+    let hour = 3600;
+    world.control(
+        "bulk",
+        json!({ "open_kfid": "wk1", "customers": 2000, "messages": 5, "prefix": "wm", "callbacks": "none",
+                "texts": ["封号了", "加不了好友了，提示操作频繁"],
+                "ages_seconds": [70 * hour, 60 * hour, 30 * hour, 20 * hour, 3 * hour] }),
+    );
+    world.control(
+        "faults",
+        json!({ "api": "kf/send_msg", "kind": "latency_ms", "value": 60, "probability": 1.0 }),
+    );
+    world.start_server(&[]);
+    wait_until("the backlog being answered", || {
+        world.counters()["calls"]["kf/send_msg"].as_u64().unwrap_or_default() > 50
+    });
+    world.writes("wmNew", "扫码进群失败");
+    world.answers_to("wmNew", 1);
+    let sent_before = world.counters()["calls"]["kf/send_msg"].as_u64().unwrap();
+    assert!(
+        sent_before < 2000,
+        "the new message waited for the backlog: {sent_before}"
+    );
+    wait_until("the whole backlog", || {
+        (0..2000).all(|number| !world.seen_by(&format!("wm{number}")).is_empty())
+    });
+    assert_once_and_in_order(&world, (0..2000).map(|number| format!("wm{number}")));
+    let refused = world.counters()["refused"]["kf/send_msg"].clone();
+    assert!(refused.get("95001").is_none(), "the budget was exceeded: {refused}");
+}
+
+#[test]
+fn a_bot_that_starts_for_the_first_time_leaves_old_messages_alone() {
+    let mut world = World::new("kf = true");
+    world.open_account();
+    world.control(
+        "customer/write",
+        json!({ "open_kfid": "wk1", "customer": "wmOld", "text": "封号了", "age_seconds": 660 }),
+    );
+    world.control(
+        "customer/write",
+        json!({ "open_kfid": "wk1", "customer": "wmNow", "text": "封号了", "age_seconds": 60 }),
+    );
+    world.start_server(&[]);
+    world.answers_to("wmNow", 1);
+    assert_eq!(world.seen_by("wmOld"), Vec::<Value>::new());
+}
+
+#[test]
+fn the_accounts_are_listed_with_what_keeps_them_from_being_served() {
+    let world = World::with_kf();
+    world.control("kf/accounts", json!({ "open_kfid": "wk2", "granted": false }));
+    let listed = world.run(&["kf"]);
+    assert_eq!(listed.status, 1, "{}{}", listed.out, listed.err);
+    assert!(
+        listed.out.contains("1 of 1 servicer(s) receive now") && listed.out.contains("link https://"),
+        "{}",
+        listed.out
+    );
+    assert!(listed.out.contains("this app may not serve it"), "{}", listed.out);
+}
+
+#[test]
+fn no_log_has_a_secret_or_what_somebody_wrote() {
+    let world = World::with_kf();
+    world.writes("wmCanary", "canarytext 封号了");
+    world.answers_to("wmCanary", 1);
+    let (status, metrics) = world.get_from_server("/metrics");
+    assert_eq!(status, 200);
+    for text in [world.log(), metrics] {
+        for secret in [
+            "CanarySecret9Z",
+            "CanaryToken7Q",
+            "CanaryKey",
+            "canarytext",
+            "wmCanary",
+            "access_token",
+        ] {
+            assert!(!text.contains(secret), "`{secret}` is in\n{text}");
+        }
+    }
+}

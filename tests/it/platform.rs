@@ -1,0 +1,283 @@
+//! The real server against the real simulator, both as processes of their own, as the bot meets WeCom.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Ran, jiefeng, run};
+
+/// The longest that anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A company with one app, its bot and the platform.
+pub(crate) struct World {
+    folder: TempDir,
+    platform: Process,
+    platform_address: SocketAddr,
+    server_address: SocketAddr,
+    server: Option<Process>,
+}
+
+/// A process that ends with the test.
+struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts a command and waits for a line that has this text.
+    fn start(arguments: &[&str], environment: &[(&str, &str)], until: &str) -> Self {
+        let mut command = jiefeng(arguments);
+        command.env_remove("RUST_LOG").envs(environment.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        keep(child.stdout.take().unwrap(), &log);
+        keep(child.stderr.take().unwrap(), &log);
+        let process = Self { child, log };
+        wait_until(&format!("`{until}` from {arguments:?}"), || {
+            process.log().contains(until)
+        });
+        process
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn keep(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            log.lock().unwrap().push_str(&format!("{line}\n"));
+        }
+    });
+}
+
+/// Waits for something that will come to be.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl World {
+    /// A platform and no bot yet. `app_keys` go into the app's section of the configuration.
+    pub(crate) fn new(app_keys: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (platform_address, server_address) = (free_address(), free_address());
+        let config = format!(
+            "[server]\nlisten = \"{server_address}\"\nallow_sample_credentials = true\n\
+             [storage]\nurl = \"sqlite://{database}\"\n[wecom]\napi_base = \"http://{platform_address}\"\n\
+             [hand_over]\nhours = \"0:00-24:00\"\nbusiness_days_only = false\n\
+             [[apps]]\nname = \"support\"\ncorp_id = \"ww0123456789abcdef\"\nagent_id = 1000002\nsecret = \"CanarySecret9Z\"\n\
+             token = \"CanaryToken7Q\"\nencoding_aes_key = \"CanaryKeyabcdefghijklmnopqrstuvwxyz01234567\"\n{app_keys}\n",
+            database = folder.path().join("jiefeng.db").display()
+        );
+        std::fs::write(folder.path().join("jiefeng.toml"), config).unwrap();
+        let config = folder.path().join("jiefeng.toml");
+        let listen = platform_address.to_string();
+        let arguments = ["simulate", "--config", config.to_str().unwrap(), "--listen", &listen];
+        let platform = Process::start(&arguments, &[], "Open the chat page");
+        Self {
+            folder,
+            platform,
+            platform_address,
+            server_address,
+            server: None,
+        }
+    }
+
+    /// A platform with an account of 微信客服 (`wk1`) and a servicer on duty (`zhangsan`), and the bot.
+    pub(crate) fn with_kf() -> Self {
+        let mut world = Self::new("kf = true");
+        world.open_account();
+        world.start_server(&[]);
+        world
+    }
+
+    pub(crate) fn open_account(&self) {
+        self.control("kf/accounts", json!({ "open_kfid": "wk1" }));
+        self.control(
+            "kf/servicers",
+            json!({ "open_kfid": "wk1", "userid": "zhangsan", "on_duty": true }),
+        );
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("jiefeng.toml")
+    }
+
+    pub(crate) fn start_server(&mut self, environment: &[(&str, &str)]) {
+        let config = self.config();
+        let arguments = ["serve", "--config", config.to_str().unwrap()];
+        self.server = Some(Process::start(&arguments, environment, "address="));
+    }
+
+    /// Ends the bot in the middle of whatever it does.
+    pub(crate) fn kill_server(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.kill();
+        }
+        self.server = None;
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.server.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Runs a command with the bot's configuration.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let config = self.config();
+        let all: Vec<&str> = arguments
+            .iter()
+            .copied()
+            .chain(["--config", config.to_str().unwrap()])
+            .collect();
+        run(&all)
+    }
+
+    /// Has somebody act.
+    #[track_caller]
+    pub(crate) fn control(&self, action: &str, request: Value) -> Value {
+        self.request("POST", &format!("/control/{action}"), &request.to_string())
+    }
+
+    #[track_caller]
+    pub(crate) fn read(&self, what: &str) -> Value {
+        self.request("GET", &format!("/control/{what}"), "")
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.request("DELETE", "/control/faults", "");
+    }
+
+    #[track_caller]
+    fn request(&self, method: &str, target: &str, body: &str) -> Value {
+        let (status, body) = http(self.platform_address, method, target, body);
+        assert_eq!(status, 200, "{method} {target}: {body}\n{}", self.platform.log());
+        serde_json::from_str(&body).unwrap_or(Value::Null)
+    }
+
+    /// A customer writes.
+    pub(crate) fn writes(&self, customer: &str, text: &str) -> Value {
+        self.control(
+            "customer/write",
+            json!({ "open_kfid": "wk1", "customer": customer, "text": text }),
+        )
+    }
+
+    /// What a customer has seen of others, in order.
+    pub(crate) fn seen_by(&self, customer: &str) -> Vec<Value> {
+        self.seen(&format!("customer={customer}"))
+    }
+
+    /// What a member has seen of the app.
+    pub(crate) fn seen_by_member(&self, member: &str) -> Vec<Value> {
+        self.seen(&format!("member={member}"))
+    }
+
+    fn seen(&self, whose: &str) -> Vec<Value> {
+        let seen = self.read(&format!("seen?{whose}"));
+        let messages = seen["messages"].as_array().cloned().unwrap_or_default();
+        messages
+            .into_iter()
+            .filter(|message| message["sender"] != "myself")
+            .collect()
+    }
+
+    /// Waits until a customer has seen so many messages, and gives the words of each.
+    #[track_caller]
+    pub(crate) fn answers_to(&self, customer: &str, count: usize) -> Vec<String> {
+        wait_until(&format!("{count} messages to {customer}"), || {
+            self.seen_by(customer).len() >= count
+        });
+        self.seen_by(customer).iter().map(words).collect()
+    }
+
+    pub(crate) fn counters(&self) -> Value {
+        self.read("counters")
+    }
+
+    /// An answer of the bot's own HTTP server.
+    pub(crate) fn get_from_server(&self, target: &str) -> (u16, String) {
+        http(self.server_address, "GET", target, "")
+    }
+}
+
+/// What a message says, whatever kind it is of.
+pub(crate) fn words(message: &Value) -> String {
+    let text = |pointer: &str| {
+        message["body"]
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    message["text"]
+        .as_str()
+        .map(str::to_owned)
+        .filter(|text| !text.is_empty())
+        .or_else(|| text("/head_content"))
+        .or_else(|| text("/content"))
+        .unwrap_or_default()
+}
+
+fn http(address: SocketAddr, method: &str, target: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let body = match head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        true => unchunked(body),
+        false => body.to_owned(),
+    };
+    (status.unwrap_or_default(), body)
+}
+
+fn unchunked(body: &str) -> String {
+    let mut rest = body;
+    let mut whole = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        whole.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    whole
+}
