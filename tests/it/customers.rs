@@ -58,7 +58,7 @@ fn whoever_opens_the_conversation_is_welcomed_once() {
 
 fn session_state(world: &World, customer: &str) -> Value {
     let sessions = world.read("sessions");
-    let session = sessions
+    let session = sessions["sessions"]
         .as_array()
         .and_then(|sessions| sessions.iter().find(|session| session["customer"] == customer));
     session.map_or(Value::Null, |session| session["state"].clone())
@@ -68,12 +68,12 @@ fn session_state(world: &World, customer: &str) -> Value {
 fn a_person_takes_over_and_the_bot_is_silent_until_they_have_ended() {
     let world = World::with_kf();
     world.writes("wm1", "加不了好友了，提示操作频繁");
-    let before = world.answers_to("wm1", 1).len();
+    world.answers_to("wm1", 2);
     world.writes("wm1", "转人工");
-    let goodbye = world.answers_to("wm1", before + 1);
+    let goodbye = world.answers_to("wm1", 3).remove(2);
     assert!(
-        goodbye[before].contains("转给同事") && goodbye[before].contains("操作频繁"),
-        "{goodbye:?}"
+        goodbye.contains("转给同事") && goodbye.contains("操作频繁"),
+        "{goodbye}"
     );
     wait_until("the customer in the pool", || session_state(&world, "wm1") == 2);
     let with = |action: &str, more: Value| {
@@ -91,7 +91,7 @@ fn a_person_takes_over_and_the_bot_is_silent_until_they_have_ended() {
     world.writes("wm1", "加不了好友了，提示操作频繁");
     wait_until("the bot again", || {
         let seen = world.seen_by("wm1");
-        seen.last().is_some_and(|last| last["sender"] == "bot") && seen.len() > before + 2
+        seen.last().is_some_and(|last| last["sender"] == "bot") && seen.len() > 4
     });
     let seen = world.seen_by("wm1");
     let about_groups = |message: &Value| message["sender"] == "bot" && message.to_string().contains("群聊违规");
@@ -136,7 +136,7 @@ fn a_thousand_customers_at_once_are_each_answered_once() {
     assert_once_and_in_order(&world, (0..1000).map(|number| format!("wm{number}")));
     let counters = world.counters();
     assert_eq!(counters["gettoken"], 1, "{counters}");
-    assert_eq!(counters["most_pulls_in_flight"], 1, "{counters}");
+    assert_eq!(counters["most_pulls_in_flight"]["wk1"], 1, "{counters}");
     assert_eq!(counters["duplicate_msgids_refused"], 0, "{counters}");
 }
 
