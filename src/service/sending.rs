@@ -113,6 +113,7 @@ impl Sender {
 
     /// The session forbids it: if a person serves the customer, the bot is silent from now on.
     async fn customer_refused(&self, client: &Client, send: &ClaimedSend, error: &ApiError) -> SendResult {
+        tracing::warn!(app = send.app, "{error}");
         let served_by = match customer_of(&send.body) {
             Some((open_kf_id, customer)) => match client.kf_service_state(&open_kf_id, &customer).await {
                 Ok(state) => served_by(&state),
