@@ -98,10 +98,10 @@ impl Answerer {
         if let (Some(cause), Some(last)) = (hand_over, said.last_mut()) {
             self.hand_over((cause, receives), &session, last, &mut answered);
         }
-        let app = waiting.account.app.clone();
+        let way = waiting.account.conversation_app();
         let room = BUDGET.saturating_sub(RESERVE).saturating_sub(waiting.unsent).max(1);
         for said in within(said, usize::try_from(room).unwrap_or_default(), &mut answered.fates) {
-            self.send(&app, &said, &mut answered);
+            self.send(&way, &said, &mut answered);
         }
         self.transfer(&session, &waiting.account.open_kf_id, &mut answered);
         answered
@@ -183,7 +183,7 @@ impl Answerer {
     }
 
     /// Puts the messages to what one item said into the order of sending.
-    fn send(&self, app: &str, said: &Said, answered: &mut Answered) {
+    fn send(&self, way: &str, said: &Said, answered: &mut Answered) {
         for (part, message) in said.messages.iter().enumerate() {
             let send_id = send_id(&[&said.item.open_kf_id, &said.item.msg_id, &part.to_string()]);
             let send = match &said.item.content {
@@ -191,17 +191,17 @@ impl Answerer {
                     welcome_code: Some(code),
                 }) => message
                     .on_event(code, &send_id)
-                    .map(|body| self.welcome(app, body, send_id, said)),
-                _ => self.to_customer(app, message, send_id, said),
+                    .map(|body| self.welcome(way, body, send_id, said)),
+                _ => self.to_customer(way, message, send_id, said),
             };
             answered.step.sends.extend(send);
         }
     }
 
-    fn welcome(&self, app: &str, body: String, send_id: String, said: &Said) -> NewSend {
+    fn welcome(&self, way: &str, body: String, send_id: String, said: &Said) -> NewSend {
         NewSend {
             send_id,
-            app: app.to_owned(),
+            way: way.to_owned(),
             api: Api::KfSendMessageOnEvent.name().to_owned(),
             body,
             instead: None,
@@ -212,7 +212,7 @@ impl Answerer {
         }
     }
 
-    fn to_customer(&self, app: &str, message: &Outgoing, send_id: String, said: &Said) -> Option<NewSend> {
+    fn to_customer(&self, way: &str, message: &Outgoing, send_id: String, said: &Said) -> Option<NewSend> {
         let body = |message: &Outgoing, send_id: &str| {
             message.to_customer(&said.item.open_kf_id, &said.item.external_user_id, send_id)
         };
@@ -227,7 +227,7 @@ impl Answerer {
             false => Urgency::Backlog,
         };
         Some(NewSend {
-            app: app.to_owned(),
+            way: way.to_owned(),
             api: Api::KfSendMessage.name().to_owned(),
             body: body(message, &send_id)?,
             send_id,

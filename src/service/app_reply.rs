@@ -133,7 +133,7 @@ impl AppReply {
     fn send(&self, what: &str, api: Api, body: String) -> NewSend {
         NewSend {
             send_id: send_id(&[&self.send_id, what]),
-            app: self.recipient.app.clone(),
+            way: self.recipient.app.clone(),
             api: api.name().to_owned(),
             body,
             instead: None,

@@ -141,6 +141,7 @@ impl Outbound {
             clients: Arc::new(clients),
             clock: self.clock.clone(),
             news: Arc::clone(&self.bell.sends),
+            ways: Arc::default(),
         }
     }
 

@@ -86,7 +86,7 @@ impl Reminding {
         let now = self.clock.platform_now();
         Some(NewSend {
             send_id: id,
-            app: app.to_owned(),
+            way: reminder.app.clone(),
             api: api.name().to_owned(),
             body,
             instead: None,

@@ -1,7 +1,7 @@
 //! Sends what the outbox holds: in order for each person, many persons at a time, and says how it went.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -32,8 +32,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(2);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 
-/// What only an admin can mend is tried again so much later.
+/// What only an admin can mend is tried again so much later, and twice as much later every time.
 const ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST_ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The clients of all apps that can send, by the app's name.
 pub(super) type Clients = BTreeMap<String, Arc<Client>>;
@@ -46,6 +47,45 @@ pub(super) struct Sender {
     pub(super) clock: ConversationClock,
     /// Rung when there is something new to send.
     pub(super) news: Arc<Notify>,
+    pub(super) ways: Arc<Ways>,
+}
+
+/// The ways that are closed for now: what would go by them fails for the same reason and need not be tried one by one.
+#[derive(Default)]
+pub(super) struct Ways(Mutex<BTreeMap<String, Closed>>);
+
+struct Closed {
+    until: Timestamp,
+    times: u32,
+}
+
+impl Ways {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Closed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paused(&self, now: Timestamp) -> Vec<String> {
+        let ways = self.all();
+        let closed = ways.iter().filter(|(_, closed)| closed.until > now);
+        closed.map(|(way, _)| way.clone()).collect()
+    }
+
+    fn open(&self, way: &str) {
+        self.all().remove(way);
+    }
+
+    /// Closes a way until `until`, or else for twice as long every time, and says until when. `true` if it was open before.
+    fn close(&self, way: &str, until: Option<Timestamp>, now: Timestamp) -> (Timestamp, bool) {
+        let mut ways = self.all();
+        let closed = ways.entry(way.to_owned()).or_insert(Closed { until: now, times: 0 });
+        let was_open = closed.until <= now;
+        if was_open {
+            closed.times = closed.times.saturating_add(1);
+            let pause = doubled(ADMIN_PAUSE, closed.times).min(LONGEST_ADMIN_PAUSE);
+            closed.until = until.unwrap_or_else(|| later(now, pause));
+        }
+        (closed.until, was_open)
+    }
 }
 
 impl Sender {
@@ -84,7 +124,8 @@ impl Sender {
             return Vec::new();
         }
         let now = self.clock.platform_now();
-        let claimed = self.store.claim_sends(now, later(now, LEASE), most).await;
+        let paused = self.ways.paused(now);
+        let claimed = self.store.claim_sends(now, later(now, LEASE), most, paused).await;
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot look for what is to be sent");
             Vec::new()
@@ -96,7 +137,7 @@ impl Sender {
         let result = self.outcome(send).await;
         match &result {
             SendResult::Sent => tracing::info!(send = id, api, attempts, "sent"),
-            SendResult::Later { code, .. } => tracing::info!(send = id, api, attempts, ?code, "to be sent again"),
+            SendResult::Later { code, .. } => tracing::debug!(send = id, api, attempts, ?code, "to be sent again"),
             SendResult::Refused { code, .. } => tracing::warn!(send = id, api, attempts, ?code, "not sent"),
         }
         if let Err(error) = self.store.settle_send(id, result, self.clock.platform_now()).await {
@@ -105,23 +146,42 @@ impl Sender {
     }
 
     async fn outcome(&self, send: ClaimedSend) -> SendResult {
-        let Some((client, api)) = self.clients.get(&send.app).zip(Api::from_name(&send.api)) else {
+        let Some((client, api)) = self.clients.get(app_of(&send.way)).zip(Api::from_name(&send.api)) else {
             return refused(None);
         };
         let error = match client.call(api, Some(&send.body)).await {
-            Ok(answer) => return taken(api, &answer),
+            Ok(answer) => {
+                self.ways.open(&send.way);
+                return taken(api, &answer);
+            }
             Err(error) => error,
         };
         match error.handling() {
             _ if is_sent_already(&send, api, &error) => SendResult::Sent,
+            Handling::TellAdmin | Handling::Wait => self.closed(&send, &error),
             Handling::Customer | Handling::StateChanged => self.customer_refused(client, &send, &error).await,
             _ => result_of(&send, api, &error, self.clock.platform_now()),
         }
     }
 
+    /// The way is closed, for a reason that an admin can mend or that passes: everything that goes by it waits, and the reason is told
+    /// once.
+    fn closed(&self, send: &ClaimedSend, error: &ApiError) -> SendResult {
+        let is_for_one_member = matches!(error, ApiError::RecipientBudget { .. });
+        let now = self.clock.platform_now();
+        if let Some(at) = error.retry_at().filter(|_| is_for_one_member) {
+            return SendResult::Later { at, code: None };
+        }
+        let (at, is_news) = self.ways.close(&send.way, error.retry_at(), now);
+        if is_news {
+            tracing::error!(way = send.way, until = %at, "{error}");
+        }
+        SendResult::Later { at, code: error.code() }
+    }
+
     /// The session forbids it: if a person serves the customer, the bot is silent from now on.
     async fn customer_refused(&self, client: &Client, send: &ClaimedSend, error: &ApiError) -> SendResult {
-        tracing::warn!(app = send.app, "{error}");
+        tracing::warn!(way = send.way, "{error}");
         let served_by = match customer_of(&send.body) {
             Some((open_kf_id, customer)) => match client.kf_service_state(&open_kf_id, &customer).await {
                 Ok(state) => served_by(&state),
@@ -180,6 +240,11 @@ impl Pace {
     }
 }
 
+/// The app of a way.
+fn app_of(way: &str) -> &str {
+    way.split_once('/').map_or(way, |(app, _)| app)
+}
+
 fn served_by(state: &ServiceState) -> Option<ServedBy> {
     match state {
         ServiceState::Pool => Some(ServedBy::Pool),
@@ -217,13 +282,9 @@ fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> 
         {
             refused(error.code())
         }
-        Handling::Retry | Handling::RefreshToken | Handling::Wait => {
+        Handling::Retry | Handling::RefreshToken | Handling::Wait | Handling::TellAdmin => {
             let pause = pause_before(send.attempts);
             again(error.retry_at().unwrap_or_else(|| later(now, pause)))
-        }
-        Handling::TellAdmin => {
-            tracing::error!(app = send.app, "{error}");
-            again(error.retry_at().unwrap_or_else(|| later(now, ADMIN_PAUSE)))
         }
         Handling::Recipient | Handling::Customer | Handling::StateChanged => SendResult::Refused {
             code: error.code(),
@@ -231,7 +292,7 @@ fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> 
             closed: true,
         },
         Handling::Content | Handling::Defect | Handling::Unknown => {
-            tracing::error!(app = send.app, "{error}");
+            tracing::error!(way = send.way, "{error}");
             refused(error.code())
         }
         Handling::AnotherServicer
@@ -259,8 +320,11 @@ fn refused(code: Option<i64>) -> SendResult {
 
 /// Doubles with every try.
 fn pause_before(attempts: u32) -> SignedDuration {
-    let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(10));
-    doubled.min(LONGEST_PAUSE)
+    doubled(FIRST_PAUSE, attempts).min(LONGEST_PAUSE)
+}
+
+fn doubled(pause: SignedDuration, attempts: u32) -> SignedDuration {
+    pause.saturating_mul(1 << attempts.saturating_sub(1).min(10))
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
@@ -281,6 +345,20 @@ mod tests {
         assert_eq!(pace.left(later), 0);
         assert_eq!(pace.pause(later), Duration::from_millis(600));
         assert_eq!(pace.left(start + Duration::from_secs(1)), MOST_PER_SECOND);
+    }
+
+    #[test]
+    fn a_closed_way_is_tried_again_after_twice_as_long_every_time() {
+        let (ways, start) = (Ways::default(), Timestamp::UNIX_EPOCH);
+        let minutes = |minutes| later(start, SignedDuration::from_mins(minutes));
+        assert_eq!(ways.close("a/wk1", None, start), (minutes(1), true));
+        assert_eq!(ways.close("a/wk1", None, start), (minutes(1), false));
+        assert_eq!(ways.paused(start), ["a/wk1"]);
+        assert_eq!(ways.close("a/wk1", None, minutes(1)), (minutes(3), true));
+        assert_eq!(ways.close("b", Some(minutes(9)), start), (minutes(9), true));
+        assert_eq!(ways.paused(minutes(3)), ["b"]);
+        ways.open("b");
+        assert_eq!(ways.close("b", None, minutes(2)), (minutes(3), true));
     }
 
     #[test]

@@ -57,7 +57,7 @@ async fn keep(store: &SqliteStore, from: Option<&str>, next: &str, items: Vec<Fe
 fn send(id: &str) -> NewSend {
     NewSend {
         send_id: id.to_owned(),
-        app: "support".to_owned(),
+        way: "support/wk1".to_owned(),
         api: "kf/send_msg".to_owned(),
         body: format!("body of {id}"),
         instead: None,
@@ -95,12 +95,18 @@ async fn answer(store: &SqliteStore, sends: impl Fn(&Waiting) -> Vec<NewSend> + 
 }
 
 async fn bodies(store: &SqliteStore, second: i64) -> Vec<String> {
-    let claimed = store.claim_sends(at(second), at(second + 60), 10).await.unwrap();
+    let claimed = store
+        .claim_sends(at(second), at(second + 60), 10, Vec::new())
+        .await
+        .unwrap();
     claimed.into_iter().map(|send| send.body).collect()
 }
 
 async fn claim_one(store: &SqliteStore, second: i64) -> ClaimedSend {
-    let mut claimed = store.claim_sends(at(second), at(second + 60), 10).await.unwrap();
+    let mut claimed = store
+        .claim_sends(at(second), at(second + 60), 10, Vec::new())
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)
 }
@@ -227,7 +233,7 @@ async fn with_three_sends(directory: &TempDir) -> SqliteStore {
 async fn messages_to_one_person_are_sent_one_after_another() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    let first = store.claim_sends(at(0), at(60), 10).await.unwrap();
+    let first = store.claim_sends(at(0), at(60), 10, Vec::new()).await.unwrap();
     let names: Vec<&str> = first.iter().map(|send| send.body.as_str()).collect();
     assert_eq!(names, ["body of a1", "body of b1"]);
     assert_eq!(bodies(&store, 1).await, [""; 0]);
@@ -236,12 +242,25 @@ async fn messages_to_one_person_are_sent_one_after_another() {
 }
 
 #[tokio::test]
+async fn what_goes_by_a_paused_way_stays() {
+    let directory = TempDir::new().unwrap();
+    let store = with_three_sends(&directory).await;
+    let paused = vec!["support/wk1".to_owned()];
+    let claimed = store.claim_sends(at(0), at(60), 10, paused).await.unwrap();
+    assert_eq!(claimed.len(), 0);
+    assert_eq!(bodies(&store, 1).await, ["body of a1", "body of b1"]);
+}
+
+#[tokio::test]
 async fn what_was_under_way_when_the_process_ended_is_sent_again_as_it_was() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
     assert_eq!(bodies(&store, 0).await, ["body of a1", "body of b1"]);
     store.close().await.unwrap();
-    let again = open(&directory).claim_sends(at(1), at(61), 10).await.unwrap();
+    let again = open(&directory)
+        .claim_sends(at(1), at(61), 10, Vec::new())
+        .await
+        .unwrap();
     let tried: Vec<(&str, u32)> = again.iter().map(|send| (send.body.as_str(), send.attempts)).collect();
     assert_eq!(tried, [("body of a1", 2), ("body of b1", 2)]);
 }
@@ -250,7 +269,7 @@ async fn what_was_under_way_when_the_process_ended_is_sent_again_as_it_was() {
 async fn what_is_to_be_tried_later_waits_and_what_is_too_late_is_not_sent() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    for send in store.claim_sends(at(0), at(60), 10).await.unwrap() {
+    for send in store.claim_sends(at(0), at(60), 10, Vec::new()).await.unwrap() {
         let later = SendResult::Later {
             at: at(30),
             code: Some(-1),
@@ -296,7 +315,7 @@ async fn in_the_place_of_what_is_refused_goes_what_was_meant_for_that() {
 async fn when_a_customer_cannot_be_written_to_everything_for_them_is_dropped_and_nobody_else_s() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    let claimed = store.claim_sends(at(0), at(60), 1).await.unwrap();
+    let claimed = store.claim_sends(at(0), at(60), 1, Vec::new()).await.unwrap();
     let refused = SendResult::Refused {
         code: Some(95_018),
         served_by: Some(ServedBy::Servicer),

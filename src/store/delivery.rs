@@ -166,8 +166,8 @@ pub type AnswerFunction = Box<dyn FnMut(Waiting) -> Answered + Send>;
 pub struct NewSend {
     /// Names it for all time; made of what it answers, so that making it again makes the same.
     pub send_id: String,
-    /// The app that sends.
-    pub app: String,
+    /// By which way it goes: the app, or the app and its account as in [`KfAccountKey::conversation_app`].
+    pub way: String,
     /// Name of the API.
     pub api: String,
     /// The exact body, JSON.
@@ -219,8 +219,8 @@ impl Urgency {
 pub struct ClaimedSend {
     /// Its number in the store.
     pub id: i64,
-    /// The app that sends.
-    pub app: String,
+    /// By which way it goes.
+    pub way: String,
     /// Name of the API.
     pub api: String,
     /// The exact body, JSON.

@@ -263,12 +263,14 @@ pub trait Store: Send + Sync {
         answer: AnswerFunction,
     ) -> BoxFuture<'_, Result<u32, StoreError>>;
 
-    /// Takes up to `most` messages that are due, in order for each person; they are ours until `lease_until`.
+    /// Takes up to `most` messages that are due, in order for each person; they are ours until `lease_until`. What goes by a paused way
+    /// stays.
     fn claim_sends(
         &self,
         now: Timestamp,
         lease_until: Timestamp,
         most: u32,
+        paused: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<ClaimedSend>, StoreError>>;
 
     /// Says how sending went.

@@ -14,12 +14,12 @@ pub(super) fn add_send(
     message: Option<&[u8]>,
     send: &NewSend,
 ) -> Result<(), rusqlite::Error> {
-    let sql = "INSERT INTO outbox (send_id, person, app, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces)
+    let sql = "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (send_id) DO NOTHING";
     let values = params![
         send.send_id,
         person,
-        send.app,
+        send.way,
         send.api,
         send.body,
         send.instead.as_ref().map(|instead| &instead.api),
@@ -63,22 +63,25 @@ pub(super) fn claim(
     now: i64,
     lease_until: i64,
     most: u32,
+    paused: &[String],
 ) -> Result<Vec<ClaimedSend>, rusqlite::Error> {
     let sql = "UPDATE outbox SET fate = 'expired', body = NULL, instead_body = NULL, settled_at = ?1
                WHERE fate IS NULL AND not_after < ?1 AND leased_until <= ?1";
     connection.prepare_cached(sql)?.execute([now])?;
     let sql = "UPDATE outbox SET leased_until = ?2, attempts = attempts + 1 WHERE id IN (
                  SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= ?1 AND leased_until <= ?1
+                   AND way NOT IN (SELECT value FROM json_each(?4))
                    AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                      WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
                  ORDER BY urgency, id LIMIT ?3)
-               RETURNING id, app, api, body, attempts, not_after";
+               RETURNING id, way, api, body, attempts, not_after";
+    let paused = serde_json::to_string(paused).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![now, lease_until, most], |row| {
+    let rows = statement.query_map(params![now, lease_until, most, paused], |row| {
         let body: Option<String> = row.get(3)?;
         Ok(ClaimedSend {
             id: row.get(0)?,
-            app: row.get(1)?,
+            way: row.get(1)?,
             api: row.get(2)?,
             body: body.unwrap_or_default(),
             attempts: row.get(4)?,

@@ -222,9 +222,10 @@ impl Store for SqliteStore {
         now: Timestamp,
         lease_until: Timestamp,
         most: u32,
+        paused: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<ClaimedSend>, StoreError>> {
         let (now, lease_until) = (now.as_millisecond(), lease_until.as_millisecond());
-        self.submit(move |connection| outbox::claim(connection, now, lease_until, most))
+        self.submit(move |connection| outbox::claim(connection, now, lease_until, most, &paused))
     }
 
     fn settle_send(&self, id: i64, result: SendResult, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {

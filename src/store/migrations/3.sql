@@ -48,7 +48,7 @@ CREATE TABLE outbox (
   id           INTEGER PRIMARY KEY,
   send_id      TEXT NOT NULL UNIQUE,
   person       BLOB NOT NULL,
-  app          TEXT NOT NULL,
+  way          TEXT NOT NULL,            -- the app, or the app and its account: APP/OPEN_KF_ID
   api          TEXT NOT NULL,
   body         TEXT,                     -- JSON, sent as it is
   instead_api  TEXT,                     -- what to send instead when this is refused
