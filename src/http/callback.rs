@@ -174,6 +174,12 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
     if let Content::Event(Event::KfMessageOrEvent { token, open_kf_id }) = &message.content {
         return noted(state, app, open_kf_id, token).await;
     }
+    if let Content::Event(Event::Unknown { event, .. }) = &message.content
+        && event == "kf_account_auth_change"
+    {
+        state.service().list_kf_accounts();
+        return (Fate::Acknowledged, acknowledgement());
+    }
     let key = message.deduplication_key(plaintext);
     let lateness = Lateness::default();
     let settling = state.service().take(app, &message, key, format, lateness.clone());

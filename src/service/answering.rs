@@ -85,18 +85,20 @@ impl Answerer {
         };
         let mut session = session_of(waiting.remembered);
         let mut said = Vec::new();
-        let mut hand_over = None;
+        let mut hand_over: Option<(Cause, usize)> = None;
         for (place, plan) in plans.into_iter().enumerate() {
             let Plan::Answer(item) = plan else { continue };
             let turned = turn(&self.assistant, session, &heard(&item.content), self.conversation_now);
-            hand_over = turned.hand_over;
+            // Whoever asked for a person still wants one after "快点".
+            hand_over = hand_over.or(turned.hand_over.map(|cause| (cause, said.len())));
             let messages = self.messages(&turned);
             session = turned.session.clone();
             keep(&mut answered, place, turned);
             said.push(Said { place, item, messages });
         }
-        if let (Some(cause), Some(last)) = (hand_over, said.last_mut()) {
-            self.hand_over((cause, receives), &session, last, &mut answered);
+        if let Some((cause, from)) = hand_over {
+            let said = said.get_mut(from..).unwrap_or_default();
+            self.hand_over((cause, receives), &session, said, &mut answered);
         }
         let way = waiting.account.conversation_app();
         let room = BUDGET.saturating_sub(RESERVE).saturating_sub(waiting.unsent).max(1);
@@ -149,12 +151,13 @@ impl Answerer {
             .collect()
     }
 
-    /// Says what is to be said before a person takes over, or why none can. Who asked for a person is told that alone.
+    /// Says what is to be said before a person takes over, or why none can. Who asked for a person is told that alone. `said` is what was
+    /// said from there on.
     fn hand_over(
         &self,
         (cause, receives): (Cause, Option<bool>),
         session: &Session,
-        last: &mut Said,
+        said: &mut [Said],
         answered: &mut Answered,
     ) {
         let Some(reach) = self
@@ -164,11 +167,24 @@ impl Answerer {
             return;
         };
         let text = self.assistant.hand_over_text(session, &reach, self.conversation_now);
-        if cause != Cause::Scenario {
-            last.messages.clear();
+        let is_taken_over = reach == Reach::OnDuty;
+        let replaced = match (cause, is_taken_over) {
+            (Cause::Scenario, _) => 0,
+            (_, true) => said.len(),
+            (_, false) => 1,
+        };
+        for said in said.iter_mut().take(replaced) {
+            said.messages.clear();
         }
-        last.messages.push(Outgoing::Text(text));
-        if reach == Reach::OnDuty {
+        let told = if is_taken_over {
+            said.last_mut()
+        } else {
+            said.first_mut()
+        };
+        if let Some(told) = told {
+            told.messages.push(Outgoing::Text(text));
+        }
+        if is_taken_over {
             answered.served_by = Some(ServedBy::Pool);
         }
     }

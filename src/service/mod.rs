@@ -89,16 +89,34 @@ impl Service {
     ///
     /// When it could not be made durable; it must then not be acknowledged.
     pub async fn fetch_kf_messages(&self, app: &App, open_kf_id: &str, token: &str) -> Result<(), StoreError> {
-        let account = KfAccountKey {
-            corp_id: app.credentials.receive_id().to_owned(),
-            app: app.name.clone(),
-            open_kf_id: open_kf_id.to_owned(),
-        };
         let token = (!token.is_empty()).then(|| token.to_owned());
         let now = self.clock.platform_now();
-        self.store.want_kf_messages(account.clone(), token, now).await?;
-        self.bell.ring_for(account);
+        for account in self.meant_accounts(app, open_kf_id).await? {
+            self.store.want_kf_messages(account.clone(), token.clone(), now).await?;
+            self.bell.ring_for(account);
+        }
         Ok(())
+    }
+
+    /// The account that is named; all that are known where none is, as in callbacks of old (doc/94670).
+    async fn meant_accounts(&self, app: &App, open_kf_id: &str) -> Result<Vec<KfAccountKey>, StoreError> {
+        let corp_id = app.credentials.receive_id();
+        if open_kf_id.is_empty() {
+            let known = self.store.kf_accounts().await?.into_iter();
+            return Ok(known
+                .filter(|account| account.app == app.name && account.corp_id == corp_id)
+                .collect());
+        }
+        Ok(vec![KfAccountKey {
+            corp_id: corp_id.to_owned(),
+            app: app.name.clone(),
+            open_kf_id: open_kf_id.to_owned(),
+        }])
+    }
+
+    /// The accounts of 微信客服 that an app may manage have changed; they are listed again.
+    pub fn list_kf_accounts(&self) {
+        self.bell.ring_for_changed_accounts();
     }
 
     /// Settles one genuine message of an app and says what to reply. If `lateness` is declared before the step has run, the reply is

@@ -19,7 +19,10 @@ use crate::store::{KfAccountKey, Store};
 use crate::wecom::Client;
 
 /// So many conversations are answered in one transaction.
-const ANSWERED_AT_ONCE: u32 = 32;
+const ANSWERED_AT_ONCE: u32 = 128;
+
+/// The accounts that the apps may manage are listed so often.
+const LIST_EVERY: Duration = Duration::from_secs(600);
 
 /// What waits is looked for at least so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +45,7 @@ pub struct SendingApp {
 #[derive(Clone)]
 pub struct Bell {
     accounts: UnboundedSender<KfAccountKey>,
+    accounts_changed: Arc<Notify>,
     sends: Arc<Notify>,
 }
 
@@ -50,6 +54,11 @@ impl Bell {
     pub(super) fn ring_for(&self, account: KfAccountKey) {
         // Nobody listens while the process ends; the callback is on record.
         let _ = self.accounts.send(account);
+    }
+
+    /// The accounts that an app may manage have changed.
+    pub(super) fn ring_for_changed_accounts(&self) {
+        self.accounts_changed.notify_one();
     }
 
     /// There may be something to send.
@@ -83,6 +92,7 @@ impl Outbound {
         let (accounts, rung) = unbounded_channel();
         let bell = Bell {
             accounts,
+            accounts_changed: Arc::default(),
             sends: Arc::default(),
         };
         Self {
@@ -119,9 +129,8 @@ impl Outbound {
 
     /// Has every account pulled by a task of its own.
     async fn pull(&mut self, tasks: &mut JoinSet<()>) {
-        for account in self.known_accounts().await {
-            self.bell.ring_for(account);
-        }
+        self.ring_for_known_accounts().await;
+        tasks.spawn(self.listing());
         let mut pullers: BTreeMap<KfAccountKey, Arc<Notify>> = BTreeMap::new();
         while let Some(account) = self.rung.recv().await {
             if let Some(news) = pullers.get(&account) {
@@ -155,25 +164,45 @@ impl Outbound {
         }
     }
 
-    /// Those that have had news, and those that the apps may manage.
-    async fn known_accounts(&self) -> Vec<KfAccountKey> {
-        let mut accounts = self.store.kf_accounts().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the accounts of 微信客服 cannot be read; each is found with its next callback");
-            Vec::new()
-        });
-        for app in self.apps.iter().filter(|app| app.kf) {
-            match app.client.kf_accounts().await {
-                Ok(managed) => accounts.extend(managed.into_iter().filter(|account| account.manage_privilege).map(
-                    |account| KfAccountKey {
-                        corp_id: app.corp_id.clone(),
-                        app: app.name.clone(),
-                        open_kf_id: account.open_kf_id,
-                    },
-                )),
-                Err(error) => tracing::error!(app = app.name, "the accounts of 微信客服 cannot be listed: {error}"),
+    /// The accounts that have had news before; nothing is asked for that could take long.
+    async fn ring_for_known_accounts(&self) {
+        match self.store.kf_accounts().await {
+            Ok(accounts) => accounts.into_iter().for_each(|account| self.bell.ring_for(account)),
+            Err(error) => {
+                tracing::warn!(%error, "the accounts of 微信客服 cannot be read; each is found with its next callback");
             }
         }
-        accounts
+    }
+
+    /// Rings for the accounts that the apps may manage, at the start, when that changes, and now and then.
+    fn listing(&self) -> impl Future<Output = ()> + Send + 'static {
+        let with_kf = self.apps.iter().filter(|app| app.kf);
+        let apps: Vec<(String, String, Arc<Client>)> = with_kf
+            .map(|app| (app.corp_id.clone(), app.name.clone(), Arc::clone(&app.client)))
+            .collect();
+        let bell = self.bell.clone();
+        async move {
+            loop {
+                for (corp_id, app, client) in &apps {
+                    match client.kf_accounts().await {
+                        Ok(managed) => {
+                            for account in managed.into_iter().filter(|account| account.manage_privilege) {
+                                bell.ring_for(KfAccountKey {
+                                    corp_id: corp_id.clone(),
+                                    app: app.clone(),
+                                    open_kf_id: account.open_kf_id,
+                                });
+                            }
+                        }
+                        Err(error) => tracing::error!(app, "the accounts of 微信客服 cannot be listed: {error}"),
+                    }
+                }
+                tokio::select! {
+                    () = bell.accounts_changed.notified() => {}
+                    () = tokio::time::sleep(LIST_EVERY) => {}
+                }
+            }
+        }
     }
 
     fn puller(&self, account: &KfAccountKey) -> Option<Puller> {

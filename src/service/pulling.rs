@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::channels::kf::fetched;
 use crate::protocol::Private;
 use crate::protocol::kf::{KfContent, KfEvent, KfItem, KfItemError};
 use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, Store, StoreError};
-use crate::wecom::kf::{Servicer, SyncPage, SyncRequest};
+use crate::wecom::kf::{Servicer, SyncPage, SyncRequest, delivery_failure};
 use crate::wecom::{ApiError, Client};
 
 /// Most messages of a page (doc/94670).
@@ -34,7 +34,7 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(300);
 
 /// After a failed pull.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// So many pages in a row that bring nothing and do not move on end a pull.
 const MOST_IDLE_PAGES: u32 = 3;
@@ -80,7 +80,12 @@ impl Puller {
     /// Fetches for as long as the process runs: at the start, at every callback, and every five minutes.
     pub(super) async fn run(self) {
         let mut pause = PAUSE_AFTER_FAILURE;
+        let mut looked: Option<Instant> = None;
         loop {
+            if looked.is_none_or(|looked| looked.elapsed() >= RECONCILE_EVERY) {
+                looked = Some(Instant::now());
+                self.look_who_receives();
+            }
             match self.pull().await {
                 Ok(()) => {
                     pause = PAUSE_AFTER_FAILURE;
@@ -98,7 +103,7 @@ impl Puller {
     async fn wait_for_news(&self) {
         tokio::select! {
             () = self.news.notified() => {}
-            () = tokio::time::sleep(RECONCILE_EVERY) => self.look_who_receives().await,
+            () = tokio::time::sleep(RECONCILE_EVERY) => {}
         }
     }
 
@@ -110,19 +115,39 @@ impl Puller {
         }
     }
 
-    /// Who receives is asked once in a while; what servicers do in between comes as events.
-    async fn look_who_receives(&self) {
-        if let Ok(servicers) = self.client.kf_servicers(&self.account.open_kf_id).await {
-            let receives = servicers.iter().any(may_receive);
-            self.receivers.set(&self.account, receives);
+    /// Who receives is asked once in a while, and never waited for; what servicers do in between comes as events.
+    fn look_who_receives(&self) {
+        let (client, account) = (Arc::clone(&self.client), self.account.clone());
+        let receivers = Arc::clone(&self.receivers);
+        tokio::spawn(async move {
+            if let Ok(servicers) = client.kf_servicers(&account.open_kf_id).await {
+                receivers.set(&account, servicers.iter().any(may_receive));
+            }
+        });
+    }
+
+    /// What an admin should hear of: our messages that did not arrive, and what could not be read.
+    fn report_items(&self, read: &[(Value, Result<KfItem, KfItemError>)]) {
+        let KfAccountKey { app, open_kf_id, .. } = &self.account;
+        for (_, item) in read {
+            match item.as_ref().map(|item| &item.content) {
+                Ok(KfContent::Event(KfEvent::SendFailed { reason, .. })) => {
+                    let meaning = delivery_failure(*reason);
+                    tracing::warn!(
+                        app,
+                        open_kf_id,
+                        reason,
+                        "a message to a customer did not arrive: {meaning}"
+                    );
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(app, open_kf_id, "{error}; it is on record and not answered"),
+            }
         }
     }
 
     /// Fetches until there is no more, and again if a callback came in the meantime.
     async fn pull(&self) -> Result<(), Failure> {
-        if self.receivers.of(&self.account).is_none() {
-            self.look_who_receives().await;
-        }
         loop {
             let progress = self.progress().await?;
             let wanted = progress.wanted;
@@ -139,7 +164,7 @@ impl Puller {
     }
 
     async fn pull_pages(&self, progress: KfProgress) -> Result<(), Failure> {
-        let is_first = progress.cursor.is_none();
+        let is_first = !progress.complete;
         let now = self.clock.platform_now();
         let holds = |at: Timestamp| now.duration_since(at) < TOKEN_HOLDS;
         let token = progress.token.filter(|(_, at)| holds(*at));
@@ -188,8 +213,9 @@ impl Puller {
             })
             .collect();
         if read.iter().any(|(_, item)| is_about_receiving(item)) {
-            self.look_who_receives().await;
+            self.look_who_receives();
         }
+        self.report_items(&read);
         let items: Vec<Fetched> = read
             .into_iter()
             .map(|(raw, item)| {

@@ -41,14 +41,17 @@ impl Reminding {
     }
 
     async fn remind_all(&self) {
-        let due = match self.store.due_reminders(self.clock.now()).await {
+        let apps = self.agents.keys().cloned().collect();
+        let due = match self.store.due_reminders(self.clock.now(), apps).await {
             Ok(due) => due,
             Err(error) => return tracing::warn!(%error, "cannot look for reminders that are due"),
         };
         for reminder in due {
-            // Without a Secret nothing can be sent; the reminder stays due and is listed as such.
-            let Some(send) = self.send_for(&reminder) else { continue };
-            match self.store.remind(reminder, Some(send)).await {
+            let send = self.send_for(&reminder);
+            if send.is_none() {
+                tracing::warn!(app = reminder.app, "a reminder cannot be read and is dropped");
+            }
+            match self.store.remind(reminder, send).await {
                 Ok(()) => self.news.notify_one(),
                 Err(error) => tracing::warn!(%error, "a reminder could not be put to be sent"),
             }

@@ -23,7 +23,7 @@ const MOST_AT_A_TIME: usize = 32;
 const MOST_PER_SECOND: usize = 150;
 
 /// Longer than a call with all its repetitions takes.
-const LEASE: SignedDuration = SignedDuration::from_mins(3);
+const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is due is looked for at least so often, however quiet it is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 
 /// What only an admin can mend is tried again so much later, and twice as much later every time.
 const ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(1);
-const LONGEST_ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+const LONGEST_ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 
 /// The clients of all apps that can send, by the app's name.
 pub(super) type Clients = BTreeMap<String, Arc<Client>>;
@@ -137,7 +137,7 @@ impl Sender {
         let result = self.outcome(send).await;
         match &result {
             SendResult::Sent => tracing::info!(send = id, api, attempts, "sent"),
-            SendResult::Later { code, .. } => tracing::debug!(send = id, api, attempts, ?code, "to be sent again"),
+            SendResult::Later { code, .. } => tracing::info!(send = id, api, attempts, ?code, "to be sent again"),
             SendResult::Refused { code, .. } => tracing::warn!(send = id, api, attempts, ?code, "not sent"),
         }
         if let Err(error) = self.store.settle_send(id, result, self.clock.platform_now()).await {
@@ -151,14 +151,18 @@ impl Sender {
         };
         let error = match client.call(api, Some(&send.body)).await {
             Ok(answer) => {
-                self.ways.open(&send.way);
+                self.ways.open(&format!("{} {}", send.way, send.api));
                 return taken(api, &answer);
             }
             Err(error) => error,
         };
         match error.handling() {
             _ if is_sent_already(&send, api, &error) => SendResult::Sent,
-            Handling::TellAdmin | Handling::Wait => self.closed(&send, &error),
+            // Words instead of a card, and an honest word instead of a person, need less than these do.
+            Handling::TellAdmin if has_substitute(&send, api, &error) => {
+                result_of(&send, api, &error, self.clock.platform_now())
+            }
+            Handling::TellAdmin | Handling::Wait if is_an_answer(&error) => self.closed(&send, &error),
             Handling::Customer | Handling::StateChanged => self.customer_refused(client, &send, &error).await,
             _ => result_of(&send, api, &error, self.clock.platform_now()),
         }
@@ -170,13 +174,22 @@ impl Sender {
         let is_for_one_member = matches!(error, ApiError::RecipientBudget { .. });
         let now = self.clock.platform_now();
         if let Some(at) = error.retry_at().filter(|_| is_for_one_member) {
-            return SendResult::Later { at, code: None };
+            return SendResult::Later {
+                at,
+                code: None,
+                unclear: false,
+            };
         }
-        let (at, is_news) = self.ways.close(&send.way, error.retry_at(), now);
+        let way = format!("{} {}", send.way, send.api);
+        let (at, is_news) = self.ways.close(&way, error.retry_at(), now);
         if is_news {
-            tracing::error!(way = send.way, until = %at, "{error}");
+            tracing::error!(way, until = %at, "{error}");
         }
-        SendResult::Later { at, code: error.code() }
+        SendResult::Later {
+            at,
+            code: error.code(),
+            unclear: false,
+        }
     }
 
     /// The session forbids it: if a person serves the customer, the bot is silent from now on.
@@ -189,10 +202,12 @@ impl Sender {
             },
             None => None,
         };
+        // Where nobody has taken the customer over, they are told so instead.
+        let is_transfer = send.api == Api::KfServiceStateTrans.name();
         SendResult::Refused {
             code: error.code(),
             served_by,
-            closed: true,
+            closed: served_by.is_some() || !is_transfer,
         }
     }
 }
@@ -264,7 +279,7 @@ fn customer_of(body: &str) -> Option<(String, String)> {
 /// WeCom refuses a `msgid` that it knows, with a number it does not document: what would have been refused for itself has been so at
 /// the first try.
 fn is_sent_already(send: &ClaimedSend, api: Api, error: &ApiError) -> bool {
-    let is_repeated = send.attempts > 1 || error.may_have_been_carried_out();
+    let is_repeated = send.unclear || error.may_have_been_carried_out();
     let is_refused = matches!(error, ApiError::Refused { .. });
     let is_odd = matches!(
         error.handling(),
@@ -274,12 +289,20 @@ fn is_sent_already(send: &ClaimedSend, api: Api, error: &ApiError) -> bool {
 }
 
 fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> SendResult {
-    let again = |at: Timestamp| SendResult::Later { at, code: error.code() };
+    let again = |at: Timestamp| SendResult::Later {
+        at,
+        code: error.code(),
+        unclear: error.may_have_been_carried_out(),
+    };
     match error.handling() {
         // Whether a message of the app went out is not known; a second one would be worse than none, unless WeCom swallows it.
         Handling::Retry | Handling::RefreshToken
             if api == Api::MessageSend && error.may_have_been_carried_out() && !is_swallowed_twice(&send.body) =>
         {
+            refused(error.code())
+        }
+        Handling::TellAdmin if has_substitute(send, api, error) => {
+            tracing::error!(way = send.way, "{error}");
             refused(error.code())
         }
         Handling::Retry | Handling::RefreshToken | Handling::Wait | Handling::TellAdmin => {
@@ -291,17 +314,27 @@ fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> 
             served_by: None,
             closed: true,
         },
-        Handling::Content | Handling::Defect | Handling::Unknown => {
+        Handling::Content | Handling::Defect | Handling::Unknown | Handling::AnotherServicer => {
             tracing::error!(way = send.way, "{error}");
             refused(error.code())
         }
-        Handling::AnotherServicer
-        | Handling::DropCallbackToken
+        Handling::DropCallbackToken
         | Handling::UploadAgain
         | Handling::TooLate
         | Handling::LogInAgain
         | Handling::Harmless => refused(error.code()),
     }
+}
+
+/// Whether WeCom has answered: a proxy's page or a lost connection closes no way.
+fn is_an_answer(error: &ApiError) -> bool {
+    !matches!(error, ApiError::Failed { .. })
+}
+
+/// Whether something simpler may work where this is not allowed.
+fn has_substitute(send: &ClaimedSend, api: Api, error: &ApiError) -> bool {
+    let is_refused = matches!(error, ApiError::Refused { .. });
+    is_refused && (api == Api::KfServiceStateTrans || send.body.contains("\"template_card\""))
 }
 
 /// Whether WeCom swallows the same message when it comes a second time.
@@ -355,8 +388,9 @@ mod tests {
         assert_eq!(ways.close("a/wk1", None, start), (minutes(1), false));
         assert_eq!(ways.paused(start), ["a/wk1"]);
         assert_eq!(ways.close("a/wk1", None, minutes(1)), (minutes(3), true));
+        assert_eq!(ways.close("a/wk1", None, minutes(3)), (minutes(5), true));
         assert_eq!(ways.close("b", Some(minutes(9)), start), (minutes(9), true));
-        assert_eq!(ways.paused(minutes(3)), ["b"]);
+        assert_eq!(ways.paused(minutes(5)), ["b"]);
         ways.open("b");
         assert_eq!(ways.close("b", None, minutes(2)), (minutes(3), true));
     }

@@ -245,7 +245,7 @@ async fn messages_to_one_person_are_sent_one_after_another() {
 async fn what_goes_by_a_paused_way_stays() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    let paused = vec!["support/wk1".to_owned()];
+    let paused = vec!["support/wk1 kf/send_msg".to_owned()];
     let claimed = store.claim_sends(at(0), at(60), 10, paused).await.unwrap();
     assert_eq!(claimed.len(), 0);
     assert_eq!(bodies(&store, 1).await, ["body of a1", "body of b1"]);
@@ -273,6 +273,7 @@ async fn what_is_to_be_tried_later_waits_and_what_is_too_late_is_not_sent() {
         let later = SendResult::Later {
             at: at(30),
             code: Some(-1),
+            unclear: false,
         };
         store.settle_send(send.id, later, at(1)).await.unwrap();
     }
@@ -366,6 +367,10 @@ async fn a_late_reply_goes_out_with_the_next_delivery_or_as_a_message_but_not_tw
     assert_eq!(settle_late(&store, 31).await, None);
 }
 
+fn support() -> Vec<String> {
+    vec!["support".to_owned()]
+}
+
 #[tokio::test]
 async fn a_reminder_becomes_one_message() {
     let directory = TempDir::new().unwrap();
@@ -392,12 +397,13 @@ async fn a_reminder_becomes_one_message() {
         ..Step::default()
     };
     store.settle(key, conversation, at(0), Box::new(step)).await.unwrap();
-    assert_eq!(store.due_reminders(at(59)).await.unwrap(), []);
-    let due = store.due_reminders(at(60)).await.unwrap();
+    assert_eq!(store.due_reminders(at(59), support()).await.unwrap(), []);
+    assert_eq!(store.due_reminders(at(60), vec!["other".to_owned()]).await.unwrap(), []);
+    let due = store.due_reminders(at(60), support()).await.unwrap();
     assert_eq!((due.len(), due[0].user_id.as_str(), due[0].business_day), (1, "li", 3));
     store.remind(due[0].clone(), Some(send("r1"))).await.unwrap();
     store.remind(due[0].clone(), Some(send("r2"))).await.unwrap();
-    assert_eq!(store.due_reminders(at(61)).await.unwrap(), []);
+    assert_eq!(store.due_reminders(at(61), support()).await.unwrap(), []);
     assert_eq!(bodies(&store, 61).await, ["body of r1"]);
 }
 

@@ -33,6 +33,8 @@ pub struct KfProgress {
     pub wanted: i64,
     /// Callbacks up to this one have been followed up.
     pub done: i64,
+    /// Whether the account has ever been fetched to its end.
+    pub complete: bool,
 }
 
 /// One page of fetched messages.
@@ -227,6 +229,8 @@ pub struct ClaimedSend {
     pub body: String,
     /// How often it has been tried, this time included.
     pub attempts: u32,
+    /// Whether an earlier try may have been carried out.
+    pub unclear: bool,
     /// Not later.
     pub not_after: Timestamp,
 }
@@ -242,6 +246,8 @@ pub enum SendResult {
         at: Timestamp,
         /// Error code of the platform.
         code: Option<i64>,
+        /// Whether this try may have been carried out.
+        unclear: bool,
     },
     /// Not to be tried again.
     Refused {

@@ -7,7 +7,7 @@ use super::appeals::{change_appeal, open_appeal};
 use super::hashes::Hashes;
 use super::outbox::{add_send, fail_delivery, unsent_of};
 use super::sessions::Sessions;
-use super::sqlite::{save_question, save_rating, timestamp};
+use super::sqlite::{in_savepoint, save_question, save_rating, timestamp};
 use super::{
     Answered, ConversationKey, Effect, Fetched, KfAccountKey, KfPage, KfProgress, Remembered, ServedBy, Waiting,
     WaitingItem,
@@ -44,7 +44,7 @@ pub(super) fn accounts(connection: &Connection) -> Result<Vec<KfAccountKey>, rus
 }
 
 pub(super) fn progress(connection: &Connection, account: &KfAccountKey) -> Result<KfProgress, rusqlite::Error> {
-    let sql = "SELECT cursor, token, token_at, wanted, done FROM kf_accounts
+    let sql = "SELECT cursor, token, token_at, wanted, done, complete FROM kf_accounts
                WHERE corp_id = ?1 AND app = ?2 AND open_kf_id = ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row(params![account.corp_id, account.app, account.open_kf_id], |row| {
@@ -55,6 +55,7 @@ pub(super) fn progress(connection: &Connection, account: &KfAccountKey) -> Resul
             token: token.zip(token_at.map(timestamp)),
             wanted: row.get(3)?,
             done: row.get(4)?,
+            complete: row.get(5)?,
         })
     });
     Ok(found.optional()?.unwrap_or_default())
@@ -81,7 +82,7 @@ fn move_cursor(connection: &Connection, page: &KfPage) -> Result<bool, rusqlite:
     connection
         .prepare_cached(sql)?
         .execute(params![corp_id, app, open_kf_id])?;
-    let sql = "UPDATE kf_accounts SET cursor = ?4, done = max(done, coalesce(?5, done))
+    let sql = "UPDATE kf_accounts SET cursor = ?4, done = max(done, coalesce(?5, done)), complete = complete OR ?5 IS NOT NULL
                WHERE corp_id = ?1 AND app = ?2 AND open_kf_id = ?3 AND cursor IS ?6";
     let values = params![corp_id, app, open_kf_id, page.next, page.done, page.from];
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
@@ -92,9 +93,10 @@ fn keep(connection: &Connection, hashes: &Hashes, page: &KfPage, fetched: &Fetch
     let account = &page.account;
     let person = hashes.customer(account, &fetched.customer);
     let fate = match &fetched.effect {
+        // Who is only about to be handed over may still come back to the bot.
         Effect::Answer { .. } => match served_by(connection, &person, page.at.as_millisecond())? {
-            ServedBy::Bot => None,
-            ServedBy::Pool | ServedBy::Servicer => Some("human"),
+            ServedBy::Bot | ServedBy::Pool => None,
+            ServedBy::Servicer => Some("human"),
         },
         Effect::Record(fate) => Some(*fate),
         Effect::ServedBy(_) | Effect::Recalled { .. } | Effect::SendFailed { .. } => Some("noted"),
@@ -182,7 +184,10 @@ pub(super) fn answer_waiting(
     let conversations = waiting_conversations(connection, fresh_since.as_millisecond(), most)?;
     let count = u32::try_from(conversations.len()).unwrap_or(u32::MAX);
     for conversation in conversations {
-        answer_conversation(connection, sessions, now.as_millisecond(), &conversation, answer)?;
+        let answering = || answer_conversation(connection, sessions, now.as_millisecond(), &conversation, &mut *answer);
+        if in_savepoint(connection, "conversation", answering).is_err() {
+            set_aside(connection, &conversation.person)?;
+        }
     }
     Ok(count)
 }
@@ -193,6 +198,8 @@ fn waiting_conversations(
     most: u32,
 ) -> Result<Vec<Conversation>, rusqlite::Error> {
     let sql = "SELECT person, corp_id, app, open_kf_id FROM inbox WHERE fate IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.person = inbox.person AND outbox.fate IS NULL
+                   AND api = 'kf/service_state/trans')
                GROUP BY person ORDER BY max(sent_at) < ?1, min(id) LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![fresh_since, most], |row| {
@@ -206,6 +213,13 @@ fn waiting_conversations(
         })
     })?;
     rows.collect()
+}
+
+/// A conversation that cannot be answered must not keep the others from it.
+fn set_aside(connection: &Connection, person: &[u8]) -> Result<(), rusqlite::Error> {
+    tracing::error!("a conversation could not be answered and has been set aside");
+    let sql = "UPDATE inbox SET fate = 'failed', item = NULL WHERE person = ?1 AND fate IS NULL";
+    connection.prepare_cached(sql)?.execute([person]).map(drop)
 }
 
 /// What waits, with the number and the hash of each.

@@ -41,7 +41,7 @@ pub(super) fn unsent_of(connection: &Connection, person: &[u8]) -> Result<u32, r
 /// Whether a reply may go out passively after all: not when the message that stands in for it is under way or sent.
 /// When it may, that message is dropped.
 pub(super) fn reply_instead(connection: &Connection, message: &[u8]) -> Result<bool, rusqlite::Error> {
-    let sql = "UPDATE outbox SET fate = 'replied', body = NULL, instead_body = NULL
+    let sql = "UPDATE outbox SET fate = 'replied', settled_at = next_at, body = NULL, instead_body = NULL
                WHERE replaces = ?1 AND fate IS NULL AND attempts = 0";
     connection.prepare_cached(sql)?.execute([message])?;
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE replaces = ?1 AND fate IS NOT 'replied')";
@@ -65,16 +65,22 @@ pub(super) fn claim(
     most: u32,
     paused: &[String],
 ) -> Result<Vec<ClaimedSend>, rusqlite::Error> {
+    return_expired_transfers(connection, now)?;
     let sql = "UPDATE outbox SET fate = 'expired', body = NULL, instead_body = NULL, settled_at = ?1
                WHERE fate IS NULL AND not_after < ?1 AND leased_until <= ?1";
     connection.prepare_cached(sql)?.execute([now])?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at <= ?1)";
+    let is_due: bool = connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))?;
+    if !is_due {
+        return Ok(Vec::new());
+    }
     let sql = "UPDATE outbox SET leased_until = ?2, attempts = attempts + 1 WHERE id IN (
                  SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= ?1 AND leased_until <= ?1
-                   AND way NOT IN (SELECT value FROM json_each(?4))
+                   AND way || ' ' || api NOT IN (SELECT value FROM json_each(?4))
                    AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                      WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
                  ORDER BY urgency, id LIMIT ?3)
-               RETURNING id, way, api, body, attempts, not_after";
+               RETURNING id, way, api, body, attempts, not_after, unclear";
     let paused = serde_json::to_string(paused).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![now, lease_until, most, paused], |row| {
@@ -86,23 +92,36 @@ pub(super) fn claim(
             body: body.unwrap_or_default(),
             attempts: row.get(4)?,
             not_after: timestamp(row.get(5)?),
+            unclear: row.get(6)?,
         })
     })?;
     rows.collect()
 }
 
-/// Gives back what the process before this one held: nobody else uses the file.
+/// Customers whose handing over came too late are the bot's again.
+fn return_expired_transfers(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE customers SET served_by = 'bot' WHERE served_by = 'pool' AND person IN (
+                 SELECT person FROM outbox WHERE fate IS NULL AND not_after < ?1 AND api = 'kf/service_state/trans')";
+    connection.prepare_cached(sql)?.execute([now]).map(drop)
+}
+
+/// Gives back what the process before this one held: nobody else uses the file. Whether it was sent nobody knows; a message of the app
+/// that WeCom would show a second time is not sent again.
 pub(super) fn release_all(connection: &Connection) -> Result<(), rusqlite::Error> {
-    let sql = "UPDATE outbox SET leased_until = 0 WHERE fate IS NULL AND leased_until > 0";
+    let sql = "UPDATE outbox SET fate = 'unclear', body = NULL, instead_body = NULL, settled_at = leased_until
+               WHERE fate IS NULL AND leased_until > 0 AND api = 'message/send'
+                 AND body NOT LIKE '%\"enable_duplicate_check\"%' AND body NOT LIKE '%\"task_id\"%'";
+    connection.execute(sql, [])?;
+    let sql = "UPDATE outbox SET leased_until = 0, unclear = 1 WHERE fate IS NULL AND leased_until > 0";
     connection.execute(sql, []).map(drop)
 }
 
 pub(super) fn settle(connection: &Connection, id: i64, result: &SendResult, now: i64) -> Result<(), rusqlite::Error> {
     match result {
         SendResult::Sent => finish(connection, id, "sent", None, now),
-        SendResult::Later { at, code } => {
-            let sql = "UPDATE outbox SET leased_until = 0, next_at = ?2, code = ?3 WHERE id = ?1 AND fate IS NULL";
-            let values = params![id, at.as_millisecond(), code];
+        SendResult::Later { at, code, unclear } => {
+            let sql = "UPDATE outbox SET leased_until = 0, next_at = ?2, code = ?3, unclear = unclear OR ?4 WHERE id = ?1 AND fate IS NULL";
+            let values = params![id, at.as_millisecond(), code, unclear];
             connection.prepare_cached(sql)?.execute(values).map(drop)
         }
         SendResult::Refused {
@@ -131,8 +150,10 @@ fn refuse(
         return Ok(());
     }
     finish(connection, id, "refused", code, now)?;
-    if let Some(served_by) = served_by {
-        set_served_by(connection, &person, served_by, now)?;
+    match served_by {
+        Some(served_by) => set_served_by(connection, &person, served_by, now)?,
+        // Who was to be handed over with what is dropped here has not been.
+        None => return_from_pool(connection, &person)?,
     }
     if closed {
         let sql = "UPDATE outbox SET fate = 'dropped', body = NULL, instead_body = NULL, code = ?2, settled_at = ?3
@@ -145,7 +166,7 @@ fn refuse(
 /// What was to be sent instead takes the place of what was refused. A customer who could not be handed over is the bot's again.
 fn send_instead(connection: &Connection, id: i64, now: i64) -> Result<bool, rusqlite::Error> {
     let sql =
-        "UPDATE outbox SET api = instead_api, body = instead_body, instead_body = NULL, attempts = 0, leased_until = 0,
+        "UPDATE outbox SET api = instead_api, body = instead_body, instead_body = NULL, attempts = 0, leased_until = 0, unclear = 0,
                  next_at = ?2
                WHERE id = ?1 AND fate IS NULL AND instead_body IS NOT NULL RETURNING person";
     let person: Option<Vec<u8>> = connection
@@ -153,9 +174,13 @@ fn send_instead(connection: &Connection, id: i64, now: i64) -> Result<bool, rusq
         .query_row(params![id, now], |row| row.get(0))
         .optional()?;
     let Some(person) = person else { return Ok(false) };
-    let sql = "UPDATE customers SET served_by = 'bot' WHERE person = ?1 AND served_by = 'pool'";
-    connection.prepare_cached(sql)?.execute([person])?;
+    return_from_pool(connection, &person)?;
     Ok(true)
+}
+
+fn return_from_pool(connection: &Connection, person: &[u8]) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE customers SET served_by = 'bot' WHERE person = ?1 AND served_by = 'pool'";
+    connection.prepare_cached(sql)?.execute([person]).map(drop)
 }
 
 fn finish(connection: &Connection, id: i64, fate: &str, code: Option<i64>, now: i64) -> Result<(), rusqlite::Error> {
@@ -167,12 +192,19 @@ fn finish(connection: &Connection, id: i64, fate: &str, code: Option<i64>, now: 
         .map(drop)
 }
 
-pub(super) fn due_reminders(connection: &Connection, now: i64) -> Result<Vec<DueReminder>, rusqlite::Error> {
+pub(super) fn due_reminders(
+    connection: &Connection,
+    now: i64,
+    apps: &[String],
+) -> Result<Vec<DueReminder>, rusqlite::Error> {
     let sql = "SELECT appeal, corp_id, app, user_id, record, business_day, due_at FROM reminders
                JOIN appeals ON appeals.id = reminders.appeal
-               WHERE due_at <= ?1 AND user_id IS NOT NULL ORDER BY due_at, appeal LIMIT 100";
+               WHERE due_at <= ?1 AND user_id IS NOT NULL
+                 AND substr(app, 1, instr(app || '/', '/') - 1) IN (SELECT value FROM json_each(?2))
+               ORDER BY due_at, appeal LIMIT 100";
+    let apps = serde_json::to_string(apps).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([now], |row| {
+    let rows = statement.query_map(params![now, apps], |row| {
         let due: Timestamp = timestamp(row.get(6)?);
         Ok(DueReminder {
             appeal: row.get(0)?,

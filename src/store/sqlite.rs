@@ -142,7 +142,7 @@ impl SqliteStore {
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = connection.and_then(|connection| in_savepoint(connection, work));
+            let result = connection.and_then(|connection| in_savepoint(connection, "job", || work(connection)));
             // Whoever no longer waits has closed the connection; WeCom will deliver again and get what is stored now.
             Box::new(move |committed| drop(sender.send(committed.and(result))))
         });
@@ -232,8 +232,8 @@ impl Store for SqliteStore {
         self.submit(move |connection| outbox::settle(connection, id, &result, now.as_millisecond()))
     }
 
-    fn due_reminders(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>> {
-        self.submit(move |connection| outbox::due_reminders(connection, now.as_millisecond()))
+    fn due_reminders(&self, now: Timestamp, apps: Vec<String>) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>> {
+        self.submit(move |connection| outbox::due_reminders(connection, now.as_millisecond(), &apps))
     }
 
     fn remind(&self, reminder: DueReminder, send: Option<NewSend>) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -500,25 +500,24 @@ fn write_batch(connection: &Connection, jobs: impl Iterator<Item = Job>) {
 }
 
 /// One job of a batch: if it fails or panics, its own writes are undone and the other jobs stay.
-fn in_savepoint<T>(
+pub(super) fn in_savepoint<T>(
     connection: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    name: &str,
+    work: impl FnOnce() -> Result<T, rusqlite::Error>,
 ) -> Result<T, StoreError> {
-    connection
-        .prepare_cached("SAVEPOINT job")
-        .and_then(|mut sql| sql.execute([]))
-        .map_err(database_error)?;
-    let result = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+    let run = |sql: String| {
+        let executed = connection.prepare_cached(&sql).and_then(|mut sql| sql.execute([]));
+        executed.map(drop).map_err(database_error)
+    };
+    run(format!("SAVEPOINT {name}"))?;
+    let result = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(database_error),
         Err(_) => Err(StoreError::Panicked),
     };
     if result.is_err() {
-        connection.execute_batch("ROLLBACK TO job").map_err(database_error)?;
+        run(format!("ROLLBACK TO {name}"))?;
     }
-    connection
-        .prepare_cached("RELEASE job")
-        .and_then(|mut sql| sql.execute([]))
-        .map_err(database_error)?;
+    run(format!("RELEASE {name}"))?;
     result
 }
 

@@ -120,6 +120,24 @@ pub struct Customer {
     pub scene: Option<String>,
 }
 
+/// Why a message that WeCom took did not arrive, and what to do about it (doc/94670, `fail_type`).
+pub fn delivery_failure(reason: i64) -> &'static str {
+    match reason {
+        1 => "the account has been deleted",
+        2 => "the app is closed; enable it in the admin console",
+        4 => "the session is older than 48 hours; the customer has to write first",
+        5 => "the session has ended",
+        6 => "the customer has got five messages since their last one",
+        7 => "no 视频号 is bound to the company; bind one in the admin console",
+        8 | 9 => "the company is not verified; have it verified in the admin console (我的企业 → 企业信息)",
+        10 => "the customer refuses messages",
+        11 => "nobody of the company has ever logged in to WeCom's app; log in once",
+        12 => "this kind of message is forbidden by a component of 微信客服",
+        13 => "it was held back for safety; reword the answer if this happens again",
+        _ => "WeCom gives no reason",
+    }
+}
+
 impl Client {
     /// One page of what happened in an account. When WeCom does not accept the token of the callback, the page is read without it: the cursor
     /// is enough.

@@ -116,6 +116,28 @@ fn when_nobody_receives_whoever_asks_for_a_person_is_told_so() {
     assert_ne!(session_state(&world, "wm1"), 2);
 }
 
+#[track_caller]
+fn check_refused_transfer(code: i64) {
+    let world = World::with_kf();
+    world.control(
+        "faults",
+        json!({ "api": "kf/service_state/trans", "kind": "errcode", "value": code, "probability": 1.0 }),
+    );
+    world.writes("wm1", "转人工");
+    let told = world.answers_to("wm1", 2);
+    assert!(told[1].contains("没有同事在接待"), "{told:?}");
+    world.writes("wm1", "加不了好友了，提示操作频繁");
+    let answered = world.answers_to("wm1", 3);
+    assert!(answered[2].contains("24"), "{answered:?}");
+}
+
+#[test]
+fn when_the_transfer_is_refused_the_customer_is_told_and_the_bot_answers_on() {
+    check_refused_transfer(95_014);
+    check_refused_transfer(95_016);
+    check_refused_transfer(95_013);
+}
+
 #[test]
 fn a_thousand_customers_at_once_are_each_answered_once() {
     let world = World::with_kf();

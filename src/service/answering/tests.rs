@@ -216,6 +216,18 @@ fn whoever_asks_for_a_person_is_told_so_and_put_into_the_pool() {
 }
 
 #[test]
+fn whoever_asked_for_a_person_and_goes_on_writing_still_gets_one() {
+    let answered = answered(texts(&[("转人工", 9), ("快点", 6), ("谢谢", 3)]));
+    assert_eq!(answered.served_by, Some(ServedBy::Pool));
+    let said = said(&answered);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].1.contains("转给同事") && said[1].0.ends_with("trans"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn two_messages_in_a_row_that_are_not_understood_lead_to_a_person() {
     let answered = answered(texts(&[("今天天气怎么样", 9), ("讲个笑话给我听", 3)]));
     assert_eq!(answered.served_by, Some(ServedBy::Pool));

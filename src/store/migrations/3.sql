@@ -17,6 +17,7 @@ CREATE TABLE kf_accounts (
   token_at   INTEGER,
   wanted     INTEGER NOT NULL DEFAULT 0,
   done       INTEGER NOT NULL DEFAULT 0,
+  complete   INTEGER NOT NULL DEFAULT 0,  -- whether it has ever been fetched to its end
   PRIMARY KEY (corp_id, app, open_kf_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -58,6 +59,7 @@ CREATE TABLE outbox (
   next_at      INTEGER NOT NULL,
   not_after    INTEGER NOT NULL,
   leased_until INTEGER NOT NULL DEFAULT 0,
+  unclear      INTEGER NOT NULL DEFAULT 0,  -- whether an earlier try may have been carried out
   replaces     BLOB,                     -- the message whose passive reply this stands in for
   code         INTEGER,
   settled_at   INTEGER,
@@ -65,5 +67,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_person ON outbox (person, id) WHERE fate IS NULL;
 CREATE INDEX outbox_waiting ON outbox (urgency, id) WHERE fate IS NULL;
+CREATE INDEX outbox_by_due ON outbox (next_at) WHERE fate IS NULL;
+CREATE INDEX outbox_by_end ON outbox (not_after) WHERE fate IS NULL;
 CREATE INDEX outbox_replacing ON outbox (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX outbox_by_age ON outbox (settled_at);
