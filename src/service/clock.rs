@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 /// Name of the environment variable that moves the clock.
 pub const NOW_VARIABLE: &str = "JIEFENG_NOW";
@@ -15,6 +16,7 @@ pub struct ConversationClock {
     moved_by: SignedDuration,
     /// By how many milliseconds conversation and platform together have been put forward.
     advanced_by: Arc<AtomicI64>,
+    advances: Arc<Notify>,
 }
 
 impl ConversationClock {
@@ -43,6 +45,12 @@ impl ConversationClock {
     pub fn advance(&self, by: SignedDuration) {
         let by = i64::try_from(by.as_millis()).unwrap_or_default();
         self.advanced_by.fetch_add(by, Ordering::Relaxed);
+        self.advances.notify_one();
+    }
+
+    /// Waits until the clock is put forward. For one who waits: of several only one would hear of it.
+    pub(super) async fn advanced(&self) {
+        self.advances.notified().await;
     }
 
     /// Whether the clock has been moved.
