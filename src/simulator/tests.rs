@@ -9,7 +9,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{MessageKind, NoDecisions, Outcome, Simulator, SimulatorSettings};
+use super::{MessageKind, NoCompanion, Outcome, Simulator, SimulatorSettings};
 use crate::protocol::xml::read_xml;
 use crate::protocol::{
     CallbackToken, Credentials, EncodingAesKey, Envelope, Fresh, Nonce, Seconds, UserId, WireFormat, seal_reply,
@@ -91,7 +91,7 @@ impl World {
             secret: Some(SecretString::from("right")),
             app: "support".to_owned(),
             user: "LiXiaoyu".to_owned(),
-            decisions: Box::new(NoDecisions),
+            companion: Box::new(NoCompanion),
         })
         .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
