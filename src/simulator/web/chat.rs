@@ -18,7 +18,7 @@ use crate::simulator::platform::Simulator;
 
 /// The page's files and what they ask for.
 pub(super) fn configure(routes: &mut ServiceConfig) {
-    for file in &PAGE_FILES {
+    for file in PAGE_FILES {
         let answer = async || HttpResponse::Ok().content_type(file.content_type).body(file.body);
         routes.route(file.path, web::get().to(answer));
     }
