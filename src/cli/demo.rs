@@ -246,8 +246,9 @@ impl Companion for BotHere {
         })
     }
 
-    fn advance(&self, by: SignedDuration) {
+    fn advance(&self, by: SignedDuration) -> bool {
         self.clock.advance(by);
+        true
     }
 
     fn calendar(&self, _platform_now: Timestamp) -> BoxFuture<'_, Calendar> {

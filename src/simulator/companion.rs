@@ -10,8 +10,8 @@ pub trait Companion: Send + Sync {
     /// How the bot understood a message, as JSON; `None` when nothing is known.
     fn decision(&self, plaintext: String) -> BoxFuture<'_, Option<Value>>;
 
-    /// The platform's clock was set forward; the bot's goes with it.
-    fn advance(&self, by: SignedDuration);
+    /// The platform's clock is set forward, and the bot's with it, if it is in this program. Whether it is.
+    fn advance(&self, by: SignedDuration) -> bool;
 
     /// The time in the bot's conversations, while it is `platform_now` at the platform.
     fn calendar(&self, platform_now: Timestamp) -> BoxFuture<'_, Calendar>;
@@ -36,7 +36,9 @@ impl Companion for NoCompanion {
         Box::pin(async { None })
     }
 
-    fn advance(&self, _by: SignedDuration) {}
+    fn advance(&self, _by: SignedDuration) -> bool {
+        false
+    }
 
     fn calendar(&self, platform_now: Timestamp) -> BoxFuture<'_, Calendar> {
         Box::pin(async move {

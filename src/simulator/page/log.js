@@ -7,14 +7,16 @@ export class Log {
   #jump;
   #pane;
   #lastSeparator = 0;
+  // Whoever read the newest message still sees it when the log becomes narrower or lower.
+  #staysAtEnd = true;
 
   constructor({ messages, jump, pane }) {
     this.#messages = messages;
     this.#jump = jump;
     this.#pane = pane;
     jump.addEventListener('click', () => this.scrollToEnd());
-    messages.addEventListener('scroll', () => this.updateJump(), { passive: true });
-    new ResizeObserver(() => this.updateJump()).observe(messages);
+    messages.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#resized()).observe(messages);
   }
 
   /** Begins anew. */
@@ -61,6 +63,16 @@ export class Log {
     this.#jump.hidden = this.isAtEnd;
     const { offsetTop, clientHeight } = this.#messages;
     this.#jump.style.bottom = `${this.#pane.clientHeight - offsetTop - clientHeight + 12}px`;
+  }
+
+  #scrolled() {
+    this.#staysAtEnd = this.isAtEnd;
+    this.updateJump();
+  }
+
+  #resized() {
+    if (this.#staysAtEnd) this.#messages.scrollTo({ top: this.#messages.scrollHeight, behavior: 'instant' });
+    this.updateJump();
   }
 
   #scrollTo(top) {

@@ -5,7 +5,8 @@ const ZONE = 'Asia/Shanghai';
 const SEPARATE_AFTER_MS = 5 * 60 * 1000;
 
 const timeFormat = new Intl.DateTimeFormat('zh-CN', { timeZone: ZONE, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const dayFormat = new Intl.DateTimeFormat('zh-CN', { timeZone: ZONE, month: 'long', day: 'numeric', weekday: 'short' });
+const dayFormat = new Intl.DateTimeFormat('zh-CN', { timeZone: ZONE, month: 'long', day: 'numeric' });
+const weekdayFormat = new Intl.DateTimeFormat('zh-CN', { timeZone: ZONE, weekday: 'short' });
 const shortDayFormat = new Intl.DateTimeFormat('zh-CN', { timeZone: ZONE, month: 'numeric', day: 'numeric' });
 
 let sinceReal = 0;
@@ -25,7 +26,7 @@ export const shown = (platformTime) => platformTime + sincePlatform;
 
 export const timeOfDay = (time) => timeFormat.format(time);
 
-export const dayAndTime = (time) => `${dayFormat.format(time)} ${timeOfDay(time)}`;
+export const dayAndTime = (time) => `${dayFormat.format(time)} ${weekdayFormat.format(time)} ${timeOfDay(time)}`;
 
 export const shortDayAndTime = (time) => `${shortDayFormat.format(time)} ${timeOfDay(time)}`;
 
