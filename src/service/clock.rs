@@ -58,3 +58,18 @@ impl ConversationClock {
         !self.moved_by.is_zero()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_hears_that_the_clock_was_put_forward_even_if_it_was_before() {
+        let clock = ConversationClock::starting_at(Timestamp::UNIX_EPOCH, Timestamp::now());
+        let before = clock.platform_now();
+        clock.clone().advance(SignedDuration::from_hours(72));
+        actix_web::rt::System::new().block_on(clock.advanced());
+        assert!(clock.platform_now().duration_since(before) >= SignedDuration::from_hours(72));
+        assert_eq!(clock.now().as_second(), 72 * 3600);
+    }
+}
