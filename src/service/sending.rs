@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -17,6 +17,10 @@ use crate::wecom::{Api, ApiError, Client, Handling};
 
 /// So many messages are under way at a time.
 const MOST_AT_A_TIME: usize = 32;
+
+/// So many are begun within a second: a company may make 10,000 calls of one API in a minute (doc/90312), and what goes beyond is
+/// refused for a whole minute.
+const MOST_PER_SECOND: usize = 150;
 
 /// Longer than a call with all its repetitions takes.
 const LEASE: SignedDuration = SignedDuration::from_mins(3);
@@ -48,15 +52,19 @@ impl Sender {
     /// Sends until `stop` says true, and then to its end what is under way. What a crash interrupts is sent again under the same id.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
+        let mut pace = Pace::default();
         while !*stop.borrow() {
-            let free = MOST_AT_A_TIME.saturating_sub(under_way.len());
+            let free = MOST_AT_A_TIME
+                .saturating_sub(under_way.len())
+                .min(pace.left(Instant::now()));
             let claimed = self.claim(u32::try_from(free).unwrap_or_default()).await;
             let found = claimed.len();
+            pace.begun += found;
             for send in claimed {
                 let sender = self.clone();
                 under_way.spawn(async move { sender.send(send).await });
             }
-            if found > 0 && found == free {
+            if found > 0 && found == free && under_way.len() == MOST_AT_A_TIME {
                 // There may be more, but nothing is free.
                 under_way.join_next().await;
                 continue;
@@ -65,7 +73,7 @@ impl Sender {
                 Some(_) = under_way.join_next() => {}
                 () = self.news.notified() => {}
                 _ = stop.changed() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(pace.pause(Instant::now()).min(LOOK_EVERY)) => {}
             }
         }
         while under_way.join_next().await.is_some() {}
@@ -113,6 +121,7 @@ impl Sender {
 
     /// The session forbids it: if a person serves the customer, the bot is silent from now on.
     async fn customer_refused(&self, client: &Client, send: &ClaimedSend, error: &ApiError) -> SendResult {
+        tracing::warn!(app = send.app, "{error}");
         let served_by = match customer_of(&send.body) {
             Some((open_kf_id, customer)) => match client.kf_service_state(&open_kf_id, &customer).await {
                 Ok(state) => served_by(&state),
@@ -138,6 +147,36 @@ fn taken(api: Api, answer: &Value) -> SendResult {
             closed: true,
         },
         false => SendResult::Sent,
+    }
+}
+
+/// What has been begun within the running second.
+#[derive(Default)]
+struct Pace {
+    second: Option<Instant>,
+    begun: usize,
+}
+
+impl Pace {
+    /// So many may still be begun at `now`.
+    fn left(&mut self, now: Instant) -> usize {
+        let is_over = |second: Instant| now.duration_since(second) >= Duration::from_secs(1);
+        if self.second.is_none_or(is_over) {
+            *self = Self {
+                second: Some(now),
+                begun: 0,
+            };
+        }
+        MOST_PER_SECOND.saturating_sub(self.begun)
+    }
+
+    /// How long nothing may be begun: to the end of the second, once it is used up.
+    fn pause(&self, now: Instant) -> Duration {
+        let passed = self.second.map_or(Duration::ZERO, |second| now.duration_since(second));
+        match self.begun < MOST_PER_SECOND {
+            true => LOOK_EVERY,
+            false => Duration::from_secs(1).saturating_sub(passed),
+        }
     }
 }
 
@@ -231,6 +270,18 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_that_is_used_up_is_waited_for() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.left(start), MOST_PER_SECOND);
+        pace.begun = MOST_PER_SECOND;
+        let later = start + Duration::from_millis(400);
+        assert_eq!(pace.left(later), 0);
+        assert_eq!(pace.pause(later), Duration::from_millis(600));
+        assert_eq!(pace.left(start + Duration::from_secs(1)), MOST_PER_SECOND);
+    }
 
     #[test]
     fn pauses_double_up_to_two_minutes() {

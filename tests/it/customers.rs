@@ -206,7 +206,7 @@ fn callbacks_that_are_lost_repeated_or_overtake_each_other_change_nothing() {
 }
 
 #[test]
-fn a_recalled_message_and_one_of_an_unknown_kind_stop_nobody() {
+fn what_cannot_be_read_is_said_to_be_so_and_stops_nobody() {
     let world = World::with_kf();
     world.control(
         "customer/write",
@@ -216,6 +216,44 @@ fn a_recalled_message_and_one_of_an_unknown_kind_stop_nobody() {
     assert!(told[0].contains("看不了"), "{told:?}");
     world.writes("wm2", "封号了");
     world.answers_to("wm2", 1);
+}
+
+#[test]
+fn a_message_that_is_taken_back_before_it_was_read_is_not_answered() {
+    let world = World::with_kf();
+    world.control(
+        "faults",
+        json!({ "api": "kf/sync_msg", "kind": "latency_ms", "value": 400, "count": 1 }),
+    );
+    let written = world.writes("wm1", "封号了");
+    world.control(
+        "customer/recall",
+        json!({ "open_kfid": "wk1", "customer": "wm1", "msgid": written["msgid"] }),
+    );
+    world.writes("wm1", "扫码进群失败");
+    world.answers_to("wm1", 1);
+    let said = world.answers_to("wm1", 1).concat();
+    assert!(said.contains("扫码") && !said.contains("外挂"), "{said}");
+}
+
+#[test]
+fn a_message_that_wecom_fails_to_deliver_is_not_sent_again() {
+    let world = World::with_kf();
+    world.control(
+        "faults",
+        json!({ "api": "kf/send_msg", "kind": "send_fail", "value": 13, "count": 1 }),
+    );
+    world.writes("wm1", "扫码进群失败");
+    wait_until("the first message", || {
+        world.counters()["send_attempts"].as_u64().unwrap_or_default() >= 1
+    });
+    world.writes("wm2", "扫码进群失败");
+    let complete = world.answers_to("wm2", 1).len();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let attempts = world.counters()["send_attempts"].as_u64().unwrap_or_default();
+    let seen = world.seen_by("wm1").len() + world.seen_by("wm2").len();
+    assert!(attempts <= 2 * complete as u64 + 2, "{attempts} attempts, {seen} seen");
+    assert_eq!(world.counters()["duplicate_msgids_refused"], 0);
 }
 
 #[test]

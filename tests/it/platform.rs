@@ -15,6 +15,10 @@ use crate::program::{Ran, jiefeng, run};
 /// The longest that anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+pub(crate) const TOKEN: &str = "CanaryToken7Q";
+pub(crate) const KEY: &str = "CanaryKeyabcdefghijklmnopqrstuvwxyz01234567";
+pub(crate) const CORP_ID: &str = "ww0123456789abcdef";
+
 /// A company with one app, its bot and the platform.
 pub(crate) struct World {
     folder: TempDir,
@@ -95,8 +99,8 @@ impl World {
             "[server]\nlisten = \"{server_address}\"\nallow_sample_credentials = true\n\
              [storage]\nurl = \"sqlite://{database}\"\n[wecom]\napi_base = \"http://{platform_address}\"\n\
              [hand_over]\nhours = \"0:00-24:00\"\nbusiness_days_only = false\n\
-             [[apps]]\nname = \"support\"\ncorp_id = \"ww0123456789abcdef\"\nagent_id = 1000002\nsecret = \"CanarySecret9Z\"\n\
-             token = \"CanaryToken7Q\"\nencoding_aes_key = \"CanaryKeyabcdefghijklmnopqrstuvwxyz01234567\"\n{app_keys}\n",
+             [[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\nsecret = \"CanarySecret9Z\"\n\
+             token = \"{TOKEN}\"\nencoding_aes_key = \"{KEY}\"\n{app_keys}\n",
             database = folder.path().join("jiefeng.db").display()
         );
         std::fs::write(folder.path().join("jiefeng.toml"), config).unwrap();
@@ -224,9 +228,14 @@ impl World {
         self.read("counters")
     }
 
+    /// Where the bot listens.
+    pub(crate) fn server_address(&self) -> SocketAddr {
+        self.server_address
+    }
+
     /// An answer of the bot's own HTTP server.
     pub(crate) fn get_from_server(&self, target: &str) -> (u16, String) {
-        http(self.server_address, "GET", target, "")
+        http(self.server_address(), "GET", target, "")
     }
 }
 
@@ -261,23 +270,5 @@ fn http(address: SocketAddr, method: &str, target: &str, body: &str) -> (u16, St
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let body = match head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        true => unchunked(body),
-        false => body.to_owned(),
-    };
-    (status.unwrap_or_default(), body)
-}
-
-fn unchunked(body: &str) -> String {
-    let mut rest = body;
-    let mut whole = String::new();
-    while let Some((size, after)) = rest.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16).unwrap();
-        if size == 0 {
-            break;
-        }
-        whole.push_str(&after[..size]);
-        rest = &after[size + 2..];
-    }
-    whole
+    (status.unwrap_or_default(), body.to_owned())
 }
