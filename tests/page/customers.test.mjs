@@ -179,11 +179,17 @@ for (const { name, context: settings } of SIZES) {
       assert.match(await stage.time(), /^11月25日 周三 10:0\d$/);
       assert.match(await stage.asMember('申诉进度'), /第 3 个工作日/);
       await assertFits(page);
-      if (stage.isPhone) return;
+    });
+
+    it('shows all three panes side by side where there is room', async () => {
+      if (stage.isPhone) return assert.equal(await page.locator('#desk').isVisible(), false);
+      await stage.becomeAnotherCustomer();
+      await stage.next('wechat-bot', () => stage.asCustomer('封号了'));
       await stage.askForPerson();
       await stage.get('desk-take').click();
-      await stage.write('desk-', '我来看看，提示是怎么写的？');
-      await stage.get('wechat-servicer').last().waitFor();
+      await stage.next('desk-servicer-message', () => stage.write('desk-', '你好，我是张三，我来跟进。提示上写的是哪天解封？'));
+      for (const pane of ['#chat', '#wechat', '#desk']) assert.ok(await page.locator(pane).isVisible());
+      await assertFits(page);
       await screenshot(page, 'chat-desktop.png');
       await stage.get('desk-end').click();
     });

@@ -38,10 +38,7 @@ export class Desk {
       send: byId('desk-send'),
       onText: (text) => this.#act('servicer/write', { text }),
     });
-    byId('desk-take').addEventListener('click', () => {
-      this.#act('servicer/take');
-      focusGently(this.#input);
-    });
+    byId('desk-take').addEventListener('click', () => this.#act('servicer/take'));
     byId('desk-end').addEventListener('click', () => this.#act('servicer/end'));
     byId('desk-duty').addEventListener('click', () => this.#changeDuty());
     live.watch((news) => this.#take(news));
@@ -123,11 +120,17 @@ export class Desk {
     const state = session?.state;
     const isOurs = state === STATE.human && session.servicer === this.#servicer?.userid;
     const hint = state === STATE.human && !isOurs ? `${servicerName(session.servicer)} 正在接待。` : (HINTS[state] ?? '客户来了会出现在这里。');
+    const focused = document.activeElement;
+    const isHere = byId('desk-footer').contains(focused);
     byId('desk-take').hidden = state !== STATE.pool;
     byId('desk-end').hidden = !isOurs;
     byId('desk-composer').hidden = !isOurs;
     byId('desk-hint').hidden = isOurs;
     byId('desk-hint').textContent = hint;
+    // What was pressed may be gone now; the keyboard goes on with what took its place.
+    if (!isHere || focused.offsetParent) return;
+    if (isOurs) focusGently(this.#input);
+    else this.#list.querySelector('[aria-pressed="true"]')?.focus({ preventScroll: true });
   }
 
   #showDuty() {
