@@ -44,7 +44,9 @@ export class Clock {
     businessDays.title = businessDay === null ? '' : `拨到 ${dayAndTime(businessDay)}`;
     const toReminder = byId('clock-reminder');
     // A bot elsewhere has its own clock and tells nothing of it.
-    toReminder.hidden = reminder === null && businessDay === null;
+    const isElsewhere = reminder === null && businessDay === null;
+    toReminder.hidden = isElsewhere;
+    if (isElsewhere) byId('clock-note').textContent = '拨快的只是平台的时钟。机器人在别处运行，有自己的时钟。';
     toReminder.disabled = reminder === null;
     toReminder.title = reminder === null ? '还没有记下的申诉：先说“我今天提交了申诉”，再回“好”' : `拨到 ${dayAndTime(reminder)}`;
     byId('clock-reminder-when').textContent = reminder === null ? '' : shortDayAndTime(reminder);

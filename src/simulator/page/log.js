@@ -9,6 +9,7 @@ export class Log {
   #lastSeparator = 0;
   // Whoever read the newest message still sees it when the log becomes narrower or lower.
   #staysAtEnd = true;
+  #size = '';
 
   constructor({ messages, jump, pane }) {
     this.#messages = messages;
@@ -65,12 +66,18 @@ export class Log {
     this.#jump.style.bottom = `${this.#pane.clientHeight - offsetTop - clientHeight + 12}px`;
   }
 
+  #measured() {
+    return `${this.#messages.clientWidth} × ${this.#messages.clientHeight}`;
+  }
+
   #scrolled() {
-    this.#staysAtEnd = this.isAtEnd;
+    // A new size scrolls by itself, before it is told as one.
+    if (this.#size === this.#measured()) this.#staysAtEnd = this.isAtEnd;
     this.updateJump();
   }
 
   #resized() {
+    this.#size = this.#measured();
     if (this.#staysAtEnd) this.#messages.scrollTo({ top: this.#messages.scrollHeight, behavior: 'instant' });
     this.updateJump();
   }
