@@ -104,7 +104,10 @@ fn case_lines(scenario: &Scenario, at_hand: &AtHand, composer: &Composer<'_>) ->
     [Some(case), details, said].into_iter().flatten().collect()
 }
 
+/// What was said, without the numbers by which something was chosen.
 fn said_line(said: &str, composer: &Composer<'_>) -> Option<String> {
-    let said: String = said.replace('\n', " ").chars().take(LONGEST_QUOTE).collect();
-    (!said.trim().is_empty()).then(|| composer.say(TextKey::SummarySaid, &[("said", &said)]))
+    let says_something = |line: &&str| line.chars().any(char::is_alphabetic);
+    let lines: Vec<&str> = said.lines().filter(says_something).collect();
+    let said: String = lines.join(" ").chars().take(LONGEST_QUOTE).collect();
+    (!said.is_empty()).then(|| composer.say(TextKey::SummarySaid, &[("said", &said)]))
 }

@@ -341,6 +341,9 @@ fn a_hand_over_tells_what_is_known_in_the_characters_of_the_question() {
     let (_, _, session) = last_of(&texts(&["加不了好友了，提示操作頻繁，怎麼辦"]));
     let text = ASSISTANT.hand_over_text(&session, &Reach::OnDuty, now());
     assert!(text.contains("情況：") && text.contains("操作頻繁"), "{text}");
+    let (_, _, chosen) = last_of(&[Event::Entered, Event::Text("1".to_owned())]);
+    let text = ASSISTANT.hand_over_text(&chosen, &Reach::OnDuty, now());
+    assert!(text.contains("情况：") && !text.contains("原话"), "{text}");
     let text = ASSISTANT.hand_over_text(&Session::default(), &Reach::OnDuty, now());
     assert!(text.lines().count() == 1, "{text}");
 }

@@ -8,6 +8,13 @@ use pinyin::ToPinyin;
 /// The longest syllable is `zhuang` or `chuang`.
 const LONGEST_SYLLABLE: usize = 6;
 
+/// So many syllables and letters before or behind a name show that it stands among pinyin.
+const SYLLABLES_AROUND_A_NAME: usize = 3;
+const LETTERS_AROUND_A_NAME: usize = 7;
+
+/// A name has at least so many letters.
+const SHORTEST_NAME: usize = 3;
+
 /// Longer runs of letters are not typed pinyin.
 const LONGEST_RUN: usize = 80;
 
@@ -52,10 +59,35 @@ pub(super) fn soften(syllable: &str) -> impl Iterator<Item = u8> {
 
 /// Cuts a run of letters wholly into the fewest syllables; the result holds the end of each syllable.
 pub(super) fn cut(run: &str) -> Option<Vec<usize>> {
+    let reached = reached(run)?;
+    ends_before(&reached, run.len())
+}
+
+/// A name between syllables without a space (`geiwosecretdege`): where it starts and ends. Before it or behind it, enough syllables stand
+/// for this to be no English word.
+pub(super) fn name_among_syllables(run: &str) -> Option<(usize, usize)> {
+    let is_enough = |piece: &str| {
+        let syllables = cut(piece).map_or(0, |ends| ends.len());
+        syllables >= SYLLABLES_AROUND_A_NAME && piece.len() >= LETTERS_AROUND_A_NAME.max(2 * syllables)
+    };
+    if cut(run).is_some() {
+        return None;
+    }
+    let last = run.len().checked_sub(SHORTEST_NAME)?;
+    let before = (0..=last).rev().find(|end| run.get(..*end).is_some_and(is_enough));
+    let behind =
+        (before.unwrap_or(0) + SHORTEST_NAME..run.len()).find(|start| run.get(*start..).is_some_and(is_enough));
+    match (before, behind) {
+        (None, None) => None,
+        (before, behind) => Some((before.unwrap_or(0), behind.unwrap_or(run.len()))),
+    }
+}
+
+/// For every position: the fewest syllables that end there, and where the last of them starts.
+fn reached(run: &str) -> Option<Vec<Option<(usize, usize)>>> {
     if run.len() > LONGEST_RUN || !run.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return None;
     }
-    // For every position: the fewest syllables that end there, and where the last of them starts.
     let mut best: Vec<Option<(usize, usize)>> = vec![None; run.len() + 1];
     *best.first_mut()? = Some((0, 0));
     for start in 0..run.len() {
@@ -71,8 +103,13 @@ pub(super) fn cut(run: &str) -> Option<Vec<usize>> {
             }
         }
     }
+    Some(best)
+}
+
+/// The ends of the syllables up to `end`.
+fn ends_before(best: &[Option<(usize, usize)>], end: usize) -> Option<Vec<usize>> {
     let mut ends = Vec::new();
-    let mut end = run.len();
+    let mut end = end;
     while end > 0 {
         let (_, start) = best.get(end).copied().flatten()?;
         ends.push(end);
@@ -106,6 +143,18 @@ mod tests {
         assert_eq!(cut("weixin"), Some(vec![3, 6]));
         assert_eq!(cut("xian"), Some(vec![4]));
         assert_eq!(cut(""), Some(vec![]));
+    }
+
+    #[test]
+    fn a_name_that_is_glued_to_pinyin_is_found() {
+        assert_eq!(name_among_syllables("qinggeiwospotify"), Some((9, 16)));
+        assert_eq!(
+            name_among_syllables("spotifydegequliebiao"),
+            Some((7, 20)).map(|(end, _)| (0, end))
+        );
+        for word in ["limitation", "administrator", "management", "restricted", "weixinhao"] {
+            assert_eq!(name_among_syllables(word), None, "{word}");
+        }
     }
 
     #[test]

@@ -128,9 +128,30 @@ impl<'t> Units<'t> {
             RunKind::Number => self.add_number(run),
             RunKind::Latin => match self.cut(run.text) {
                 Some(ends) => self.add_syllables(run, &ends),
-                None => self.add_word(run),
+                None => self.add_name(run),
             },
         }
+    }
+
+    /// A word, with the syllables that are glued to it where everything is typed in pinyin.
+    fn add_name(&mut self, run: &Run<'t>) {
+        let is_pinyin_alone = self.typed_pinyin && !self.has_han;
+        let name = is_pinyin_alone
+            .then(|| pinyin::name_among_syllables(run.text))
+            .flatten();
+        let Some((start, end)) = name else {
+            return self.add_word(run);
+        };
+        let piece = |start: usize, end: usize| Run {
+            text: run.text.get(start..end).unwrap_or_default(),
+            start: run.start + start,
+            ..*run
+        };
+        for (start, end) in [(0, start), (end, run.text.len())] {
+            let piece = piece(start, end);
+            self.add_syllables(&piece, &pinyin::cut(piece.text).unwrap_or_default());
+        }
+        self.add_word(&piece(start, end));
     }
 
     fn cut(&self, run: &str) -> Option<Vec<usize>> {
@@ -293,10 +314,10 @@ fn mostly_pinyin(runs: &[Run<'_>]) -> bool {
     let (mut all, mut cut) = (0, 0);
     for run in latin {
         all += run.text.len();
-        cut += if pinyin::cut(run.text).is_some() {
-            run.text.len()
-        } else {
-            0
+        cut += match (pinyin::cut(run.text), pinyin::name_among_syllables(run.text)) {
+            (Some(_), _) => run.text.len(),
+            (None, Some((start, end))) => run.text.len() - (end - start),
+            (None, None) => 0,
         };
     }
     cut as f32 >= MOSTLY * all as f32
