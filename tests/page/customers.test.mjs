@@ -251,6 +251,8 @@ describe('cards', () => {
     const label = await chosen.innerText();
     await stage.next('message-bot', () => chosen.click());
     await card.getByTestId('card-chosen').waitFor();
+    // The answer asks something in its turn.
+    await stage.get('card').nth(1).waitFor();
     assert.ok((await card.getByTestId('card-chosen').innerText()).includes(label.slice(0, 6)));
     assert.equal(await card.getByTestId('card-button').count(), 0);
   });

@@ -462,7 +462,7 @@ function become(user, history = [], phone = { messages: [], newest: 0 }) {
   }
   const sent = phone.messages.filter(isSent);
   for (const exchange of history) {
-    while (sent[0]?.number < exchange.number) appendSent(sent.shift());
+    while (sent[0]?.number <= exchange.before) appendSent(sent.shift());
     restore(exchange);
   }
   sent.forEach(appendSent);

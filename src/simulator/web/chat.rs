@@ -66,8 +66,8 @@ struct Exchange<'a> {
     text: &'a str,
     /// When, in milliseconds since 1970, by the platform's clock.
     at: i64,
-    /// How many messages were on the member's phone after it.
-    number: u64,
+    /// How many messages were on the member's phone before it: what the app sent meanwhile is shown after the reply.
+    before: u64,
     answer: &'a Value,
 }
 
@@ -159,27 +159,28 @@ async fn enter(simulator: Data<Simulator>, entering: Json<Entering>) -> HttpResp
     let Some(user) = UserId::parse(&entering.user) else {
         return no_such_user();
     };
+    let before = simulator.newest_of_member(&user);
     let delivered = simulator.member_enters(&user).await;
-    answer(&simulator, user, None, "", delivered).await
+    answer(&simulator, user, (None, ""), before, delivered).await
 }
 
 async fn send(simulator: Data<Simulator>, sending: Json<Sending>) -> HttpResponse {
     let Some(user) = UserId::parse(&sending.user) else {
         return no_such_user();
     };
+    let before = simulator.newest_of_member(&user);
     let delivered = simulator.member_writes(&user, sending.kind, &sending.text).await;
-    answer(&simulator, user, Some(sending.kind), &sending.text, delivered).await
+    answer(&simulator, user, (Some(sending.kind), &sending.text), before, delivered).await
 }
 
 async fn answer(
     simulator: &Simulator,
     user: UserId,
-    kind: Option<MessageKind>,
-    text: &str,
+    (kind, text): (Option<MessageKind>, &str),
+    before: u64,
     delivered: Delivered,
 ) -> HttpResponse {
     let at = simulator.now().as_millisecond();
-    let number = simulator.newest_of_member(&user);
     let decision = simulator
         .companion
         .decision(delivered.wire.request_plaintext.clone())
@@ -190,7 +191,7 @@ async fn answer(
         kind,
         text,
         at,
-        number,
+        before,
         answer
     });
     simulator.history.add(user, exchange);
