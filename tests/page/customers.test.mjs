@@ -244,15 +244,16 @@ describe('cards', () => {
   });
 
   it('shows what was chosen on a card, and the answer after it', async () => {
-    await stage.get('message-bot').first().waitFor();
+    // The welcome has a card as well.
+    await stage.get('card').first().waitFor();
     await stage.next('card', () => stage.write('', '被封了'));
-    const card = stage.get('card').first();
+    const card = stage.get('card').nth(1);
     const chosen = card.getByTestId('card-button').first();
     const label = await chosen.innerText();
     await stage.next('message-bot', () => chosen.click());
     await card.getByTestId('card-chosen').waitFor();
     // The answer asks something in its turn.
-    await stage.get('card').nth(1).waitFor();
+    await stage.get('card').nth(2).waitFor();
     assert.ok((await card.getByTestId('card-chosen').innerText()).includes(label.slice(0, 6)));
     assert.equal(await card.getByTestId('card-button').count(), 0);
   });
