@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use jiff::SignedDuration;
+use jiff::civil::Time;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 
 use super::logging::{LogFormat, start_logging};
 use super::serve::moved_clock;
 use super::{Failure, KnowledgeOption, print_line};
 use crate::app::Server;
 use crate::config::{self, Settings};
-use crate::dialogue::Assistant;
+use crate::dialogue::{Assistant, DutyHours};
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
 use crate::service::{ConversationClock, NOW_VARIABLE, message_key};
-use crate::simulator::{DecisionLookup, Simulator, SimulatorSettings};
+use crate::simulator::{Calendar, Companion, Simulator, SimulatorSettings};
 use crate::store::{BoxFuture, Retention, Store};
 use crate::wecom::ApiBase;
 
@@ -26,12 +29,23 @@ const APP: &str = "support";
 const AGENT_ID: u32 = 1_000_002;
 const USER: &str = "LiXiaoyu";
 
+/// China has one time zone and no daylight saving time.
+const CHINA: Offset = Offset::constant(8);
+
+/// The account of 微信客服 and the person who looks after it.
+const KF_ACCOUNT: &str = "解封客服";
+const SERVICER: &str = "zhangsan";
+
+/// The time of day of reminders; a clock moved by business days is set to it as well.
+const MORNING: Time = Time::constant(10, 0, 0, 0);
+
 /// Try it out: server, WeCom simulator and chat page on this machine
 #[derive(Args)]
 #[command(
     after_help = "Everything stays on this machine: both listen on loopback only, and the credentials are generated at every start.
 
   jiefeng demo
+  jiefeng demo --cards                                    options as buttons of a card
   JIEFENG_NOW=2026-09-30T10:00:00+08:00 jiefeng demo      pretend that it is the day before a holiday"
 )]
 pub(super) struct Demo {
@@ -44,6 +58,9 @@ pub(super) struct Demo {
     /// Folder of the embedded database
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
+    /// Options as buttons of a card, as `cards = true` in the configuration does
+    #[arg(long)]
+    cards: bool,
     #[command(flatten)]
     knowledge: KnowledgeOption,
 }
@@ -62,7 +79,7 @@ impl Demo {
 
     async fn serve(self, assistant: Arc<Assistant>, clock: ConversationClock) -> anyhow::Result<()> {
         let credentials = generated_credentials()?;
-        let corp_id = credentials.receive_id().to_owned();
+        let secret = SecretString::from(random_letters(43)?);
         let page = bind(self.simulator_listen, SIMULATOR_PORT)?;
         let page_address = page.local_addr().context("the chat page's address cannot be read")?;
         let listen = match self.listen {
@@ -70,23 +87,34 @@ impl Demo {
             None => free_address(SERVER_PORT)?,
         };
         let database = self.data.join("demo.db");
-        let settings = settings(listen, database.clone(), &self.knowledge.directory, credentials.clone());
-        let server = Server::prepare(settings, Arc::clone(&assistant), clock)?;
+        let app = config::App {
+            name: APP.to_owned(),
+            agent_id: AGENT_ID,
+            credentials: credentials.clone(),
+            secret: Some(secret.clone()),
+            kf: true,
+            cards: self.cards,
+        };
+        let api_base = ApiBase::parse(&format!("http://{}", reachable(page_address)))?;
+        let settings = settings(listen, database.clone(), &self.knowledge.directory, api_base, app);
+        let server = Server::prepare(settings, Arc::clone(&assistant), clock.clone())?;
         let callback = format!("http://{}/callback/{APP}", server.address);
-        let decisions = StoredDecisions {
+        let companion = BotHere {
             store: Arc::clone(&server.store),
             assistant,
-            corp_id,
+            corp_id: credentials.receive_id().to_owned(),
+            clock,
         };
         let simulator = Simulator::new(SimulatorSettings {
             callback_url: callback.clone(),
             credentials,
             agent_id: AGENT_ID,
-            secret: None,
+            secret: Some(secret),
             app: APP.to_owned(),
             user: USER.to_owned(),
-            decisions: Box::new(decisions),
+            companion: Box::new(companion),
         })?;
+        simulator.open_account(KF_ACCOUNT, SERVICER);
         let page = simulator.serve(page, false).context("the chat page cannot be served")?;
         let stop_simulator = page.handle();
         actix_web::rt::spawn(page);
@@ -102,7 +130,13 @@ impl Demo {
     }
 }
 
-fn settings(listen: SocketAddr, database: PathBuf, knowledge: &std::path::Path, credentials: Credentials) -> Settings {
+fn settings(
+    listen: SocketAddr,
+    database: PathBuf,
+    knowledge: &std::path::Path,
+    api_base: ApiBase,
+    app: config::App,
+) -> Settings {
     Settings {
         server: config::Server {
             listen,
@@ -119,19 +153,22 @@ fn settings(listen: SocketAddr, database: PathBuf, knowledge: &std::path::Path, 
             dir: knowledge.to_owned(),
             cache_dir: None,
         },
-        wecom: config::Wecom {
-            api_base: ApiBase::default(),
-            proxy: None,
-        },
-        duty: None,
-        apps: vec![config::App {
-            name: APP.to_owned(),
-            agent_id: AGENT_ID,
-            credentials,
-            secret: None,
-            kf: false,
-            cards: false,
-        }],
+        wecom: config::Wecom { api_base, proxy: None },
+        // Whoever tries it out at night wants to be handed over as well; the servicer's desk says whether anybody receives.
+        duty: Some(DutyHours {
+            from: Time::MIN,
+            until: Time::MAX,
+            business_days_only: false,
+        }),
+        apps: vec![app],
+    }
+}
+
+/// Where this machine itself reaches an address that it listens on.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip().is_unspecified() {
+        true => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        false => address,
     }
 }
 
@@ -174,14 +211,29 @@ fn free_address(usual: u16) -> anyhow::Result<SocketAddr> {
         .context("the free address cannot be read")
 }
 
-/// Looks up in the server's own store how a message was understood, and adds what the matcher saw in it.
-struct StoredDecisions {
+/// The server beside the simulator: looks up in its store how a message was understood, and adds what the matcher saw in it.
+struct BotHere {
     store: Arc<dyn Store>,
     assistant: Arc<Assistant>,
     corp_id: String,
+    clock: ConversationClock,
 }
 
-impl DecisionLookup for StoredDecisions {
+impl BotHere {
+    async fn next_reminder(&self) -> Option<Timestamp> {
+        let app = (self.corp_id.clone(), APP.to_owned());
+        let reminders = self.store.due_reminders(Timestamp::MAX, vec![app]).await.ok()?;
+        reminders.first().map(|reminder| reminder.due)
+    }
+
+    fn third_business_day(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = CHINA.to_datetime(now).date();
+        let day = self.assistant.catalogue.workdays.business_day_after(today, 3)?;
+        CHINA.to_timestamp(day.to_datetime(MORNING)).ok()
+    }
+}
+
+impl Companion for BotHere {
     fn decision(&self, plaintext: String) -> BoxFuture<'_, Option<serde_json::Value>> {
         Box::pin(async move {
             let message = IncomingMessage::parse(&plaintext).ok()?;
@@ -191,6 +243,22 @@ impl DecisionLookup for StoredDecisions {
             let mut decision = serde_json::to_value(question).ok()?;
             decision.as_object_mut()?.insert("evidence".to_owned(), evidence);
             Some(decision)
+        })
+    }
+
+    fn advance(&self, by: SignedDuration) -> bool {
+        self.clock.advance(by);
+        true
+    }
+
+    fn calendar(&self, _platform_now: Timestamp) -> BoxFuture<'_, Calendar> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            Calendar {
+                now,
+                next_reminder: self.next_reminder().await,
+                third_business_day: self.third_business_day(now),
+            }
         })
     }
 }

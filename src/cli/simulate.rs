@@ -9,7 +9,7 @@ use clap::Args;
 use super::logging::{LogFormat, start_logging};
 use super::{Failure, print_line};
 use crate::config::{Environment, load};
-use crate::simulator::{NoDecisions, Simulator, SimulatorSettings};
+use crate::simulator::{NoCompanion, Simulator, SimulatorSettings};
 
 /// The person who looks after customers.
 const SERVICER: &str = "zhangsan";
@@ -74,7 +74,7 @@ impl Simulate {
             secret: app.secret,
             app: app.name,
             user: self.user,
-            decisions: Box::new(NoDecisions),
+            companion: Box::new(NoCompanion),
         })?;
         actix_web::rt::System::new().block_on(async move {
             print_verification(&simulator).await;

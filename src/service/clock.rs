@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 /// Name of the environment variable that moves the clock.
 pub const NOW_VARIABLE: &str = "JIEFENG_NOW";
@@ -15,6 +16,7 @@ pub struct ConversationClock {
     moved_by: SignedDuration,
     /// By how many milliseconds conversation and platform together have been put forward.
     advanced_by: Arc<AtomicI64>,
+    advances: Arc<Notify>,
 }
 
 impl ConversationClock {
@@ -43,10 +45,31 @@ impl ConversationClock {
     pub fn advance(&self, by: SignedDuration) {
         let by = i64::try_from(by.as_millis()).unwrap_or_default();
         self.advanced_by.fetch_add(by, Ordering::Relaxed);
+        self.advances.notify_one();
+    }
+
+    /// Waits until the clock is put forward. For one who waits: of several only one would hear of it.
+    pub(super) async fn advanced(&self) {
+        self.advances.notified().await;
     }
 
     /// Whether the clock has been moved.
     pub fn is_moved(&self) -> bool {
         !self.moved_by.is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_hears_that_the_clock_was_put_forward_even_if_it_was_before() {
+        let clock = ConversationClock::starting_at(Timestamp::UNIX_EPOCH, Timestamp::now());
+        let before = clock.platform_now();
+        clock.clone().advance(SignedDuration::from_hours(72));
+        actix_web::rt::System::new().block_on(clock.advanced());
+        assert!(clock.platform_now().duration_since(before) >= SignedDuration::from_hours(72));
+        assert_eq!(clock.now().as_second(), 72 * 3600);
     }
 }

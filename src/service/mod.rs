@@ -16,8 +16,6 @@ mod turn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
-
 pub use clock::{ConversationClock, NOW_VARIABLE};
 pub use outbound::{Bell, Outbound, SendingApp};
 
@@ -177,8 +175,8 @@ impl Service {
             app: app.name.clone(),
             user: message.from_user.canonical(),
         };
-        // Sessions expire and questions are dated by the real clock, however far the conversation's is moved.
-        let now = Timestamp::now();
+        // Sessions expire by the platform's clock, however far the conversation's is moved.
+        let now = self.clock.platform_now();
         let step = move |remembered| reply.step(remembered, &event, lateness.is_declared());
         self.store.settle(key, conversation, now, Box::new(step)).await
     }

@@ -155,11 +155,12 @@ impl Outbound {
     }
 
     fn reminding(&self) -> Reminding {
+        let agent = |app: &SendingApp| ((app.corp_id.clone(), app.name.clone()), app.agent_id);
         Reminding {
             assistant: Arc::clone(&self.assistant),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
-            agents: self.apps.iter().map(|app| (app.name.clone(), app.agent_id)).collect(),
+            agents: self.apps.iter().map(agent).collect(),
             news: Arc::clone(&self.bell.sends),
         }
     }
@@ -206,7 +207,8 @@ impl Outbound {
     }
 
     fn puller(&self, account: &KfAccountKey) -> Option<Puller> {
-        let app = self.apps.iter().find(|app| app.kf && app.name == account.app)?;
+        let is_its = |app: &&SendingApp| app.kf && app.name == account.app && app.corp_id == account.corp_id;
+        let app = self.apps.iter().find(is_its)?;
         Some(Puller {
             account: account.clone(),
             client: Arc::clone(&app.client),

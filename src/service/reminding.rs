@@ -25,8 +25,8 @@ pub(super) struct Reminding {
     pub(super) assistant: Arc<Assistant>,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: ConversationClock,
-    /// The agent ids of the apps that can send, by the app's name.
-    pub(super) agents: BTreeMap<String, u32>,
+    /// The agent ids of the apps that can send, by company and name of the app.
+    pub(super) agents: BTreeMap<(String, String), u32>,
     /// To be rung when there is something to send.
     pub(super) news: Arc<tokio::sync::Notify>,
 }
@@ -36,7 +36,10 @@ impl Reminding {
     pub(super) async fn run(self) {
         loop {
             self.remind_all().await;
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.clock.advanced() => {}
+            }
         }
     }
 
@@ -65,7 +68,7 @@ impl Reminding {
             Some((app, open_kf_id)) => (app, Some(open_kf_id)),
             None => (reminder.app.as_str(), None),
         };
-        let agent_id = *self.agents.get(app)?;
+        let agent_id = *self.agents.get(&(reminder.corp_id.clone(), app.to_owned()))?;
         let day = reminder.business_day.to_string();
         let id = send_id(&[
             "reminder",

@@ -2,11 +2,13 @@
 //! page.
 //!
 //! In reading order: `model` is what the platform knows, without any I/O; `api` answers calls by it; `plaintext` and `callbacks` tell the
-//! bot what happens; `control` is how tests make something happen; `platform` puts them together and `web` serves them.
+//! bot what happens; `control` is how tests and the page make something happen; `companion` is the bot, where it runs in the same program;
+//! `platform` puts them together and `web` serves them.
 
 mod api;
 mod callbacks;
 mod clock;
+mod companion;
 mod control;
 mod history;
 mod model;
@@ -19,7 +21,7 @@ mod tests;
 mod web;
 
 pub use callbacks::{Attempt, Delivered, Outcome, Verification, Wire};
+pub use companion::{Calendar, Companion, NoCompanion};
 pub use control::ControlError;
 pub use plaintext::MessageKind;
 pub use platform::{Simulator, SimulatorSettings};
-pub use web::{DecisionLookup, NoDecisions};

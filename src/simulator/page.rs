@@ -7,8 +7,19 @@ pub(super) struct PageFile {
     pub(super) body: &'static str,
 }
 
+/// A script of the page by its name.
+macro_rules! script {
+    ($name:literal) => {
+        PageFile {
+            path: concat!("/assets/", $name, ".js"),
+            content_type: "text/javascript; charset=utf-8",
+            body: include_str!(concat!("page/", $name, ".js")),
+        }
+    };
+}
+
 /// Every file of the page.
-pub(super) const PAGE_FILES: [PageFile; 3] = [
+pub(super) const PAGE_FILES: &[PageFile] = &[
     PageFile {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -19,9 +30,18 @@ pub(super) const PAGE_FILES: [PageFile; 3] = [
         content_type: "text/css; charset=utf-8",
         body: include_str!("page/app.css"),
     },
-    PageFile {
-        path: "/assets/app.js",
-        content_type: "text/javascript; charset=utf-8",
-        body: include_str!("page/app.js"),
-    },
+    script!("app"),
+    script!("card"),
+    script!("clock"),
+    script!("composer"),
+    script!("desk"),
+    script!("dom"),
+    script!("live"),
+    script!("log"),
+    script!("panes"),
+    script!("reply"),
+    script!("time"),
+    script!("transcript"),
+    script!("wechat"),
+    script!("wire"),
 ];

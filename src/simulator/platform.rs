@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 use super::api::{self, Answer, Call};
 use super::callbacks::{Callbacks, Delivered, Outcome, Verification};
 use super::clock::Clock;
+use super::companion::Companion;
 use super::control::{self, ControlError, read};
 use super::history::History;
 use super::model::company::{Bell, Company};
 use super::model::faults::Fate;
 use super::passive_update::change_of;
 use super::plaintext::MessageKind;
-use super::web::DecisionLookup;
 use crate::protocol::{Credentials, UserId};
 
 /// What a simulator needs to know.
@@ -37,8 +37,8 @@ pub struct SimulatorSettings {
     pub app: String,
     /// Who writes on the chat page when nothing else is said; a member from the start.
     pub user: String,
-    /// How the bot understood a message, where that can be looked up.
-    pub decisions: Box<dyn DecisionLookup>,
+    /// The bot, where it runs in the same program.
+    pub companion: Box<dyn Companion>,
 }
 
 /// How many doorbells are posted at the same time; more wait their turn.
@@ -50,7 +50,7 @@ pub struct Simulator {
     posts: Semaphore,
     company: Mutex<Company>,
     clock: Mutex<Clock>,
-    pub(super) decisions: Box<dyn DecisionLookup>,
+    pub(super) companion: Box<dyn Companion>,
     pub(super) app: String,
     pub(super) user: String,
     pub(super) history: History,
@@ -72,7 +72,7 @@ impl Simulator {
             posts: Semaphore::new(MOST_POSTS),
             company: Mutex::new(company),
             clock: Mutex::new(Clock::real()),
-            decisions: settings.decisions,
+            companion: settings.companion,
             app: settings.app,
             user: settings.user,
             history: History::default(),
@@ -156,6 +156,15 @@ impl Simulator {
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock().now()
+    }
+
+    /// The number of the newest message on a member's phone.
+    pub(super) fn newest_of_member(&self, user: &UserId) -> u64 {
+        let company = self.company();
+        company
+            .members
+            .get(user.as_str())
+            .map_or(0, |member| member.phone.newest())
     }
 
     async fn member_writes_by_control(&self, writing: MemberWriting) -> Result<Value, ControlError> {
@@ -267,16 +276,26 @@ impl Simulator {
             Value::Null => ClockSetting::default(),
             request => read(request)?,
         };
-        let mut clock = self.clock();
         if let Some(seconds) = setting.advance_seconds {
-            clock.advance(SignedDuration::from_secs(seconds));
+            self.advance(SignedDuration::from_secs(seconds));
         }
+        let mut clock = self.clock();
         match setting.scale {
             Some(scale) if (0.0..=1_000_000.0).contains(&scale) => clock.run_at(scale),
             Some(_) => return Err(ControlError::Malformed("`scale` is 0 to 1000000".to_owned())),
             None => {}
         }
         Ok(json!({"now_ms": clock.now().as_millisecond(), "scale": clock.scale()}))
+    }
+
+    /// Sets the clock forward. A bot in the same program goes with it, but for the life of its access token, which it counts in real time.
+    fn advance(&self, by: SignedDuration) {
+        // Nobody calls in between: a call that knows the new time needs the company as well.
+        let mut company = self.company();
+        self.clock().advance(by);
+        if self.companion.advance(by) {
+            company.access_tokens.outlive(by);
+        }
     }
 
     /// What the platform knows is as good as it was, whatever another thread died of.

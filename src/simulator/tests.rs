@@ -1,19 +1,22 @@
 //! The simulator over real HTTP, with a bot that only takes down what it is told.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{MessageKind, NoDecisions, Outcome, Simulator, SimulatorSettings};
+use super::{Calendar, Companion, MessageKind, NoCompanion, Outcome, Simulator, SimulatorSettings};
 use crate::protocol::xml::read_xml;
 use crate::protocol::{
     CallbackToken, Credentials, EncodingAesKey, Envelope, Fresh, Nonce, Seconds, UserId, WireFormat, seal_reply,
 };
+use crate::store::BoxFuture;
 
 const ACCOUNT: &str = "wk1";
 
@@ -76,7 +79,7 @@ struct World {
 }
 
 impl World {
-    async fn start() -> Self {
+    async fn start(companion: Box<dyn Companion>) -> Self {
         let bot = Arc::new(Bot::default());
         let data = Data::from(Arc::clone(&bot));
         let server = HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(hear)));
@@ -91,7 +94,7 @@ impl World {
             secret: Some(SecretString::from("right")),
             app: "support".to_owned(),
             user: "LiXiaoyu".to_owned(),
-            decisions: Box::new(NoDecisions),
+            companion,
         })
         .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -164,7 +167,11 @@ impl World {
 
 /// Runs a test in a world.
 fn in_world<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
-    actix_web::rt::System::new().block_on(async { test(World::start().await).await });
+    in_world_with(Box::new(NoCompanion), test);
+}
+
+fn in_world_with<F: Future<Output = ()>>(companion: Box<dyn Companion>, test: impl FnOnce(World) -> F) {
+    actix_web::rt::System::new().block_on(async { test(World::start(companion).await).await });
 }
 
 #[test]
@@ -341,6 +348,84 @@ fn time_passes_when_the_clock_is_set_forward() {
         assert_eq!(world.answer_li("a1").await.unwrap()["errcode"], 95002);
         let sessions = world.get("/control/sessions").await;
         assert_eq!(sessions["sessions"][0]["state"], 4);
+    });
+}
+
+/// A bot in the same program, whose clock shows an hour more.
+#[derive(Default)]
+struct BotBeside(AtomicI64);
+
+impl Companion for BotBeside {
+    fn decision(&self, _plaintext: String) -> BoxFuture<'_, Option<Value>> {
+        Box::pin(async { None })
+    }
+
+    fn advance(&self, by: SignedDuration) -> bool {
+        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
+        true
+    }
+
+    fn calendar(&self, platform_now: Timestamp) -> BoxFuture<'_, Calendar> {
+        let advanced = SignedDuration::from_secs(self.0.load(Ordering::Relaxed));
+        Box::pin(async move {
+            Calendar {
+                now: platform_now + SignedDuration::from_hours(1),
+                next_reminder: Some(Timestamp::UNIX_EPOCH + advanced),
+                third_business_day: None,
+            }
+        })
+    }
+}
+
+#[test]
+fn a_bot_in_the_same_program_goes_with_the_clock_and_keeps_its_token() {
+    in_world_with(Box::new(BotBeside::default()), async |world| {
+        world.control("clock", json!({"advance_seconds": 259_200})).await;
+        let answer = world.call("kf/account/list", json!({})).await;
+        assert_eq!(answer["errcode"], 0, "{answer}");
+        let live = world.get("/api/live?user=Li&user_after=0").await;
+        let clock = &live["clock"];
+        let (platform, conversation) = (
+            clock["platform"].as_i64().unwrap(),
+            clock["conversation"].as_i64().unwrap(),
+        );
+        assert_eq!(conversation - platform, 3_600_000);
+        assert_eq!(clock["next_reminder"], 259_200_000);
+        assert!(platform > Timestamp::now().as_millisecond() + 259_000_000);
+    });
+}
+
+#[test]
+fn the_page_sees_phones_accounts_and_sessions_at_once() {
+    in_world(async |world| {
+        world
+            .control("kf/servicers", json!({"open_kfid": ACCOUNT, "userid": "zhangsan"}))
+            .await;
+        world
+            .control("kf/customers", json!({"customer": "wmLi", "nickname": "小李"}))
+            .await;
+        world.li_writes("你好").await;
+        world
+            .control("member/write", json!({"member": "Li", "text": "在吗"}))
+            .await;
+        let live = world
+            .get("/api/live?user=Li&user_after=0&customer=wmLi&customer_after=0")
+            .await;
+        assert_eq!(live["user"]["messages"][0]["text"], "在吗");
+        assert_eq!(live["customer"]["messages"][0]["text"], "你好");
+        assert_eq!(
+            live["accounts"],
+            json!([{"open_kfid": ACCOUNT, "name": "客服",
+                    "servicers": [{"userid": "zhangsan", "on_duty": true, "paused": false}]}])
+        );
+        assert_eq!(live["sessions"][0]["nickname"], "小李");
+        let newest = live["customer"]["newest"].as_u64().unwrap();
+        let later = world
+            .get(&format!(
+                "/api/live?user=Li&user_after=0&customer=wmLi&customer_after={newest}"
+            ))
+            .await;
+        assert_eq!(later["customer"]["messages"], json!([]));
     });
 }
 

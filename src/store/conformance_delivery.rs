@@ -367,8 +367,8 @@ async fn a_late_reply_goes_out_with_the_next_delivery_or_as_a_message_but_not_tw
     assert_eq!(settle_late(&store, 31).await, None);
 }
 
-fn support() -> Vec<String> {
-    vec!["support".to_owned()]
+fn support() -> Vec<(String, String)> {
+    vec![("ww1".to_owned(), "support".to_owned())]
 }
 
 #[tokio::test]
@@ -398,7 +398,13 @@ async fn a_reminder_becomes_one_message() {
     };
     store.settle(key, conversation, at(0), Box::new(step)).await.unwrap();
     assert_eq!(store.due_reminders(at(59), support()).await.unwrap(), []);
-    assert_eq!(store.due_reminders(at(60), vec!["other".to_owned()]).await.unwrap(), []);
+    assert_eq!(
+        store
+            .due_reminders(at(60), vec![("ww2".to_owned(), "support".to_owned())])
+            .await
+            .unwrap(),
+        []
+    );
     let due = store.due_reminders(at(60), support()).await.unwrap();
     assert_eq!((due.len(), due[0].user_id.as_str(), due[0].business_day), (1, "li", 3));
     store.remind(due[0].clone(), Some(send("r1"))).await.unwrap();

@@ -276,8 +276,12 @@ pub trait Store: Send + Sync {
     /// Says how sending went.
     fn settle_send(&self, id: i64, result: SendResult, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Reminders of these apps and their accounts whose time has come, oldest first.
-    fn due_reminders(&self, now: Timestamp, apps: Vec<String>) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>>;
+    /// Reminders whose time has come, oldest first; of these apps, each named by its company and itself, and of their accounts.
+    fn due_reminders(
+        &self,
+        now: Timestamp,
+        apps: Vec<(String, String)>,
+    ) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>>;
 
     /// Takes a reminder off and puts what it says to be sent, in one transaction; nothing to send only takes it off.
     fn remind(&self, reminder: DueReminder, send: Option<NewSend>) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -195,12 +195,12 @@ fn finish(connection: &Connection, id: i64, fate: &str, code: Option<i64>, now: 
 pub(super) fn due_reminders(
     connection: &Connection,
     now: i64,
-    apps: &[String],
+    apps: &[(String, String)],
 ) -> Result<Vec<DueReminder>, rusqlite::Error> {
     let sql = "SELECT appeal, corp_id, app, user_id, record, business_day, due_at FROM reminders
                JOIN appeals ON appeals.id = reminders.appeal
                WHERE due_at <= ?1 AND user_id IS NOT NULL
-                 AND substr(app, 1, instr(app || '/', '/') - 1) IN (SELECT value FROM json_each(?2))
+                 AND json_array(corp_id, substr(app, 1, instr(app || '/', '/') - 1)) IN (SELECT value FROM json_each(?2))
                ORDER BY due_at, appeal LIMIT 100";
     let apps = serde_json::to_string(apps).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;

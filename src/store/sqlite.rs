@@ -232,7 +232,11 @@ impl Store for SqliteStore {
         self.submit(move |connection| outbox::settle(connection, id, &result, now.as_millisecond()))
     }
 
-    fn due_reminders(&self, now: Timestamp, apps: Vec<String>) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>> {
+    fn due_reminders(
+        &self,
+        now: Timestamp,
+        apps: Vec<(String, String)>,
+    ) -> BoxFuture<'_, Result<Vec<DueReminder>, StoreError>> {
         self.submit(move |connection| outbox::due_reminders(connection, now.as_millisecond(), &apps))
     }
 

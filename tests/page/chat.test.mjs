@@ -1,68 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = process.env.JIEFENG_BIN;
-const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR;
-const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 5_000;
-const EXPECT_TIMEOUT_MS = 10_000;
-
-const SIZES = [
-  { name: 'phone', context: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 } },
-  { name: 'desktop', context: { viewport: { width: 1440, height: 900 } } },
-];
-
-assert.ok(BINARY, 'JIEFENG_BIN must name the program');
-
-async function startDemo() {
-  const data = await mkdtemp(join(tmpdir(), 'jiefeng-page-'));
-  const demo = ['demo', '--listen', '127.0.0.1:0', '--simulator-listen', '127.0.0.1:0', '--data', data];
-  const child = spawn(BINARY, demo, {
-    cwd: ROOT,
-    env: { ...process.env, JIEFENG_NOW: '2026-11-22T10:00:00+08:00' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      const overdue = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-      await exited;
-      clearTimeout(overdue);
-    }
-    await rm(data, { recursive: true, force: true });
-  };
-  try {
-    return { address: await chatPageAddress(child), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-/** The first address printed with nothing behind its `/`; the callback's has a path. */
-function chatPageAddress(child) {
-  return new Promise((resolve, reject) => {
-    const overdue = setTimeout(() => reject(new Error('no chat page address was printed')), START_TIMEOUT_MS);
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const address = /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/.exec(line);
-      if (!address) return;
-      clearTimeout(overdue);
-      resolve(address[0]);
-    });
-    child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`the program ended with ${code}`)));
-  });
-}
+import { SIZES, assertFits, openPage, screenshot, startDemo } from './demo.mjs';
 
 /** What a person does on the chat page, and what they see there. */
 class Chat {
@@ -115,17 +54,12 @@ class Chat {
     return this.page.getByTestId(`wire-${part}`).innerText();
   }
 
-  async assertFits() {
-    const [content, window] = await this.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.ok(content <= window, `the page is ${content} wide in a window of ${window}`);
+  assertFits() {
+    return assertFits(this.page);
   }
 
-  async screenshot(name) {
-    if (!SCREENSHOT_DIR) return;
-    await mkdir(SCREENSHOT_DIR, { recursive: true });
-    // Scrolling is smooth; a picture taken at once would show it half done.
-    await this.page.waitForTimeout(800);
-    await this.page.screenshot({ path: join(SCREENSHOT_DIR, name) });
+  screenshot(name) {
+    return screenshot(this.page, name);
   }
 }
 
@@ -134,38 +68,12 @@ for (const { name, context: settings } of SIZES) {
     let demo;
     let browser;
     let chat;
-    const problems = [];
+    let problems;
 
     before(async () => {
       demo = await startDemo();
-      browser = await chromium.launch({
-        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-quic',
-          '--no-first-run',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync',
-        ],
-      });
-      const context = await browser.newContext({ ...settings, locale: 'zh-CN' });
-      context.setDefaultTimeout(EXPECT_TIMEOUT_MS);
-      const page = await context.newPage();
-      page.on('console', (message) => {
-        if (['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()}`);
-      });
-      page.on('pageerror', (error) => problems.push(`page: ${error.message}`));
-      page.on('dialog', async (dialog) => {
-        problems.push(`dialog: ${dialog.message()}`);
-        await dialog.dismiss();
-      });
-      page.on('request', (request) => {
-        const url = request.url();
-        if (!url.startsWith(demo.address) && !url.startsWith('data:')) problems.push(`request to ${url}`);
-      });
-      await page.goto(demo.address);
+      let page;
+      ({ browser, page, problems } = await openPage(demo, settings));
       chat = new Chat(page);
     });
 
@@ -264,7 +172,7 @@ for (const { name, context: settings } of SIZES) {
       assert.match(await chat.wire('response'), /<Encrypt>/);
       assert.match(await chat.wire('attempts'), /第 1 次[^]*HTTP 200[^]*毫秒/);
       await chat.assertFits();
-      if (name === 'desktop') await chat.screenshot('chat-desktop.png');
+      if (name === 'desktop') await chat.screenshot('chat-wire.png');
       await chat.closeWire();
     });
 

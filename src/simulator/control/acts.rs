@@ -32,6 +32,7 @@ pub(in crate::simulator) fn act(company: &mut Company, action: &str, request: Va
         "bulk" => bulk::write(company, read(request)?, now),
         "ring" => ring(company, read(request)?, now),
         "seen" => reading::seen(company, read(request)?),
+        "accounts" => Ok(reading::accounts(company)),
         "sessions" => Ok(reading::sessions(company, now)),
         "counters" => Ok(json!(company.counters)),
         "limits" => limits(company, request),

@@ -27,9 +27,10 @@
 //! | `token/expire` | nothing: the access token is no longer good |
 //! | `faults` | a [`Fault`](super::model::faults::Fault) or a list of them → all in force; `DELETE` clears them |
 //! | `limits` | the [`Limits`](super::model::frequency::Limits) to change → all |
-//! | `clock` | `[advance_seconds] [scale]` → `now_ms scale` |
+//! | `clock` | `[advance_seconds] [scale]` → `now_ms scale`; a bot in the same program is set forward as well |
 //!
-//! `GET` reads `seen` (`?customer=` or `?member=`, `[open_kfid] [after] [wait_ms]`), `sessions`, `counters`, `faults`, `limits`, `clock`.
+//! `GET` reads `seen` (`?customer=` or `?member=`, `[open_kfid] [after] [wait_ms]`), `accounts`, `sessions`, `counters`,
+//! `faults`, `limits`, `clock`.
 //!
 //! [`acts`] has everything that needs no callback to be answered; what members do to the app is in `platform`, which waits for the bot.
 

@@ -37,24 +37,37 @@ pub(super) fn seen(company: &Company, seeing: Seeing) -> Result<Value, ControlEr
     Ok(json!({"messages": wanted, "newest": phone.map_or(0, Phone::newest)}))
 }
 
+/// Every account of 微信客服, with the people who look after it.
+pub(super) fn accounts(company: &Company) -> Value {
+    let accounts = company.kf.accounts.values().map(|account| {
+        let servicers = account.servicers.iter().map(
+            |(userid, servicer)| json!({"userid": userid, "on_duty": servicer.is_receiving, "paused": servicer.is_paused}),
+        );
+        json!({"open_kfid": account.open_kfid, "name": account.name, "servicers": servicers.collect::<Vec<Value>>()})
+    });
+    json!({"accounts": accounts.collect::<Vec<Value>>()})
+}
+
 /// Every session that ever began.
 pub(super) fn sessions(company: &Company, now: Timestamp) -> Value {
     let sessions = company
         .kf
         .accounts
         .values()
-        .flat_map(|account| sessions_of(account, now));
+        .flat_map(|account| sessions_of(company, account, now));
     json!({"sessions": sessions.collect::<Vec<Value>>()})
 }
 
-fn sessions_of(account: &Account, now: Timestamp) -> impl Iterator<Item = Value> + '_ {
+fn sessions_of<'a>(company: &'a Company, account: &'a Account, now: Timestamp) -> impl Iterator<Item = Value> + 'a {
     account.sessions.iter().map(move |(customer, session)| {
         json!({
             "open_kfid": account.open_kfid,
             "customer": customer,
+            "nickname": company.kf.customers.get(customer).map(|customer| &customer.nickname),
             "state": session.state(now).number(),
             "servicer": session.servicer(now),
             "budget": session.budget,
+            "entered_at": session.entered.map(Timestamp::as_millisecond),
             "wrote_at": session.wrote.map(Timestamp::as_millisecond),
         })
     })

@@ -56,6 +56,13 @@ impl AccessTokens {
         }
     }
 
+    /// The token of the moment is good for so much longer.
+    pub(crate) fn outlive(&mut self, by: SignedDuration) {
+        if let Some((_, until)) = &mut self.current {
+            *until = until.saturating_add(by).unwrap_or(*until);
+        }
+    }
+
     /// Wrong secrets one after another get the caller banned; how many it takes is not published (doc/90313).
     pub(crate) fn wrong_secret(&mut self, before_ban: usize, now: Timestamp) -> Refusal {
         self.wrong_secrets.retain(|at| now.duration_since(*at) < BAN);

@@ -53,7 +53,7 @@ async fn look(
     query: Query<BTreeMap<String, String>>,
     simulator: Data<Simulator>,
 ) -> HttpResponse {
-    if !["seen", "sessions", "counters", "clock", "limits", "faults"].contains(&action.as_str()) {
+    if !["seen", "accounts", "sessions", "counters", "clock", "limits", "faults"].contains(&action.as_str()) {
         return answer(Err(ControlError::Unknown(action.into_inner())));
     }
     let simulator = simulator.into_inner();

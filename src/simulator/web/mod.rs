@@ -15,7 +15,6 @@ use actix_web::{App, HttpResponse, HttpServer};
 use serde::Serialize;
 
 use super::platform::Simulator;
-use crate::store::BoxFuture;
 
 /// Longest request that is read.
 const LARGEST_REQUEST: usize = 1024 * 1024;
@@ -23,21 +22,6 @@ const LARGEST_REQUEST: usize = 1024 * 1024;
 /// Nothing but the page's own files may be loaded, and nobody may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// Tells how the bot understood a message, where the simulator runs beside it.
-pub trait DecisionLookup: Send + Sync {
-    /// The decision about a message, as JSON; `None` when nothing is known.
-    fn decision(&self, plaintext: String) -> BoxFuture<'_, Option<serde_json::Value>>;
-}
-
-/// For a bot elsewhere: nothing is known of its decisions.
-pub struct NoDecisions;
-
-impl DecisionLookup for NoDecisions {
-    fn decision(&self, _plaintext: String) -> BoxFuture<'_, Option<serde_json::Value>> {
-        Box::pin(async { None })
-    }
-}
 
 impl Simulator {
     /// Starts serving on a bound listener. With a bot in the same program, signals are better left to the bot's own server.

@@ -1,0 +1,114 @@
+// The demo as a process of its own, and a browser that opens its page.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BINARY = process.env.JIEFENG_BIN;
+const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR;
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 5_000;
+const EXPECT_TIMEOUT_MS = 10_000;
+
+export const SIZES = [
+  { name: 'phone', context: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 } },
+  { name: 'desktop', context: { viewport: { width: 1440, height: 900 } } },
+];
+
+assert.ok(BINARY, 'JIEFENG_BIN must name the program');
+
+/** Starts the demo on a Sunday, 22 November 2026, 10:00. */
+export async function startDemo(...more) {
+  const data = await mkdtemp(join(tmpdir(), 'jiefeng-page-'));
+  const demo = ['demo', '--listen', '127.0.0.1:0', '--simulator-listen', '127.0.0.1:0', '--data', data, ...more];
+  const child = spawn(BINARY, demo, {
+    cwd: ROOT,
+    env: { ...process.env, JIEFENG_NOW: '2026-11-22T10:00:00+08:00' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      const overdue = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await exited;
+      clearTimeout(overdue);
+    }
+    await rm(data, { recursive: true, force: true });
+  };
+  try {
+    return { address: await chatPageAddress(child), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The first address printed with nothing behind its `/`; the callback's has a path. */
+function chatPageAddress(child) {
+  return new Promise((resolve, reject) => {
+    const overdue = setTimeout(() => reject(new Error('no chat page address was printed')), START_TIMEOUT_MS);
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const address = /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/.exec(line);
+      if (!address) return;
+      clearTimeout(overdue);
+      resolve(address[0]);
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the program ended with ${code}`)));
+  });
+}
+
+/** Opens the page. `problems` collects whatever went wrong in the browser. */
+export async function openPage(demo, settings) {
+  const problems = [];
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  const context = await browser.newContext({ ...settings, locale: 'zh-CN' });
+  context.setDefaultTimeout(EXPECT_TIMEOUT_MS);
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`page: ${error.message}`));
+  page.on('dialog', async (dialog) => {
+    problems.push(`dialog: ${dialog.message()}`);
+    await dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(demo.address) && !url.startsWith('data:')) problems.push(`request to ${url}`);
+  });
+  await page.goto(demo.address);
+  return { browser, page, problems };
+}
+
+export async function assertFits(page) {
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(content <= window, `the page is ${content} wide in a window of ${window}`);
+}
+
+export async function screenshot(page, name) {
+  if (!SCREENSHOT_DIR) return;
+  await mkdir(SCREENSHOT_DIR, { recursive: true });
+  // Scrolling is smooth; a picture taken at once would show it half done.
+  await page.waitForTimeout(800);
+  await page.screenshot({ path: join(SCREENSHOT_DIR, name) });
+}
