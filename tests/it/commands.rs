@@ -735,7 +735,7 @@ fn check_finds_an_utterance_in_two_scenarios() {
 /// Utterances that another scenario wins, with that scenario.
 const MISPLACED: [(&str, &str); 3] = [
     ("个人微信被永久封号了", "wechat-permanent-ban"),
-    ("装外挂插件被封了企业微信号", "cheat-tools"),
+    ("加好友太频繁，要等24小时才能再加", "friend-add-throttled"),
     ("扫码进群超过200人进不去", "group-qr-limit"),
 ];
 
