@@ -153,7 +153,7 @@ pub fn card_message(
         true => composer.numbered(options),
         false => String::new(),
     };
-    let title = composer.words(TextKey::PleaseChoose);
+    let title = composer.words(TextKey::CardTitle);
     let template_card = ButtonCard::new(&title, &in_full, task_id, buttons.ok()?).ok()?;
     body(agent_id, user, AppContent::TemplateCard { template_card }, false)
 }

@@ -172,6 +172,8 @@ pub enum TextKey {
     DutyDaily,
     /// Introduces options under an answer that stands in another message.
     PleaseChoose,
+    /// Title of a card with options.
+    CardTitle,
     /// What a card says once an option was chosen.
     CardChosen,
     /// Entry of the app's menu: the commonest situations.
@@ -184,7 +186,7 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 85] = [
+    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 86] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
@@ -266,6 +268,7 @@ impl TextKey {
         (TextKey::DutyBusinessDays, "duty-business-days", &["from", "until"]),
         (TextKey::DutyDaily, "duty-daily", &["from", "until"]),
         (TextKey::PleaseChoose, "please-choose", &[]),
+        (TextKey::CardTitle, "card-title", &[]),
         (TextKey::CardChosen, "card-chosen", &["label"]),
         (TextKey::MenuCommon, "menu-common", &[]),
         (TextKey::MenuProgress, "menu-progress", &[]),
