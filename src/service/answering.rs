@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::clock::later;
 use super::turn::{Turned, session_of, turn};
 use crate::channels::kf::{Outgoing, heard, messages_of, to_pool};
 use crate::dialogue::{Assistant, Cause, DutyHours, Reach, Session};
@@ -313,10 +314,6 @@ fn within(mut said: Vec<Said>, room: usize, fates: &mut [&'static str]) -> Vec<S
         said.messages.truncate(if is_welcome { 1 } else { room });
     }
     said
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// An id made of what it stands for, so that sending again uses the same one (doc/94677: at most 32 letters and digits).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answering::send_id;
+use super::clock::later;
 use super::turn::{Turned, session_of, turn};
 use crate::channels::app::{card_message, chosen_on_card, options_for_card, reply_text, text_message, without_options};
 use crate::config::App;
@@ -143,10 +144,6 @@ impl AppReply {
             replaces_reply: false,
         }
     }
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ impl ConversationClock {
     }
 }
 
+/// A later time; the end of all time where it cannot be represented.
+pub(super) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

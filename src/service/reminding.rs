@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::ConversationClock;
 use super::answering::send_id;
+use super::clock::later;
 use crate::channels::app::text_message;
 use crate::channels::kf::Outgoing;
 use crate::dialogue::{Appeal, Assistant};
@@ -102,8 +103,4 @@ impl Reminding {
             replaces_reply: false,
         })
     }
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::ConversationClock;
+use super::clock::later;
 use crate::store::{ClaimedSend, SendResult, ServedBy, Store};
 use crate::wecom::app::SendReceipt;
 use crate::wecom::kf::ServiceState;
@@ -358,10 +359,6 @@ fn pause_before(attempts: u32) -> SignedDuration {
 
 fn doubled(pause: SignedDuration, attempts: u32) -> SignedDuration {
     pause.saturating_mul(1 << attempts.saturating_sub(1).min(10))
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
