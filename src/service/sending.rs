@@ -90,7 +90,8 @@ impl Ways {
 }
 
 impl Sender {
-    /// Sends until `stop` says true, and then to its end what is under way. What a crash interrupts is sent again under the same id.
+    /// Sends until `stop` says true, and then to its end what is under way. What a crash interrupts is sent again under the same id, except
+    /// a message of the app that WeCom would show a second time.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
         let mut pace = Pace::default();
