@@ -3,19 +3,11 @@
 //!
 //! One small trait, so that a server database can join SQLite; `conformance.rs` holds what every store must do.
 
-mod appeals;
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod conformance_delivery;
 mod delivery;
 mod hashes;
-mod inbox;
-mod outbox;
-mod reader;
-mod sessions;
 mod sqlite;
-mod tokens;
 
 use std::pin::Pin;
 
@@ -26,8 +18,7 @@ pub use delivery::{
     AnswerFunction, Answered, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage, KfProgress,
     NewSend, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
 };
-pub use reader::{ReadError, StoreReader};
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{OpenError, ReadError, SqliteStore, StoreReader};
 
 /// What a store gives back: something to wait for, whichever store it is.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

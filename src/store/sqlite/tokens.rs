@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::sqlite::timestamp;
+use super::timestamp;
 use crate::wecom::StoredToken;
 
 pub(super) fn load(connection: &Connection, app: &str) -> Result<Option<StoredToken>, rusqlite::Error> {

@@ -1,5 +1,7 @@
 //! What every store must do. Each test takes the store as a parameter, so that all stores are held to the same.
 
+mod delivery;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::MIGRATIONS;
 use super::appeals::all_appeals;
-use super::sqlite::MIGRATIONS;
-use super::{RatingCount, TrackedAppeal};
+use crate::store::{RatingCount, TrackedAppeal};
 
 /// Why a store cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::appeals::{change_appeal, open_appeal};
-use super::hashes::Hashes;
 use super::outbox::{add_send, fail_delivery, unsent_of};
 use super::sessions::Sessions;
-use super::sqlite::{in_savepoint, save_question, save_rating, timestamp};
-use super::{
+use super::{in_savepoint, save_question, save_rating, timestamp};
+use crate::store::hashes::Hashes;
+use crate::store::{
     Answered, ConversationKey, Effect, Fetched, KfAccountKey, KfPage, KfProgress, Remembered, ServedBy, Waiting,
     WaitingItem,
 };

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::sqlite::timestamp;
-use super::{AppealChange, ConversationKey, OpenedAppeal, Reminder, TrackedAppeal};
+use super::timestamp;
+use crate::store::{AppealChange, ConversationKey, OpenedAppeal, Reminder, TrackedAppeal};
 
 /// The person's open appeal, as it was given.
 pub(super) fn open_appeal(connection: &Connection, person: &[u8]) -> Result<Option<String>, rusqlite::Error> {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
-use super::{
+use crate::store::{
     Answered, AppealChange, ClaimedSend, ConversationKey, Effect, Fetched, Instead, KfAccountKey, KfPage, MessageKey,
     NewSend, OpenedAppeal, Reminder, SendResult, ServedBy, SqliteStore, Step, Store, Urgency, Waiting,
 };

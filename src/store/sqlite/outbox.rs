@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::inbox::set_served_by;
-use super::sqlite::timestamp;
-use super::{ClaimedSend, DueReminder, NewSend, SendResult, ServedBy};
+use super::timestamp;
+use crate::store::{ClaimedSend, DueReminder, NewSend, SendResult, ServedBy};
 
 /// Adds something to send. What has been added before under the same id is the same and stays as it is.
 pub(super) fn add_send(

@@ -3,6 +3,13 @@
 //! One thread owns the only connection. It takes what is waiting, does all of it in one transaction and commits once, so that the cost
 //! of durability is shared by the messages that arrive together. Nobody is told "done" before that commit.
 
+mod appeals;
+mod inbox;
+mod outbox;
+mod reader;
+mod sessions;
+mod tokens;
+
 use std::fs::OpenOptions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -15,18 +22,20 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use super::appeals::{change_appeal, open_appeal};
+use self::appeals::{change_appeal, open_appeal};
+use self::sessions::Sessions;
 use super::hashes::Hashes;
-use super::sessions::Sessions;
 use super::{
     AnswerFunction, BoxFuture, ClaimedSend, ConversationKey, DueReminder, KfAccountKey, KfPage, KfProgress, MessageKey,
     NewSend, QuestionRecord, Rating, Remembered, Retention, SendResult, Settlement, Step, StepFunction, Store,
-    StoreError, inbox, outbox, tokens,
+    StoreError,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
+pub use reader::{ReadError, StoreReader};
+
 /// Versions of the schema; the file remembers in `user_version` how many have run. Published ones never change.
-pub(super) const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
@@ -399,7 +408,7 @@ impl Settling {
     }
 }
 
-pub(super) fn save_question(
+fn save_question(
     connection: &Connection,
     message: &[u8],
     person: &[u8],
@@ -413,7 +422,7 @@ pub(super) fn save_question(
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-pub(super) fn save_rating(
+fn save_rating(
     connection: &Connection,
     message: &[u8],
     (corp_id, app): (&str, &str),
@@ -434,7 +443,7 @@ pub(super) fn save_rating(
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-pub(super) fn timestamp(milliseconds: i64) -> Timestamp {
+fn timestamp(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -504,7 +513,7 @@ fn write_batch(connection: &Connection, jobs: impl Iterator<Item = Job>) {
 }
 
 /// One job of a batch: if it fails or panics, its own writes are undone and the other jobs stay.
-pub(super) fn in_savepoint<T>(
+fn in_savepoint<T>(
     connection: &Connection,
     name: &str,
     work: impl FnOnce() -> Result<T, rusqlite::Error>,
