@@ -35,7 +35,7 @@ pub fn fetched(
             key: error.msg_id.unwrap_or_else(|| key_of_unreadable(raw)),
             customer: String::new(),
             sent_at: jiff::Timestamp::UNIX_EPOCH,
-            effect: Effect::Record("unreadable"),
+            effect: Effect::Unreadable { item: raw.to_string() },
         },
     }
 }
@@ -285,6 +285,6 @@ mod tests {
             item(4, "event", json!({"event_type": "brand_new"})),
             Effect::Record("noted")
         );
-        assert_eq!(item(3, "text", json!({})), Effect::Record("unreadable"));
+        assert!(matches!(item(3, "text", json!({})), Effect::Unreadable { .. }));
     }
 }

@@ -237,7 +237,8 @@ impl Companion for BotHere {
     fn decision(&self, plaintext: String) -> BoxFuture<'_, Option<serde_json::Value>> {
         Box::pin(async move {
             let message = IncomingMessage::parse(&plaintext).ok()?;
-            let key = message_key(&self.corp_id, APP, &message.deduplication_key(&plaintext));
+            let key = message.deduplication_key(&plaintext);
+            let key = message_key(&self.corp_id, APP, &message, &key);
             let question = self.store.question(key).await.ok()??;
             let evidence = serde_json::to_value(self.assistant.matcher.explain(&question.text)).ok()?;
             let mut decision = serde_json::to_value(question).ok()?;

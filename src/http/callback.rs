@@ -16,6 +16,7 @@ use crate::protocol::{
     SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
 };
 use crate::service::{Lateness, Outcome};
+use crate::store::StoreError;
 
 /// Largest body that is read. Callbacks have a few KiB.
 const LARGEST_BODY: usize = 256 * 1024;
@@ -163,8 +164,11 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
     let message = match IncomingMessage::parse(plaintext) {
         Ok(message) => message,
         Err(error) => {
-            tracing::warn!(app = app.name, %error, "genuine, but unreadable");
-            return (Fate::Unreadable, acknowledgement());
+            tracing::warn!(app = app.name, %error, "genuine, but unreadable; see `jiefeng messages list`");
+            return match state.service().keep_unreadable(app, plaintext).await {
+                Ok(()) => (Fate::Unreadable, acknowledgement()),
+                Err(error) => not_stored(app, &error),
+            };
         }
     };
     warn_about_agent(app, &message);
@@ -180,9 +184,8 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
         state.service().list_kf_accounts();
         return (Fate::Acknowledged, acknowledgement());
     }
-    let key = message.deduplication_key(plaintext);
     let lateness = Lateness::default();
-    let settling = state.service().take(app, &message, key, format, lateness.clone());
+    let settling = state.service().take(app, &message, plaintext, format, lateness.clone());
     match tokio::time::timeout(SETTLE_TIMEOUT, settling).await {
         Err(_) => {
             lateness.declare();
@@ -192,10 +195,7 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
             );
             (Fate::Failed, Refusal::CannotStore.response())
         }
-        Ok(Err(error)) => {
-            tracing::error!(app = app.name, %error, "not stored; WeCom will deliver the message again");
-            (Fate::Failed, Refusal::CannotStore.response())
-        }
+        Ok(Err(error)) => not_stored(app, &error),
         Ok(Ok(Outcome::Acknowledged)) => (Fate::Acknowledged, acknowledgement()),
         Ok(Ok(Outcome::Unknown(kind))) => {
             tracing::info!(app = app.name, kind = ?kind, "of a kind that is not known");
@@ -207,6 +207,11 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
                 .map_or((Fate::Failed, Refusal::CannotStore.response()), |reply| (fate, reply))
         }
     }
+}
+
+fn not_stored(app: &App, error: &StoreError) -> (Fate, HttpResponse) {
+    tracing::error!(app = app.name, %error, "not stored; WeCom will deliver the message again");
+    (Fate::Failed, Refusal::CannotStore.response())
 }
 
 /// 微信客服 has news: that is all a callback says, and all that is done before it is answered.

@@ -22,6 +22,8 @@ pub enum TextKey {
     NoneOfTheValues,
     /// Too vague to tell; the commonest situations follow as options.
     NotUnderstood,
+    /// The program failed at this message; it is on record.
+    Failed,
     /// Not the bot's subject.
     OutsideSubject,
     /// The scenario at hand has nothing to say about what was asked.
@@ -186,13 +188,14 @@ pub enum TextKey {
 
 impl TextKey {
     /// Every text with its key in `texts.toml` and the placeholders it must have.
-    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 86] = [
+    pub const ALL: [(TextKey, &'static str, &'static [&'static str]); 87] = [
         (TextKey::Welcome, "welcome", &[]),
         (TextKey::WhichOfThese, "which-of-these", &[]),
         (TextKey::ChooseAgain, "choose-again", &[]),
         (TextKey::NoneFits, "none-fits", &[]),
         (TextKey::NoneOfTheValues, "none-of-the-values", &[]),
         (TextKey::NotUnderstood, "not-understood", &[]),
+        (TextKey::Failed, "failed", &[]),
         (TextKey::OutsideSubject, "outside-subject", &[]),
         (TextKey::NothingKnown, "nothing-known", &["title"]),
         (TextKey::AlsoAsk, "also-ask", &["topics"]),

@@ -142,6 +142,11 @@ pub enum MessageError {
 pub struct DeduplicationKey(String);
 
 impl DeduplicationKey {
+    /// Names a message that cannot be read.
+    pub fn of_unreadable(plaintext: &str) -> Self {
+        Self(format!("e:{}", hexadecimal(&Sha256::digest(plaintext))))
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -187,7 +192,7 @@ impl IncomingMessage {
         let agent = self.agent_id.as_deref().unwrap_or_default();
         DeduplicationKey(match self.msg_id() {
             Some(msg_id) => format!("m:{agent}:{}:{msg_id}", self.from_user.canonical()),
-            None => format!("e:{}", hexadecimal(&Sha256::digest(plaintext))),
+            None => return DeduplicationKey::of_unreadable(plaintext),
         })
     }
 }

@@ -6,8 +6,10 @@
 
 mod answering;
 mod app_reply;
+mod aside;
 mod clock;
 mod outbound;
+mod presence;
 mod pulling;
 mod reminding;
 mod sending;
@@ -20,11 +22,12 @@ pub use clock::{ConversationClock, NOW_VARIABLE};
 pub use outbound::{Bell, Outbound, SendingApp};
 
 use self::app_reply::{AppReply, Recipient};
+use self::aside::{failed_step, unreadable_step};
 use crate::channels::app::{Heard, heard};
 use crate::config::App;
 use crate::dialogue::{Assistant, Event};
 use crate::protocol::{DeduplicationKey, IncomingMessage, TextReply, WireFormat};
-use crate::store::{ConversationKey, KfAccountKey, MessageKey, Store, StoreError};
+use crate::store::{ConversationKey, KfAccountKey, MessageKey, Settlement, Store, StoreError};
 
 /// Answers messages.
 pub struct Service {
@@ -127,7 +130,7 @@ impl Service {
         &self,
         app: &App,
         message: &IncomingMessage,
-        deduplication_key: DeduplicationKey,
+        plaintext: &str,
         format: WireFormat,
         lateness: Lateness,
     ) -> Result<Outcome, StoreError> {
@@ -137,8 +140,9 @@ impl Service {
             Heard::Nothing => return Ok(Outcome::Acknowledged),
             Heard::Unknown(kind) => return Ok(Outcome::Unknown(kind)),
         };
+        let deduplication_key = message.deduplication_key(plaintext);
         let corp_id = app.credentials.receive_id();
-        let key = message_key(corp_id, &app.name, &deduplication_key);
+        let key = message_key(corp_id, &app.name, message, &deduplication_key);
         let reply = AppReply {
             assistant: Arc::clone(&self.assistant),
             recipient: Recipient::of(app, message),
@@ -147,7 +151,11 @@ impl Service {
             conversation_now: self.clock.now(),
             platform_now: self.clock.platform_now(),
         };
-        let settlement = self.settle(app, message, key, event, reply, lateness).await?;
+        let settled = self.settle(app, message, key.clone(), event, reply, lateness).await;
+        let settlement = match settled {
+            Err(StoreError::Panicked) => self.set_aside(app, message, key, plaintext).await?,
+            settled => settled?,
+        };
         self.bell.ring_for_sending();
         let Some(text) = settlement.reply else {
             return Ok(Outcome::Acknowledged);
@@ -161,6 +169,51 @@ impl Service {
         })
     }
 
+    /// Keeps a genuine message that cannot be read for an admin to look at.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be made durable.
+    pub async fn keep_unreadable(&self, app: &App, plaintext: &str) -> Result<(), StoreError> {
+        let corp_id = app.credentials.receive_id().to_owned();
+        let key = MessageKey {
+            deduplication_key: DeduplicationKey::of_unreadable(plaintext).as_str().to_owned(),
+            corp_id: corp_id.clone(),
+            app: app.name.clone(),
+            created_at: 0,
+        };
+        let conversation = ConversationKey {
+            corp_id,
+            app: app.name.clone(),
+            user: String::new(),
+        };
+        let plaintext = plaintext.to_owned();
+        let step = Box::new(move |remembered| unreadable_step(remembered, plaintext));
+        let settling = self.store.settle(key, conversation, self.clock.platform_now(), step);
+        settling.await.map(drop)
+    }
+
+    /// A message whose answer failed by a defect of the program would fail at every delivery: whoever wrote it is told so, and an admin
+    /// finds it among the dead letters.
+    async fn set_aside(
+        &self,
+        app: &App,
+        message: &IncomingMessage,
+        key: MessageKey,
+        plaintext: &str,
+    ) -> Result<Settlement, StoreError> {
+        tracing::error!(
+            app = app.name,
+            "a message could not be answered; see `jiefeng messages list`"
+        );
+        let (assistant, plaintext, now) = (Arc::clone(&self.assistant), plaintext.to_owned(), self.clock.now());
+        let step = Box::new(move |remembered| failed_step(&assistant, remembered, plaintext, now));
+        let conversation = conversation_key(app, message);
+        self.store
+            .settle(key, conversation, self.clock.platform_now(), step)
+            .await
+    }
+
     async fn settle(
         &self,
         app: &App,
@@ -169,12 +222,8 @@ impl Service {
         event: Event,
         reply: AppReply,
         lateness: Lateness,
-    ) -> Result<crate::store::Settlement, StoreError> {
-        let conversation = ConversationKey {
-            corp_id: key.corp_id.clone(),
-            app: app.name.clone(),
-            user: message.from_user.canonical(),
-        };
+    ) -> Result<Settlement, StoreError> {
+        let conversation = conversation_key(app, message);
         // Sessions expire by the platform's clock, however far the conversation's is moved.
         let now = self.clock.platform_now();
         let step = move |remembered| reply.step(remembered, &event, lateness.is_declared());
@@ -182,11 +231,20 @@ impl Service {
     }
 }
 
+fn conversation_key(app: &App, message: &IncomingMessage) -> ConversationKey {
+    ConversationKey {
+        corp_id: app.credentials.receive_id().to_owned(),
+        app: app.name.clone(),
+        user: message.from_user.canonical(),
+    }
+}
+
 /// The key under which a message of an app is settled.
-pub fn message_key(corp_id: &str, app: &str, deduplication_key: &DeduplicationKey) -> MessageKey {
+pub fn message_key(corp_id: &str, app: &str, message: &IncomingMessage, key: &DeduplicationKey) -> MessageKey {
     MessageKey {
         corp_id: corp_id.to_owned(),
         app: app.to_owned(),
-        deduplication_key: deduplication_key.as_str().to_owned(),
+        deduplication_key: key.as_str().to_owned(),
+        created_at: message.created_at,
     }
 }

@@ -11,11 +11,13 @@ use tokio::task::JoinSet;
 
 use super::ConversationClock;
 use super::answering::{Answerer, FRESH};
+use super::aside::{Agents, answer_or_set_aside};
+use super::presence::{Presence, Processes};
 use super::pulling::{Puller, Receivers};
 use super::reminding::Reminding;
 use super::sending::{Clients, Sender};
 use crate::dialogue::{Assistant, DutyHours};
-use crate::store::{KfAccountKey, Store};
+use crate::store::{KfAccountKey, Store, Waiting};
 use crate::wecom::Client;
 
 /// So many conversations are answered in one transaction.
@@ -116,7 +118,11 @@ impl Outbound {
     /// Runs all tasks until `stop` says true. Then nothing new is begun, and what is being sent is sent to its end.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let sending = actix_web::rt::spawn(self.sender().run(stop.clone()));
+        let clients = self.clients();
+        let processes = Processes::default();
+        let sender = self.sender(&clients, &processes);
+        let sending = actix_web::rt::spawn(sender.run(stop.clone()));
+        tasks.spawn(self.presence(&clients, &processes).run());
         tasks.spawn(self.reminding().run());
         tasks.spawn(self.answering());
         tokio::select! {
@@ -142,25 +148,42 @@ impl Outbound {
         }
     }
 
-    fn sender(&self) -> Sender {
+    fn clients(&self) -> Arc<Clients> {
         let client = |app: &SendingApp| (app.name.clone(), Arc::clone(&app.client));
-        let clients: Clients = self.apps.iter().map(client).collect();
+        Arc::new(self.apps.iter().map(client).collect())
+    }
+
+    fn sender(&self, clients: &Arc<Clients>, processes: &Processes) -> Sender {
         Sender {
             store: Arc::clone(&self.store),
-            clients: Arc::new(clients),
+            clients: Arc::clone(clients),
             clock: self.clock.clone(),
             news: Arc::clone(&self.bell.sends),
             ways: Arc::default(),
+            processes: processes.clone(),
         }
     }
 
-    fn reminding(&self) -> Reminding {
+    fn presence(&self, clients: &Arc<Clients>, processes: &Processes) -> Presence {
+        Presence {
+            store: Arc::clone(&self.store),
+            assistant: Arc::clone(&self.assistant),
+            clients: Arc::clone(clients),
+            processes: processes.clone(),
+        }
+    }
+
+    fn agents(&self) -> Agents {
         let agent = |app: &SendingApp| ((app.corp_id.clone(), app.name.clone()), app.agent_id);
+        self.apps.iter().map(agent).collect()
+    }
+
+    fn reminding(&self) -> Reminding {
         Reminding {
             assistant: Arc::clone(&self.assistant),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
-            agents: self.apps.iter().map(agent).collect(),
+            agents: self.agents(),
             news: Arc::clone(&self.bell.sends),
         }
     }
@@ -225,6 +248,7 @@ impl Outbound {
         let (assistant, store, clock) = (Arc::clone(&self.assistant), Arc::clone(&self.store), self.clock.clone());
         let (arrived, sends) = (Arc::clone(&self.arrived), Arc::clone(&self.bell.sends));
         let (receivers, duty) = (Arc::clone(&self.receivers), self.duty);
+        let agents = Arc::new(self.agents());
         async move {
             loop {
                 let now = clock.platform_now();
@@ -234,10 +258,10 @@ impl Outbound {
                     now,
                     conversation_now: clock.now(),
                 };
-                let receivers = Arc::clone(&receivers);
-                let answer = Box::new(move |waiting: crate::store::Waiting| {
+                let (receivers, agents) = (Arc::clone(&receivers), Arc::clone(&agents));
+                let answer = Box::new(move |waiting: Waiting| {
                     let receives = receivers.of(&waiting.account);
-                    answerer.answer(waiting, receives)
+                    answer_or_set_aside(&answerer, &agents, waiting, receives)
                 });
                 let answered = store
                     .answer_waiting(now, earlier(now, FRESH), ANSWERED_AT_ONCE, answer)

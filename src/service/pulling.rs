@@ -32,6 +32,9 @@ const FIRST_ANSWERED: SignedDuration = SignedDuration::from_mins(10);
 /// A look without a callback.
 const RECONCILE_EVERY: Duration = Duration::from_secs(300);
 
+/// While another process fetches what there is news of.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// After a failed pull.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -70,6 +73,17 @@ impl Receivers {
     }
 }
 
+/// Which page of a pull it is.
+struct PagePlace {
+    claim: i64,
+    /// The cursor that it was fetched with.
+    from: Option<String>,
+    /// Whether the account has never been fetched to its end before.
+    is_first: bool,
+    /// With the last page: what has been followed up.
+    done: Option<i64>,
+}
+
 /// Why a pull ended early.
 enum Failure {
     Api(ApiError),
@@ -87,9 +101,9 @@ impl Puller {
                 self.look_who_receives();
             }
             match self.pull().await {
-                Ok(()) => {
+                Ok(is_done) => {
                     pause = PAUSE_AFTER_FAILURE;
-                    self.wait_for_news().await;
+                    self.wait_for_news(is_done).await;
                 }
                 Err(failure) => {
                     self.report(&failure);
@@ -100,10 +114,11 @@ impl Puller {
         }
     }
 
-    async fn wait_for_news(&self) {
+    async fn wait_for_news(&self, is_done: bool) {
+        let longest = if is_done { RECONCILE_EVERY } else { LOOK_AGAIN };
         tokio::select! {
             () = self.news.notified() => {}
-            () = tokio::time::sleep(RECONCILE_EVERY) => {}
+            () = tokio::time::sleep(longest) => {}
         }
     }
 
@@ -146,12 +161,29 @@ impl Puller {
         }
     }
 
+    /// Fetches unless another process does. Whoever does follows up what came in the meantime, so `false` (somebody else is at it, and
+    /// there is news) means to look again soon.
+    async fn pull(&self) -> Result<bool, Failure> {
+        let claim = self.store.claim_kf_pull(self.account.clone()).await;
+        let Some(claim) = claim.map_err(Failure::Store)? else {
+            let progress = self.progress().await?;
+            return Ok(progress.wanted <= progress.done);
+        };
+        let pulled = self.pull_as(claim).await;
+        let returned = self.store.return_kf_pull(self.account.clone(), claim).await;
+        pulled?;
+        returned.map_err(Failure::Store)?;
+        // A callback that came to another process between the last look and the return found the account taken.
+        let progress = self.progress().await?;
+        Ok(progress.wanted <= progress.done)
+    }
+
     /// Fetches until there is no more, and again if a callback came in the meantime.
-    async fn pull(&self) -> Result<(), Failure> {
+    async fn pull_as(&self, claim: i64) -> Result<(), Failure> {
         loop {
             let progress = self.progress().await?;
             let wanted = progress.wanted;
-            self.pull_pages(progress).await?;
+            self.pull_pages(claim, progress).await?;
             if self.progress().await?.wanted == wanted {
                 return Ok(());
             }
@@ -163,7 +195,7 @@ impl Puller {
         progress.map_err(Failure::Store)
     }
 
-    async fn pull_pages(&self, progress: KfProgress) -> Result<(), Failure> {
+    async fn pull_pages(&self, claim: i64, progress: KfProgress) -> Result<(), Failure> {
         let is_first = !progress.complete;
         let now = self.clock.platform_now();
         let holds = |at: Timestamp| now.duration_since(at) < TOKEN_HOLDS;
@@ -177,8 +209,13 @@ impl Puller {
             idle = if stands_still { idle + 1 } else { 0 };
             let is_last = !page.has_more || idle >= MOST_IDLE_PAGES;
             let next = page.next_cursor.clone();
-            let done = is_last.then_some(progress.wanted);
-            if !self.keep(page, cursor, is_first, done).await? || is_last {
+            let place = PagePlace {
+                claim,
+                from: cursor,
+                is_first,
+                done: is_last.then_some(progress.wanted),
+            };
+            if !self.keep(page, place).await? || is_last {
                 return Ok(());
             }
             cursor = Some(next);
@@ -196,13 +233,7 @@ impl Puller {
     }
 
     /// Keeps a page with its cursor; `false` when another process has moved on.
-    async fn keep(
-        &self,
-        page: SyncPage,
-        from: Option<String>,
-        is_first: bool,
-        done: Option<i64>,
-    ) -> Result<bool, Failure> {
+    async fn keep(&self, page: SyncPage, place: PagePlace) -> Result<bool, Failure> {
         let now = self.clock.platform_now();
         let read: Vec<(Value, Result<KfItem, KfItemError>)> = page
             .messages
@@ -220,7 +251,7 @@ impl Puller {
             .into_iter()
             .map(|(raw, item)| {
                 let fetched = fetched(&raw, item, key_of_unreadable);
-                if is_first {
+                if place.is_first {
                     unless_too_old(fetched, now)
                 } else {
                     fetched
@@ -230,10 +261,11 @@ impl Puller {
         let waits = items.iter().any(|item| matches!(item.effect, Effect::Answer { .. }));
         let page = KfPage {
             account: self.account.clone(),
-            from,
+            claim: place.claim,
+            from: place.from,
             next: page.next_cursor,
             items,
-            done,
+            done: place.done,
             at: now,
         };
         let kept = self.store.keep_kf_page(page).await.map_err(Failure::Store)?;

@@ -1,6 +1,5 @@
 //! Makes messages of reminders whose time has come.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use jiff::SignedDuration;
 
 use super::ConversationClock;
 use super::answering::send_id;
+use super::aside::Agents;
 use super::clock::later;
 use crate::channels::app::text_message;
 use crate::channels::kf::Outgoing;
@@ -27,7 +27,7 @@ pub(super) struct Reminding {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: ConversationClock,
     /// The agent ids of the apps that can send, by company and name of the app.
-    pub(super) agents: BTreeMap<(String, String), u32>,
+    pub(super) agents: Agents,
     /// To be rung when there is something to send.
     pub(super) news: Arc<tokio::sync::Notify>,
 }

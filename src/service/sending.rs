@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use super::ConversationClock;
 use super::clock::later;
-use crate::store::{ClaimedSend, SendResult, ServedBy, Store};
+use super::presence::Processes;
+use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy, Store};
 use crate::wecom::app::SendReceipt;
 use crate::wecom::kf::ServiceState;
 use crate::wecom::{Api, ApiError, Client, Handling};
@@ -19,12 +20,9 @@ use crate::wecom::{Api, ApiError, Client, Handling};
 /// So many messages are under way at a time.
 const MOST_AT_A_TIME: usize = 32;
 
-/// So many are begun within a second: a company may make 10,000 calls of one API in a minute (doc/90312), and what goes beyond is
-/// refused for a whole minute.
+/// So many are begun within a second by all processes together: a company may make 10,000 calls of one API in a minute (doc/90312), and
+/// what goes beyond is refused for a whole minute.
 const MOST_PER_SECOND: usize = 150;
-
-/// Longer than a call with all its repetitions takes.
-const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is due is looked for at least so often, however quiet it is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -49,6 +47,8 @@ pub(super) struct Sender {
     /// Rung when there is something new to send.
     pub(super) news: Arc<Notify>,
     pub(super) ways: Arc<Ways>,
+    /// How many processes send.
+    pub(super) processes: Processes,
 }
 
 /// The ways that are closed for now: what would go by them fails for the same reason and need not be tried one by one.
@@ -98,7 +98,7 @@ impl Sender {
         while !*stop.borrow() {
             let free = MOST_AT_A_TIME
                 .saturating_sub(under_way.len())
-                .min(pace.left(Instant::now()));
+                .min(pace.left(Instant::now(), self.processes.count()));
             let claimed = self.claim(u32::try_from(free).unwrap_or_default()).await;
             let found = claimed.len();
             pace.begun += found;
@@ -127,7 +127,7 @@ impl Sender {
         }
         let now = self.clock.platform_now();
         let paused = self.ways.paused(now);
-        let claimed = self.store.claim_sends(now, later(now, LEASE), most, paused).await;
+        let claimed = self.store.claim_sends(now, most, paused).await;
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot look for what is to be sent");
             Vec::new()
@@ -135,16 +135,32 @@ impl Sender {
     }
 
     async fn send(&self, send: ClaimedSend) {
-        let (id, api, attempts) = (send.id, send.api.clone(), send.attempts);
-        let result = self.outcome(send).await;
+        let (claim, api) = (send.claim, send.api.clone());
+        let SendClaim { id, attempts } = claim;
+        let result = self.outcome_or_panic(send).await;
         match &result {
             SendResult::Sent => tracing::info!(send = id, api, attempts, "sent"),
             SendResult::Later { code, .. } => tracing::info!(send = id, api, attempts, ?code, "to be sent again"),
             SendResult::Refused { code, .. } => tracing::warn!(send = id, api, attempts, ?code, "not sent"),
         }
-        if let Err(error) = self.store.settle_send(id, result, self.clock.platform_now()).await {
+        if let Err(error) = self.store.settle_send(claim, result, self.clock.platform_now()).await {
             tracing::error!(send = id, %error, "how sending went could not be stored; it will be sent again under the same id");
         }
+    }
+
+    /// A defect in the program must not keep the message for ever.
+    async fn outcome_or_panic(&self, send: ClaimedSend) -> SendResult {
+        let (sender, api) = (self.clone(), send.api.clone());
+        let pause = pause_before(send.claim.attempts);
+        let outcome = tokio::spawn(async move { sender.outcome(send).await }).await;
+        outcome.unwrap_or_else(|_| {
+            tracing::error!(api, "sending failed by a defect of this program");
+            SendResult::Later {
+                at: later(self.clock.platform_now(), pause),
+                code: None,
+                unclear: true,
+            }
+        })
     }
 
     async fn outcome(&self, send: ClaimedSend) -> SendResult {
@@ -232,25 +248,27 @@ fn taken(api: Api, answer: &Value) -> SendResult {
 struct Pace {
     second: Option<Instant>,
     begun: usize,
+    most: usize,
 }
 
 impl Pace {
-    /// So many may still be begun at `now`.
-    fn left(&mut self, now: Instant) -> usize {
+    /// So many may still be begun at `now`, by one of so many processes.
+    fn left(&mut self, now: Instant, processes: usize) -> usize {
         let is_over = |second: Instant| now.duration_since(second) >= Duration::from_secs(1);
         if self.second.is_none_or(is_over) {
             *self = Self {
                 second: Some(now),
                 begun: 0,
+                most: (MOST_PER_SECOND / processes.max(1)).max(1),
             };
         }
-        MOST_PER_SECOND.saturating_sub(self.begun)
+        self.most.saturating_sub(self.begun)
     }
 
     /// How long nothing may be begun: to the end of the second, once it is used up.
     fn pause(&self, now: Instant) -> Duration {
         let passed = self.second.map_or(Duration::ZERO, |second| now.duration_since(second));
-        match self.begun < MOST_PER_SECOND {
+        match self.begun < self.most {
             true => LOOK_EVERY,
             false => Duration::from_secs(1).saturating_sub(passed),
         }
@@ -308,7 +326,7 @@ fn result_of(send: &ClaimedSend, api: Api, error: &ApiError, now: Timestamp) -> 
             refused(error.code())
         }
         Handling::Retry | Handling::RefreshToken | Handling::Wait | Handling::TellAdmin => {
-            let pause = pause_before(send.attempts);
+            let pause = pause_before(send.claim.attempts);
             again(error.retry_at().unwrap_or_else(|| later(now, pause)))
         }
         Handling::Recipient | Handling::Customer | Handling::StateChanged => SendResult::Refused {
@@ -370,12 +388,12 @@ mod tests {
     fn a_second_that_is_used_up_is_waited_for() {
         let start = Instant::now();
         let mut pace = Pace::default();
-        assert_eq!(pace.left(start), MOST_PER_SECOND);
+        assert_eq!(pace.left(start, 1), MOST_PER_SECOND);
         pace.begun = MOST_PER_SECOND;
         let later = start + Duration::from_millis(400);
-        assert_eq!(pace.left(later), 0);
+        assert_eq!(pace.left(later, 1), 0);
         assert_eq!(pace.pause(later), Duration::from_millis(600));
-        assert_eq!(pace.left(start + Duration::from_secs(1)), MOST_PER_SECOND);
+        assert_eq!(pace.left(start + Duration::from_secs(1), 3), MOST_PER_SECOND / 3);
     }
 
     #[test]

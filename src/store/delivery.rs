@@ -16,9 +16,13 @@ pub struct KfAccountKey {
 }
 
 impl KfAccountKey {
-    /// What stands for the app in the keys of messages and conversations: customers of two accounts are two conversations.
+    /// What stands for the app in the keys of messages and conversations: customers of two accounts are two conversations. Without an
+    /// account it is the app itself.
     pub fn conversation_app(&self) -> String {
-        format!("{}/{}", self.app, self.open_kf_id)
+        match self.open_kf_id.is_empty() {
+            true => self.app.clone(),
+            false => format!("{}/{}", self.app, self.open_kf_id),
+        }
     }
 }
 
@@ -42,6 +46,8 @@ pub struct KfProgress {
 pub struct KfPage {
     /// Whose messages.
     pub account: KfAccountKey,
+    /// The claim under which it was fetched.
+    pub claim: i64,
     /// The cursor it was fetched with; if another one is stored by now, the page is not kept.
     pub from: Option<String>,
     /// The cursor of the next page.
@@ -75,8 +81,13 @@ pub enum Effect {
         /// JSON.
         item: String,
     },
-    /// It is on record and nothing else: `skipped`, `servicer`, `noted`, `unreadable`.
+    /// It is on record and nothing else: `skipped`, `servicer`, `noted`.
     Record(&'static str),
+    /// It could not be read, and is kept for an admin to look at.
+    Unreadable {
+        /// As it was fetched.
+        item: String,
+    },
     /// From now on this one serves the customer.
     ServedBy(ServedBy),
     /// The customer took a message back; if it still waits, it is not answered.
@@ -126,7 +137,7 @@ impl ServedBy {
 /// A conversation in which something waits for an answer.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// Which account it is.
+    /// Which account it is; without an account's id it is the app itself.
     pub account: KfAccountKey,
     /// What waits, oldest first; never empty.
     pub items: Vec<WaitingItem>,
@@ -134,6 +145,8 @@ pub struct Waiting {
     pub remembered: Remembered,
     /// So many messages to the person are still to be sent.
     pub unsent: u32,
+    /// How often an answer has been begun, this time included; what ends the process never comes to an end.
+    pub attempts: u32,
 }
 
 /// Something that waits for an answer.
@@ -148,7 +161,10 @@ pub struct WaitingItem {
 /// What an answer leads to.
 #[derive(Debug, Default)]
 pub struct Answered {
-    /// What becomes of each waiting item, in their order: `answered`, `covered`, `expired`.
+    /// Why, where items have failed: a few constant words.
+    pub reason: &'static str,
+    /// What becomes of each waiting item, in their order: `answered`, `covered`, `expired`; `failed` or `unreadable`
+    /// makes it a dead letter.
     pub fates: Vec<&'static str>,
     /// Questions to keep, each with the place of its item.
     pub questions: Vec<(usize, QuestionRecord)>,
@@ -216,19 +232,26 @@ impl Urgency {
     }
 }
 
+/// The right to send one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendClaim {
+    /// The message's number in the store.
+    pub id: i64,
+    /// How often it has been claimed, this time included: whoever claims it later has a greater number.
+    pub attempts: u32,
+}
+
 /// Something that is being sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimedSend {
-    /// Its number in the store.
-    pub id: i64,
+    /// What to settle it with.
+    pub claim: SendClaim,
     /// By which way it goes.
     pub way: String,
     /// Name of the API.
     pub api: String,
     /// The exact body, JSON.
     pub body: String,
-    /// How often it has been tried, this time included.
-    pub attempts: u32,
     /// Whether an earlier try may have been carried out.
     pub unclear: bool,
     /// Not later.

@@ -5,44 +5,94 @@ use sha2::Sha256;
 
 use super::{ConversationKey, KfAccountKey, MessageKey};
 
+/// A person, or a message of 微信客服.
+pub(super) type Hash = [u8; 32];
+
+/// A message with its time in front, so that messages of one time stand together in an index.
+pub(super) type TimedHash = [u8; TIME + SHORT];
+
+/// Bytes of a time in Unix seconds.
+const TIME: usize = 5;
+
+/// Bytes of a hash that follow it; two messages of one second do not meet in so many.
+const SHORT: usize = 16;
+
 /// Hashes with the key of one store.
 #[derive(Clone)]
 pub(super) struct Hashes {
-    key: [u8; 32],
+    keyed: Hmac<Sha256>,
 }
 
 impl Hashes {
     pub(super) fn with_key(key: [u8; 32]) -> Self {
-        Self { key }
+        // A key that is shorter than a block is filled up with zeros.
+        let mut block = [0; 64];
+        block.iter_mut().zip(key).for_each(|(place, byte)| *place = byte);
+        Self {
+            keyed: Hmac::new(&block.into()),
+        }
     }
 
-    pub(super) fn message(&self, key: &MessageKey) -> Vec<u8> {
-        self.of([&key.corp_id, &key.app, &key.deduplication_key])
+    pub(super) fn message(&self, key: &MessageKey) -> TimedHash {
+        timed(
+            key.created_at,
+            &self.of([&key.corp_id, &key.app, &key.deduplication_key]),
+        )
     }
 
-    pub(super) fn person(&self, key: &ConversationKey) -> Vec<u8> {
+    pub(super) fn person(&self, key: &ConversationKey) -> Hash {
         self.of([&key.corp_id, &key.app, &key.user])
     }
 
     /// A message of an account of 微信客服.
-    pub(super) fn kf_message(&self, account: &KfAccountKey, key: &str) -> Vec<u8> {
+    pub(super) fn kf_message(&self, account: &KfAccountKey, key: &str) -> Hash {
         self.of([&account.corp_id, &account.conversation_app(), key])
     }
 
     /// A customer of an account of 微信客服.
-    pub(super) fn customer(&self, account: &KfAccountKey, customer: &str) -> Vec<u8> {
+    pub(super) fn customer(&self, account: &KfAccountKey, customer: &str) -> Hash {
         self.of([&account.corp_id, &account.conversation_app(), customer])
     }
 
-    fn of(&self, parts: [&str; 3]) -> Vec<u8> {
+    fn of(&self, parts: [&str; 3]) -> Hash {
         // Each part goes in with its length, so that no two different triples hash the same text.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
-            return Vec::new();
-        };
+        let mut mac = self.keyed.clone();
         for part in parts {
             mac.update(&part.len().to_be_bytes());
             mac.update(part.as_bytes());
         }
-        mac.finalize().into_bytes().to_vec()
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// A hash with a time in front; one before 1970 or after the year 36,000 stands at that end.
+pub(super) fn timed(unix_seconds: i64, hash: &[u8]) -> TimedHash {
+    let seconds = u64::try_from(unix_seconds).unwrap_or(0).min((1 << (8 * TIME)) - 1);
+    let time = seconds.to_be_bytes().into_iter().skip(size_of::<u64>() - TIME);
+    let mut timed = [0; TIME + SHORT];
+    let bytes = time.chain(hash.iter().copied());
+    timed.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+    timed
+}
+
+/// As much of a hash as is needed to tell people apart in a list.
+pub(super) fn shown(hash: &[u8]) -> String {
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_messages_stand_behind_earlier_ones() {
+        let hash = [200; 32];
+        let mut keys: Vec<TimedHash> = [i64::MIN, 0, 255, 256, 1_764_000_000, 1_764_000_001, i64::MAX]
+            .into_iter()
+            .map(|seconds| timed(seconds, &hash))
+            .collect();
+        assert!(keys.is_sorted());
+        keys.dedup();
+        assert_eq!(keys.len(), 6, "what is out of range stands at an end");
     }
 }

@@ -1,23 +1,29 @@
 //! Durable state: settled messages with their replies, sessions, followed appeals, the questions that were asked and what people
 //! thought of the answers.
 //!
-//! One small trait, so that a server database can join SQLite; `conformance.rs` holds what every store must do.
+//! One trait for all stores; `conformance` holds what every one must do.
 
 #[cfg(test)]
 mod conformance;
+mod dead_letters;
 mod delivery;
+mod figures;
 mod hashes;
+mod instances;
 mod sqlite;
 
 use std::pin::Pin;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{
     AnswerFunction, Answered, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage, KfProgress,
-    NewSend, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
+    NewSend, SendClaim, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
 };
+pub use figures::{AccountFigures, Figures};
+pub use instances::{Beat, Instance, InstanceReport};
 pub use sqlite::{OpenError, ReadError, SqliteStore, StoreReader};
 
 /// What a store gives back: something to wait for, whichever store it is.
@@ -32,6 +38,8 @@ pub struct MessageKey {
     pub app: String,
     /// What tells messages of this app apart.
     pub deduplication_key: String,
+    /// When WeCom says that it was made, in Unix seconds: the same with every delivery. Keys of one time stand together in the store.
+    pub created_at: i64,
 }
 
 /// Names the conversation of one person with one app.
@@ -68,6 +76,19 @@ pub struct Step {
     pub rating: Option<Rating>,
     /// What to send besides the reply.
     pub sends: Vec<NewSend>,
+    /// Set when the message could not be answered: it goes to the dead letters.
+    pub set_aside: Option<SetAside>,
+}
+
+/// A message that could not be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// The message as it was received, to be answered when it is put back.
+    pub item: String,
+    /// Why, in a few constant words.
+    pub reason: &'static str,
+    /// Whether it could not even be read.
+    pub is_unreadable: bool,
 }
 
 /// What is remembered of a person when a message arrives.
@@ -242,10 +263,19 @@ pub trait Store: Send + Sync {
     /// How far an account has been fetched.
     fn kf_progress(&self, account: KfAccountKey) -> BoxFuture<'_, Result<KfProgress, StoreError>>;
 
-    /// Keeps a page: every item once, and the cursor, in one transaction. `false`: somebody else has moved the cursor, nothing was kept.
+    /// Takes the right to fetch an account's messages, unless another live process has it. Comes with a number that grows each time; it
+    /// holds until it is given back, or until this process has been silent too long.
+    fn claim_kf_pull(&self, account: KfAccountKey) -> BoxFuture<'_, Result<Option<i64>, StoreError>>;
+
+    /// Gives the right back, if it is still the one of this number.
+    fn return_kf_pull(&self, account: KfAccountKey, claim: i64) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Keeps a page: every item once, and the cursor, in one transaction. `false`: somebody else has fetched or moved the cursor, nothing
+    /// was kept.
     fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says how many it were.
+    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says how many it were. What
+    /// is begun is counted before, and whoever has been begun in vain is answered alone.
     fn answer_waiting(
         &self,
         now: Timestamp,
@@ -254,18 +284,22 @@ pub trait Store: Send + Sync {
         answer: AnswerFunction,
     ) -> BoxFuture<'_, Result<u32, StoreError>>;
 
-    /// Takes up to `most` messages that are due, in order for each person; they are ours until `lease_until`. What goes by a paused way
-    /// stays.
+    /// Takes up to `most` messages that are due, in order for each person. They are ours until they are settled, or until this process
+    /// has been silent too long. What goes by a paused way stays.
     fn claim_sends(
         &self,
         now: Timestamp,
-        lease_until: Timestamp,
         most: u32,
         paused: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<ClaimedSend>, StoreError>>;
 
-    /// Says how sending went.
-    fn settle_send(&self, id: i64, result: SendResult, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Says how the sending of a claimed message went. Nothing happens if it was taken over by another process in the meantime.
+    fn settle_send(
+        &self,
+        claim: SendClaim,
+        result: SendResult,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Reminders whose time has come, oldest first; of these apps, each named by its company and itself, and of their accounts.
     fn due_reminders(
@@ -276,6 +310,30 @@ pub trait Store: Send + Sync {
 
     /// Takes a reminder off and puts what it says to be sent, in one transaction; nothing to send only takes it off.
     fn remind(&self, reminder: DueReminder, send: Option<NewSend>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Says that this process is alive and what it runs, and takes back what processes hold that are not. To be said every few seconds.
+    fn beat(&self, report: InstanceReport) -> BoxFuture<'_, Result<Beat, StoreError>>;
+
+    /// The live processes that use the store, the oldest first.
+    fn instances(&self) -> BoxFuture<'_, Result<Vec<Instance>, StoreError>>;
+
+    /// Asks all processes to look at the knowledge again; the number of the request.
+    fn request_reload(&self) -> BoxFuture<'_, Result<i64, StoreError>>;
+
+    /// Messages that could not be answered or sent, the newest first; `all`: also those that came too late or did not arrive.
+    fn dead_letters(&self, all: bool, most: u32) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// One of them, with its content.
+    fn dead_letter(&self, id: DeadLetterId) -> BoxFuture<'_, Result<Option<DeadLetter>, StoreError>>;
+
+    /// Has it answered or sent after all, under the same id. `false`: there is no such dead letter, or its content is gone.
+    fn requeue(&self, id: DeadLetterId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Forgets its content; it is listed no more. `false`: there is no such dead letter.
+    fn discard(&self, id: DeadLetterId) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// What waits, for how long, and what is dead.
+    fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>>;
 
     /// The question that came with a message, if it is kept.
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>>;
@@ -288,4 +346,8 @@ pub trait Store: Send + Sync {
 
     /// Finishes what is waiting and takes nothing more.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

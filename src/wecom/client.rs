@@ -86,6 +86,12 @@ impl Client {
         self.agent_id
     }
 
+    /// So many processes, this one included, send to the same members: each keeps to its share of what a member may get.
+    pub fn share_with(&self, processes: u32) {
+        let processes = usize::try_from(processes).unwrap_or(usize::MAX);
+        locked(&self.budget).share_with(processes);
+    }
+
     /// Makes a call. The body is sent as it is given, byte by byte (`{}` where a POST has none); the access token, and the app's number where
     /// the call takes it there, go into the query. The answer is WeCom's, with errcode 0.
     ///

@@ -130,12 +130,28 @@ impl Gates {
 }
 
 /// How many messages every member got from this process within a minute.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RecipientBudget {
     sent: HashMap<String, VecDeque<Timestamp>>,
+    /// What one process may send within a minute.
+    allowed: usize,
+}
+
+impl Default for RecipientBudget {
+    fn default() -> Self {
+        Self {
+            sent: HashMap::new(),
+            allowed: MESSAGES_A_MINUTE,
+        }
+    }
 }
 
 impl RecipientBudget {
+    /// So many processes send to the same members.
+    pub(super) fn share_with(&mut self, processes: usize) {
+        self.allowed = (MESSAGES_A_MINUTE / processes.max(1)).max(1);
+    }
+
     /// Counts one message to each of these members, or none at all when one of them has had enough; then says when it may be tried again.
     pub(super) fn take(&mut self, members: &[String], now: Timestamp) -> Result<(), Timestamp> {
         self.forget(now);
@@ -152,7 +168,7 @@ impl RecipientBudget {
     /// When the oldest message no longer counts, if there are as many as may be.
     fn free_at(&self, member: &str) -> Option<Timestamp> {
         let sent = self.sent.get(member)?;
-        let oldest = sent.iter().rev().nth(MESSAGES_A_MINUTE - 1)?;
+        let oldest = sent.iter().rev().nth(self.allowed.saturating_sub(1))?;
         oldest.saturating_add(MINUTE).ok()
     }
 
@@ -248,6 +264,19 @@ mod tests {
         assert_eq!(budget.take(&["lisi".to_owned()], at(20)), Ok(()));
         assert_eq!(budget.take(&member, at(60)), Ok(()));
         assert_eq!(budget.take(&member, at(60)), Err(at(61)));
+    }
+
+    #[test]
+    fn processes_that_send_to_the_same_members_share_what_they_may_get() {
+        let mut budget = RecipientBudget::default();
+        budget.share_with(2);
+        let member = ["zhangsan".to_owned()];
+        for _ in 0..10 {
+            assert_eq!(budget.take(&member, at(0)), Ok(()));
+        }
+        assert_eq!(budget.take(&member, at(1)), Err(at(60)));
+        budget.share_with(1);
+        assert_eq!(budget.take(&member, at(1)), Ok(()));
     }
 
     #[test]

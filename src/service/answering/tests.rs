@@ -58,6 +58,7 @@ fn waiting(items: Vec<WaitingItem>) -> Waiting {
         items,
         remembered: Remembered::default(),
         unsent: 0,
+        attempts: 1,
     }
 }
 

@@ -43,8 +43,10 @@ fn said(key: &str, customer: &str, second: i64) -> Fetched {
 }
 
 async fn keep(store: &SqliteStore, from: Option<&str>, next: &str, items: Vec<Fetched>) -> bool {
+    let claim = store.claim_kf_pull(account()).await.unwrap().unwrap();
     let page = KfPage {
         account: account(),
+        claim,
         from: from.map(str::to_owned),
         next: next.to_owned(),
         items,
@@ -95,18 +97,12 @@ async fn answer(store: &SqliteStore, sends: impl Fn(&Waiting) -> Vec<NewSend> + 
 }
 
 async fn bodies(store: &SqliteStore, second: i64) -> Vec<String> {
-    let claimed = store
-        .claim_sends(at(second), at(second + 60), 10, Vec::new())
-        .await
-        .unwrap();
+    let claimed = store.claim_sends(at(second), 10, Vec::new()).await.unwrap();
     claimed.into_iter().map(|send| send.body).collect()
 }
 
 async fn claim_one(store: &SqliteStore, second: i64) -> ClaimedSend {
-    let mut claimed = store
-        .claim_sends(at(second), at(second + 60), 10, Vec::new())
-        .await
-        .unwrap();
+    let mut claimed = store.claim_sends(at(second), 10, Vec::new()).await.unwrap();
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)
 }
@@ -233,11 +229,14 @@ async fn with_three_sends(directory: &TempDir) -> SqliteStore {
 async fn messages_to_one_person_are_sent_one_after_another() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    let first = store.claim_sends(at(0), at(60), 10, Vec::new()).await.unwrap();
+    let first = store.claim_sends(at(0), 10, Vec::new()).await.unwrap();
     let names: Vec<&str> = first.iter().map(|send| send.body.as_str()).collect();
     assert_eq!(names, ["body of a1", "body of b1"]);
     assert_eq!(bodies(&store, 1).await, [""; 0]);
-    store.settle_send(first[0].id, SendResult::Sent, at(1)).await.unwrap();
+    store
+        .settle_send(first[0].claim, SendResult::Sent, at(1))
+        .await
+        .unwrap();
     assert_eq!(bodies(&store, 2).await, ["body of a2"]);
 }
 
@@ -246,7 +245,7 @@ async fn what_goes_by_a_paused_way_stays() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
     let paused = vec!["support/wk1 kf/send_msg".to_owned()];
-    let claimed = store.claim_sends(at(0), at(60), 10, paused).await.unwrap();
+    let claimed = store.claim_sends(at(0), 10, paused).await.unwrap();
     assert_eq!(claimed.len(), 0);
     assert_eq!(bodies(&store, 1).await, ["body of a1", "body of b1"]);
 }
@@ -257,11 +256,11 @@ async fn what_was_under_way_when_the_process_ended_is_sent_again_as_it_was() {
     let store = with_three_sends(&directory).await;
     assert_eq!(bodies(&store, 0).await, ["body of a1", "body of b1"]);
     store.close().await.unwrap();
-    let again = open(&directory)
-        .claim_sends(at(1), at(61), 10, Vec::new())
-        .await
-        .unwrap();
-    let tried: Vec<(&str, u32)> = again.iter().map(|send| (send.body.as_str(), send.attempts)).collect();
+    let again = open(&directory).claim_sends(at(1), 10, Vec::new()).await.unwrap();
+    let tried: Vec<(&str, u32)> = again
+        .iter()
+        .map(|send| (send.body.as_str(), send.claim.attempts))
+        .collect();
     assert_eq!(tried, [("body of a1", 2), ("body of b1", 2)]);
 }
 
@@ -269,13 +268,13 @@ async fn what_was_under_way_when_the_process_ended_is_sent_again_as_it_was() {
 async fn what_is_to_be_tried_later_waits_and_what_is_too_late_is_not_sent() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    for send in store.claim_sends(at(0), at(60), 10, Vec::new()).await.unwrap() {
+    for send in store.claim_sends(at(0), 10, Vec::new()).await.unwrap() {
         let later = SendResult::Later {
             at: at(30),
             code: Some(-1),
             unclear: false,
         };
-        store.settle_send(send.id, later, at(1)).await.unwrap();
+        store.settle_send(send.claim, later, at(1)).await.unwrap();
     }
     assert_eq!(bodies(&store, 29).await, [""; 0]);
     assert_eq!(bodies(&store, 30).await, ["body of a1", "body of b1"]);
@@ -305,10 +304,10 @@ async fn in_the_place_of_what_is_refused_goes_what_was_meant_for_that() {
         closed: false,
     };
     let first = claim_one(&store, 0).await;
-    store.settle_send(first.id, refused(), at(1)).await.unwrap();
+    store.settle_send(first.claim, refused(), at(1)).await.unwrap();
     let second = claim_one(&store, 2).await;
     assert_eq!((second.api.as_str(), second.body.as_str()), ("kf/send_msg", "words"));
-    store.settle_send(second.id, refused(), at(3)).await.unwrap();
+    store.settle_send(second.claim, refused(), at(3)).await.unwrap();
     assert_eq!(bodies(&store, 4).await, [""; 0]);
 }
 
@@ -316,13 +315,13 @@ async fn in_the_place_of_what_is_refused_goes_what_was_meant_for_that() {
 async fn when_a_customer_cannot_be_written_to_everything_for_them_is_dropped_and_nobody_else_s() {
     let directory = TempDir::new().unwrap();
     let store = with_three_sends(&directory).await;
-    let claimed = store.claim_sends(at(0), at(60), 1, Vec::new()).await.unwrap();
+    let claimed = store.claim_sends(at(0), 1, Vec::new()).await.unwrap();
     let refused = SendResult::Refused {
         code: Some(95_018),
         served_by: Some(ServedBy::Servicer),
         closed: true,
     };
-    store.settle_send(claimed[0].id, refused, at(1)).await.unwrap();
+    store.settle_send(claimed[0].claim, refused, at(1)).await.unwrap();
     assert_eq!(bodies(&store, 2).await, ["body of b1"]);
     keep(&store, Some("c1"), "c2", vec![said("m3", "wm1", 99)]).await;
     assert_eq!(answer(&store, |_| Vec::new()).await.len(), 0);
@@ -333,6 +332,7 @@ async fn settle_late(store: &SqliteStore, second: i64) -> Option<String> {
         corp_id: "ww1".to_owned(),
         app: "support".to_owned(),
         deduplication_key: "m:1".to_owned(),
+        created_at: 0,
     };
     let conversation = ConversationKey {
         corp_id: "ww1".to_owned(),
@@ -379,6 +379,7 @@ async fn a_reminder_becomes_one_message() {
         corp_id: "ww1".to_owned(),
         app: "support".to_owned(),
         deduplication_key: "m:1".to_owned(),
+        created_at: 0,
     };
     let conversation = ConversationKey {
         corp_id: "ww1".to_owned(),

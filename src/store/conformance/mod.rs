@@ -1,6 +1,7 @@
 //! What every store must do. Each test takes the store as a parameter, so that all stores are held to the same.
 
 mod delivery;
+mod sharing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ fn message(number: u32) -> MessageKey {
         corp_id: "ww1".to_owned(),
         app: "support".to_owned(),
         deduplication_key: format!("m:{number}"),
+        created_at: at(0).as_second(),
     }
 }
 

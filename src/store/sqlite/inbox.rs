@@ -1,16 +1,19 @@
 //! Fetched messages of 微信客服, in SQLite: each is kept once, together with the cursor, and answered once, together with what to send.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::appeals::{change_appeal, open_appeal};
 use super::outbox::{add_send, fail_delivery, unsent_of};
 use super::sessions::Sessions;
-use super::{in_savepoint, save_question, save_rating, timestamp};
-use crate::store::hashes::Hashes;
+use super::writer::in_savepoint;
+use super::{save_question, save_rating, timestamp};
+use crate::store::hashes::{Hashes, timed};
 use crate::store::{
-    Answered, ConversationKey, Effect, Fetched, KfAccountKey, KfPage, KfProgress, Remembered, ServedBy, Waiting,
-    WaitingItem,
+    Answered, ConversationKey, Effect, Fetched, KfAccountKey, KfPage, KfProgress, Remembered, ServedBy, SetAside,
+    Waiting, WaitingItem,
 };
 
 /// A person whom a customer was handed to is thought to have ended after so long: no session lasts longer (doc/94669).
@@ -61,7 +64,33 @@ pub(super) fn progress(connection: &Connection, account: &KfAccountKey) -> Resul
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// Keeps a page and moves the cursor, unless somebody else has moved it.
+/// Takes the right to fetch an account, unless somebody else has it.
+pub(super) fn claim_pull(
+    connection: &Connection,
+    account: &KfAccountKey,
+    owner: &str,
+) -> Result<Option<i64>, rusqlite::Error> {
+    add_account(connection, account)?;
+    let sql = "UPDATE kf_accounts SET owner = ?4, claim = claim + 1
+               WHERE corp_id = ?1 AND app = ?2 AND open_kf_id = ?3 AND (owner IS NULL OR owner = ?4) RETURNING claim";
+    let values = params![account.corp_id, account.app, account.open_kf_id, owner];
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row(values, |row| row.get(0)).optional()
+}
+
+pub(super) fn return_pull(connection: &Connection, account: &KfAccountKey, claim: i64) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE kf_accounts SET owner = NULL WHERE corp_id = ?1 AND app = ?2 AND open_kf_id = ?3 AND claim = ?4";
+    let values = params![account.corp_id, account.app, account.open_kf_id, claim];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn add_account(connection: &Connection, account: &KfAccountKey) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT INTO kf_accounts (corp_id, app, open_kf_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let values = params![account.corp_id, account.app, account.open_kf_id];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Keeps a page and moves the cursor, unless somebody else has fetched in the meantime.
 pub(super) fn keep_page(connection: &Connection, hashes: &Hashes, page: &KfPage) -> Result<bool, rusqlite::Error> {
     if !move_cursor(connection, page)? {
         return Ok(false);
@@ -78,13 +107,13 @@ fn move_cursor(connection: &Connection, page: &KfPage) -> Result<bool, rusqlite:
         app,
         open_kf_id,
     } = &page.account;
-    let sql = "INSERT INTO kf_accounts (corp_id, app, open_kf_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![corp_id, app, open_kf_id])?;
-    let sql = "UPDATE kf_accounts SET cursor = ?4, done = max(done, coalesce(?5, done)), complete = complete OR ?5 IS NOT NULL
-               WHERE corp_id = ?1 AND app = ?2 AND open_kf_id = ?3 AND cursor IS ?6";
-    let values = params![corp_id, app, open_kf_id, page.next, page.done, page.from];
+    let sql = "UPDATE kf_accounts SET cursor = ?4, pulled_at = ?8, done = max(done, coalesce(?5, done)),
+                 complete = complete OR ?5 IS NOT NULL
+               WHERE corp_id = ?1 AND app = ?2 AND open_kf_id = ?3 AND cursor IS ?6 AND claim = ?7";
+    let at = page.at.as_millisecond();
+    let values = params![
+        corp_id, app, open_kf_id, page.next, page.done, page.from, page.claim, at
+    ];
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }
 
@@ -99,10 +128,11 @@ fn keep(connection: &Connection, hashes: &Hashes, page: &KfPage, fetched: &Fetch
             ServedBy::Servicer => Some("human"),
         },
         Effect::Record(fate) => Some(*fate),
+        Effect::Unreadable { .. } => Some("unreadable"),
         Effect::ServedBy(_) | Effect::Recalled { .. } | Effect::SendFailed { .. } => Some("noted"),
     };
     let item = match (&fetched.effect, fate) {
-        (Effect::Answer { item }, None) => Some(item),
+        (Effect::Answer { item }, None) | (Effect::Unreadable { item }, _) => Some(item),
         _ => None,
     };
     let sql = "INSERT INTO inbox (message, person, corp_id, app, open_kf_id, item, sent_at, received_at, fate)
@@ -132,7 +162,7 @@ fn take_effect(
     person: &[u8],
 ) -> Result<(), rusqlite::Error> {
     match &fetched.effect {
-        Effect::Answer { .. } | Effect::Record(_) => Ok(()),
+        Effect::Answer { .. } | Effect::Record(_) | Effect::Unreadable { .. } => Ok(()),
         Effect::ServedBy(served_by) => set_served_by(connection, person, *served_by, fetched.sent_at.as_millisecond()),
         Effect::Recalled { key } => {
             let sql = "UPDATE inbox SET fate = 'recalled', item = NULL WHERE message = ?1 AND fate IS NULL";
@@ -167,64 +197,131 @@ pub(super) fn set_served_by(
         .map(drop)
 }
 
+/// A message of an app that could not be answered.
+pub(super) fn set_aside(
+    connection: &Connection,
+    (message, person): (&[u8], &[u8]),
+    (corp_id, app): (&str, &str),
+    now: i64,
+    aside: &SetAside,
+) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT INTO inbox (message, person, corp_id, app, open_kf_id, item, sent_at, received_at, fate, reason, attempts)
+               VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?6, ?7, ?8, 1) ON CONFLICT (message) DO NOTHING";
+    let fate = if aside.is_unreadable { "unreadable" } else { "failed" };
+    let values = params![message, person, corp_id, app, aside.item, now, fate, aside.reason];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
 /// A conversation with something that waits.
-struct Conversation {
+pub(super) struct Conversation {
     person: Vec<u8>,
     account: KfAccountKey,
+    /// How often an answer has been begun, this time included.
+    attempts: u32,
 }
 
-/// Answers conversations in which something waits: those with fresh messages first, and of these whoever has waited longest.
-pub(super) fn answer_waiting(
+/// Takes conversations in which something waits: those with fresh messages first, and of these whoever has waited longest. What was begun
+/// before without coming to an end is taken alone, so that nothing else is begun in vain with it. This is committed before any of it is
+/// answered.
+pub(super) fn claim_waiting(
     connection: &Connection,
-    sessions: Sessions,
-    (now, fresh_since): (Timestamp, Timestamp),
-    most: u32,
-    answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
-) -> Result<u32, rusqlite::Error> {
-    let conversations = waiting_conversations(connection, fresh_since.as_millisecond(), most)?;
-    let count = u32::try_from(conversations.len()).unwrap_or(u32::MAX);
-    for conversation in conversations {
-        let answering = || answer_conversation(connection, sessions, now.as_millisecond(), &conversation, &mut *answer);
-        if in_savepoint(connection, "conversation", answering).is_err() {
-            set_aside(connection, &conversation.person)?;
-        }
-    }
-    Ok(count)
-}
-
-fn waiting_conversations(
-    connection: &Connection,
+    owner: &str,
     fresh_since: i64,
     most: u32,
 ) -> Result<Vec<Conversation>, rusqlite::Error> {
-    let sql = "SELECT person, corp_id, app, open_kf_id FROM inbox WHERE fate IS NULL
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.person = inbox.person AND outbox.fate IS NULL
-                   AND api = 'kf/service_state/trans')
-               GROUP BY person ORDER BY max(sent_at) < ?1, min(id) LIMIT ?2";
+    let mut found: Vec<Conversation> = Vec::new();
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let fresh = "INDEXED BY inbox_fresh WHERE fate IS NULL AND sent_at >= ?1";
+    let others = "INDEXED BY inbox_in_order WHERE fate IS NULL AND sent_at < ?1";
+    for rows in [fresh, others] {
+        add_waiting(connection, rows, fresh_since, most, &mut found)?;
+    }
+    if found.iter().any(|conversation| conversation.attempts > 1) {
+        found.sort_by_key(|conversation| std::cmp::Reverse(conversation.attempts));
+        found.truncate(1);
+    }
+    let sql = "UPDATE inbox SET owner = ?2, attempts = attempts + 1 WHERE person = ?1 AND fate IS NULL";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![fresh_since, most], |row| {
-        Ok(Conversation {
-            person: row.get(0)?,
-            account: KfAccountKey {
-                corp_id: row.get(1)?,
-                app: row.get(2)?,
-                open_kf_id: row.get(3)?,
-            },
-        })
-    })?;
-    rows.collect()
+    for conversation in &found {
+        statement.execute(params![conversation.person, owner])?;
+    }
+    Ok(found)
 }
 
-/// A conversation that cannot be answered must not keep the others from it.
-fn set_aside(connection: &Connection, person: &[u8]) -> Result<(), rusqlite::Error> {
-    tracing::error!("a conversation could not be answered and has been set aside");
-    let sql = "UPDATE inbox SET fate = 'failed', item = NULL WHERE person = ?1 AND fate IS NULL";
+/// Adds the conversations of these rows, in their order, until there are `most`.
+fn add_waiting(
+    connection: &Connection,
+    rows: &str,
+    fresh_since: i64,
+    most: usize,
+    found: &mut Vec<Conversation>,
+) -> Result<(), rusqlite::Error> {
+    let sql = format!(
+        "SELECT person, corp_id, app, open_kf_id, attempts FROM inbox {rows} AND owner IS NULL
+           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.person = inbox.person AND outbox.fate IS NULL
+             AND api = 'kf/service_state/trans')
+         ORDER BY id"
+    );
+    let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
+    for (place, conversation) in found.iter().enumerate() {
+        known.insert(conversation.person.clone(), place);
+    }
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([fresh_since])?;
+    while let Some(row) = rows.next()? {
+        let person: Vec<u8> = row.get(0)?;
+        let attempts = row.get::<_, u32>(4)?.saturating_add(1);
+        if let Some(conversation) = known.get(&person).and_then(|place| found.get_mut(*place)) {
+            conversation.attempts = conversation.attempts.max(attempts);
+            continue;
+        }
+        if found.len() >= most {
+            break;
+        }
+        known.insert(person.clone(), found.len());
+        let (corp_id, app, open_kf_id) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let account = KfAccountKey {
+            corp_id,
+            app,
+            open_kf_id,
+        };
+        found.push(Conversation {
+            person,
+            account,
+            attempts,
+        });
+    }
+    Ok(())
+}
+
+/// Answers conversations that were taken. One that cannot be answered must not keep the others from it.
+pub(super) fn answer(
+    connection: &Connection,
+    sessions: Sessions,
+    now: Timestamp,
+    conversations: &[Conversation],
+    answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
+) -> Result<(), rusqlite::Error> {
+    for conversation in conversations {
+        let answering = || answer_conversation(connection, sessions, now.as_millisecond(), conversation, &mut *answer);
+        if in_savepoint(connection, "conversation", answering).is_err() {
+            give_up(connection, &conversation.person)?;
+        }
+    }
+    Ok(())
+}
+
+/// What waits of this person goes to the dead letters.
+fn give_up(connection: &Connection, person: &[u8]) -> Result<(), rusqlite::Error> {
+    tracing::error!("an answer could not be stored; see `jiefeng messages list`");
+    let sql = "UPDATE inbox SET fate = 'failed', reason = 'its answer could not be stored', owner = NULL
+               WHERE person = ?1 AND fate IS NULL AND owner IS NOT NULL";
     connection.prepare_cached(sql)?.execute([person]).map(drop)
 }
 
 /// What waits, with the number and the hash of each.
 fn waiting_items(connection: &Connection, person: &[u8]) -> Result<Vec<(i64, Vec<u8>, WaitingItem)>, rusqlite::Error> {
-    let sql = "SELECT id, message, item, sent_at FROM inbox WHERE person = ?1 AND fate IS NULL ORDER BY id";
+    let sql = "SELECT id, message, item, sent_at FROM inbox WHERE person = ?1 AND fate IS NULL AND owner IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([person], |row| {
         let item: Option<String> = row.get(2)?;
@@ -244,12 +341,12 @@ fn answer_conversation(
     conversation: &Conversation,
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
 ) -> Result<(), rusqlite::Error> {
-    let Conversation { person, account } = conversation;
+    let Conversation { person, account, .. } = conversation;
     let waiting = waiting_items(connection, person)?;
     if served_by(connection, person, now)? != ServedBy::Bot {
         return waiting
             .iter()
-            .try_for_each(|(id, _, _)| settle(connection, *id, "human"));
+            .try_for_each(|(id, _, _)| settle(connection, *id, "human", ""));
     }
     let answered = answer(Waiting {
         account: account.clone(),
@@ -259,15 +356,17 @@ fn answer_conversation(
             appeal: open_appeal(connection, person)?,
         },
         unsent: unsent_of(connection, person)?,
+        attempts: conversation.attempts,
     });
     let mut fates = answered.fates.iter();
     for (id, _, _) in &waiting {
-        settle(connection, *id, fates.next().unwrap_or(&"answered"))?;
+        settle(connection, *id, fates.next().unwrap_or(&"answered"), answered.reason)?;
     }
     let app = account.conversation_app();
     for (place, question) in &answered.questions {
-        if let Some((_, message, _)) = waiting.get(*place) {
-            save_question(connection, message, person, (&account.corp_id, &app), question)?;
+        if let Some((_, message, item)) = waiting.get(*place) {
+            let message = timed(item.sent_at.as_second(), message);
+            save_question(connection, &message, person, (&account.corp_id, &app), question)?;
         }
     }
     let key = ConversationKey {
@@ -290,8 +389,14 @@ fn answer_conversation(
     }
 }
 
-/// What was said is not kept any longer than it waits.
-fn settle(connection: &Connection, id: i64, fate: &str) -> Result<(), rusqlite::Error> {
-    let sql = "UPDATE inbox SET fate = ?2, item = NULL WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![id, fate]).map(drop)
+/// What was said is not kept any longer than it waits, unless it is a dead letter.
+fn settle(connection: &Connection, id: i64, fate: &str, reason: &str) -> Result<(), rusqlite::Error> {
+    let is_dead = matches!(fate, "failed" | "unreadable");
+    let sql =
+        "UPDATE inbox SET fate = ?2, owner = NULL, item = CASE WHEN ?3 THEN item END, reason = CASE WHEN ?3 THEN ?4 END
+               WHERE id = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![id, fate, is_dead, reason])
+        .map(drop)
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::inbox::set_served_by;
 use super::timestamp;
-use crate::store::{ClaimedSend, DueReminder, NewSend, SendResult, ServedBy};
+use crate::store::{ClaimedSend, DueReminder, NewSend, SendClaim, SendResult, ServedBy};
 
 /// Adds something to send. What has been added before under the same id is the same and stays as it is.
 pub(super) fn add_send(
@@ -60,22 +60,22 @@ pub(super) fn fail_delivery(connection: &Connection, send_id: &str, reason: i64)
 /// Takes what is due, the first of each person only.
 pub(super) fn claim(
     connection: &Connection,
+    owner: &str,
     now: i64,
-    lease_until: i64,
     most: u32,
     paused: &[String],
 ) -> Result<Vec<ClaimedSend>, rusqlite::Error> {
     return_expired_transfers(connection, now)?;
-    let sql = "UPDATE outbox SET fate = 'expired', body = NULL, instead_body = NULL, settled_at = ?1
-               WHERE fate IS NULL AND not_after < ?1 AND leased_until <= ?1";
+    let sql =
+        "UPDATE outbox SET fate = 'expired', settled_at = ?1 WHERE fate IS NULL AND not_after < ?1 AND owner IS NULL";
     connection.prepare_cached(sql)?.execute([now])?;
     let sql = "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at <= ?1)";
     let is_due: bool = connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))?;
     if !is_due {
         return Ok(Vec::new());
     }
-    let sql = "UPDATE outbox SET leased_until = ?2, attempts = attempts + 1 WHERE id IN (
-                 SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= ?1 AND leased_until <= ?1
+    let sql = "UPDATE outbox SET owner = ?2, attempts = attempts + 1 WHERE id IN (
+                 SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= ?1 AND owner IS NULL
                    AND way || ' ' || api NOT IN (SELECT value FROM json_each(?4))
                    AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                      WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
@@ -83,14 +83,16 @@ pub(super) fn claim(
                RETURNING id, way, api, body, attempts, not_after, unclear";
     let paused = serde_json::to_string(paused).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![now, lease_until, most, paused], |row| {
+    let rows = statement.query_map(params![now, owner, most, paused], |row| {
         let body: Option<String> = row.get(3)?;
         Ok(ClaimedSend {
-            id: row.get(0)?,
+            claim: SendClaim {
+                id: row.get(0)?,
+                attempts: row.get(4)?,
+            },
             way: row.get(1)?,
             api: row.get(2)?,
             body: body.unwrap_or_default(),
-            attempts: row.get(4)?,
             not_after: timestamp(row.get(5)?),
             unclear: row.get(6)?,
         })
@@ -105,30 +107,44 @@ fn return_expired_transfers(connection: &Connection, now: i64) -> Result<(), rus
     connection.prepare_cached(sql)?.execute([now]).map(drop)
 }
 
-/// Gives back what the process before this one held: nobody else uses the file. Whether it was sent nobody knows; a message of the app
-/// that WeCom would show a second time is not sent again.
-pub(super) fn release_all(connection: &Connection) -> Result<(), rusqlite::Error> {
-    let sql = "UPDATE outbox SET fate = 'unclear', body = NULL, instead_body = NULL, settled_at = leased_until
-               WHERE fate IS NULL AND leased_until > 0 AND api = 'message/send'
+/// Gives back what a process held that is no more. Whether it was sent nobody knows; a message of the app that WeCom would show a second
+/// time is not sent again.
+pub(super) fn take_over(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let sql = "UPDATE outbox SET fate = 'unclear', owner = NULL, settled_at = next_at
+               WHERE fate IS NULL AND owner IS NOT NULL AND api = 'message/send'
                  AND body NOT LIKE '%\"enable_duplicate_check\"%' AND body NOT LIKE '%\"task_id\"%'";
     connection.execute(sql, [])?;
-    let sql = "UPDATE outbox SET leased_until = 0, unclear = 1 WHERE fate IS NULL AND leased_until > 0";
+    let sql = "UPDATE outbox SET owner = NULL, unclear = 1 WHERE fate IS NULL AND owner IS NOT NULL";
     connection.execute(sql, []).map(drop)
 }
 
-pub(super) fn settle(connection: &Connection, id: i64, result: &SendResult, now: i64) -> Result<(), rusqlite::Error> {
+/// Says how sending went, unless somebody else has claimed it since.
+pub(super) fn settle(
+    connection: &Connection,
+    claim: SendClaim,
+    result: &SendResult,
+    now: i64,
+) -> Result<(), rusqlite::Error> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND attempts = ?2 AND fate IS NULL AND owner IS NOT NULL)";
+    let is_ours: bool = connection
+        .prepare_cached(sql)?
+        .query_row(params![claim.id, claim.attempts], |row| row.get(0))?;
+    if !is_ours {
+        return Ok(());
+    }
     match result {
-        SendResult::Sent => finish(connection, id, "sent", None, now),
+        SendResult::Sent => finish(connection, claim.id, "sent", None, now),
         SendResult::Later { at, code, unclear } => {
-            let sql = "UPDATE outbox SET leased_until = 0, next_at = ?2, code = ?3, unclear = unclear OR ?4 WHERE id = ?1 AND fate IS NULL";
-            let values = params![id, at.as_millisecond(), code, unclear];
+            let sql = "UPDATE outbox SET owner = NULL, next_at = ?2, code = ?3, unclear = unclear OR ?4 WHERE id = ?1";
+            let values = params![claim.id, at.as_millisecond(), code, unclear];
             connection.prepare_cached(sql)?.execute(values).map(drop)
         }
         SendResult::Refused {
             code,
             served_by,
             closed,
-        } => refuse(connection, id, *code, *served_by, *closed, now),
+        } => refuse(connection, claim.id, *code, *served_by, *closed, now),
     }
 }
 
@@ -156,8 +172,7 @@ fn refuse(
         None => return_from_pool(connection, &person)?,
     }
     if closed {
-        let sql = "UPDATE outbox SET fate = 'dropped', body = NULL, instead_body = NULL, code = ?2, settled_at = ?3
-                   WHERE person = ?1 AND fate IS NULL";
+        let sql = "UPDATE outbox SET fate = 'dropped', code = ?2, settled_at = ?3 WHERE person = ?1 AND fate IS NULL AND owner IS NULL";
         connection.prepare_cached(sql)?.execute(params![person, code, now])?;
     }
     Ok(())
@@ -166,7 +181,7 @@ fn refuse(
 /// What was to be sent instead takes the place of what was refused. A customer who could not be handed over is the bot's again.
 fn send_instead(connection: &Connection, id: i64, now: i64) -> Result<bool, rusqlite::Error> {
     let sql =
-        "UPDATE outbox SET api = instead_api, body = instead_body, instead_body = NULL, attempts = 0, leased_until = 0, unclear = 0,
+        "UPDATE outbox SET api = instead_api, body = instead_body, instead_body = NULL, owner = NULL, unclear = 0,
                  next_at = ?2
                WHERE id = ?1 AND fate IS NULL AND instead_body IS NOT NULL RETURNING person";
     let person: Option<Vec<u8>> = connection
@@ -183,8 +198,10 @@ fn return_from_pool(connection: &Connection, person: &[u8]) -> Result<(), rusqli
     connection.prepare_cached(sql)?.execute([person]).map(drop)
 }
 
+/// What was sent is not kept any longer; what was not can still be looked at.
 fn finish(connection: &Connection, id: i64, fate: &str, code: Option<i64>, now: i64) -> Result<(), rusqlite::Error> {
-    let sql = "UPDATE outbox SET fate = ?2, code = ?3, settled_at = ?4, body = NULL, instead_body = NULL
+    let sql = "UPDATE outbox SET fate = ?2, owner = NULL, code = ?3, settled_at = ?4, instead_body = NULL,
+                 body = CASE ?2 WHEN 'sent' THEN NULL ELSE body END
                WHERE id = ?1 AND fate IS NULL";
     connection
         .prepare_cached(sql)?

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::MIGRATIONS;
 use super::appeals::all_appeals;
+use super::opening::MIGRATIONS;
 use crate::store::{RatingCount, TrackedAppeal};
 
 /// Why a store cannot be read.

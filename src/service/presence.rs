@@ -1,0 +1,65 @@
+//! Says to the store that this process is alive, and hears how many there are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::sending::Clients;
+use crate::dialogue::Assistant;
+use crate::store::{InstanceReport, Store};
+
+/// A third of the silence after which a process is taken for dead.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
+
+/// How many processes use the store: they share what WeCom allows the company.
+#[derive(Clone)]
+pub(super) struct Processes(Arc<AtomicU32>);
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU32::new(1)))
+    }
+}
+
+impl Processes {
+    pub(super) fn count(&self) -> usize {
+        usize::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Says that this process is alive for as long as it runs.
+pub(super) struct Presence {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) processes: Processes,
+}
+
+impl Presence {
+    pub(super) async fn run(self) {
+        loop {
+            match self.store.beat(self.report()).await {
+                Ok(beat) => self.share_with(beat.live),
+                Err(error) => tracing::error!(%error, "the store does not hear that this process is alive"),
+            }
+            tokio::time::sleep(BEAT_EVERY).await;
+        }
+    }
+
+    fn report(&self) -> InstanceReport {
+        InstanceReport {
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            knowledge_version: self.assistant.version.clone(),
+            ..InstanceReport::default()
+        }
+    }
+
+    fn share_with(&self, processes: u32) {
+        if self.processes.0.swap(processes, Ordering::Relaxed) != processes {
+            tracing::info!(processes, "processes that share the store");
+            for client in self.clients.values() {
+                client.share_with(processes);
+            }
+        }
+    }
+}

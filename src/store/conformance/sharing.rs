@@ -1,0 +1,367 @@
+//! What every store must do for several processes, for those that end in the middle of something, and with what fails for good.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use crate::store::{
+    Answered, ConversationKey, DeadLetterId, Effect, Fetched, InstanceReport, KfAccountKey, KfPage, MessageKey,
+    NewSend, OpenError, SendResult, SetAside, SqliteStore, Step, Store, Urgency, Waiting,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_764_000_000 + second).unwrap()
+}
+
+fn open(directory: &TempDir) -> SqliteStore {
+    SqliteStore::open(&directory.path().join("store.db"), SignedDuration::from_mins(30)).unwrap()
+}
+
+fn account() -> KfAccountKey {
+    KfAccountKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        open_kf_id: "wk1".to_owned(),
+    }
+}
+
+fn page(claim: i64, from: Option<&str>, next: &str, items: &[(&str, &str)]) -> KfPage {
+    let fetched = |(key, customer): &(&str, &str)| Fetched {
+        key: (*key).to_owned(),
+        customer: (*customer).to_owned(),
+        sent_at: at(90),
+        effect: Effect::Answer {
+            item: (*key).to_owned(),
+        },
+    };
+    KfPage {
+        account: account(),
+        claim,
+        from: from.map(str::to_owned),
+        next: next.to_owned(),
+        items: items.iter().map(fetched).collect(),
+        done: None,
+        at: at(100),
+    }
+}
+
+/// Has everything answered that waits, as `answer` says; what each conversation had waiting, and how often it was begun.
+async fn answer(store: &SqliteStore, answer: fn(&Waiting) -> Answered) -> Vec<(Vec<String>, u32)> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&seen);
+    let answering = Box::new(move |waiting: Waiting| {
+        let items = waiting.items.iter().map(|item| item.item.clone()).collect();
+        kept.lock().unwrap().push((items, waiting.attempts));
+        answer(&waiting)
+    });
+    store.answer_waiting(at(100), at(50), 10, answering).await.unwrap();
+    let seen = seen.lock().unwrap();
+    seen.clone()
+}
+
+fn answered(waiting: &Waiting) -> Answered {
+    Answered {
+        fates: vec!["answered"; waiting.items.len()],
+        ..Answered::default()
+    }
+}
+
+fn failed(waiting: &Waiting) -> Answered {
+    Answered {
+        fates: vec!["failed"; waiting.items.len()],
+        reason: "for a test",
+        ..Answered::default()
+    }
+}
+
+async fn with_waiting(directory: &TempDir, items: &[(&str, &str)]) -> SqliteStore {
+    let store = open(directory);
+    let claim = store.claim_kf_pull(account()).await.unwrap().unwrap();
+    assert!(store.keep_kf_page(page(claim, None, "c1", items)).await.unwrap());
+    store
+}
+
+#[tokio::test]
+async fn a_page_of_somebody_who_no_longer_has_the_account_is_not_kept() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let old = store.claim_kf_pull(account()).await.unwrap().unwrap();
+    let new = store.claim_kf_pull(account()).await.unwrap().unwrap();
+    assert!(new > old);
+    assert!(
+        !store
+            .keep_kf_page(page(old, None, "c1", &[("m1", "wm1")]))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .keep_kf_page(page(new, None, "c1", &[("m1", "wm1")]))
+            .await
+            .unwrap()
+    );
+    store.return_kf_pull(account(), old).await.unwrap();
+    store.return_kf_pull(account(), new).await.unwrap();
+    assert!(store.claim_kf_pull(account()).await.unwrap().unwrap() > new);
+}
+
+#[tokio::test]
+async fn an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered() {
+    let directory = TempDir::new().unwrap();
+    let store = with_waiting(&directory, &[("bad", "wm1"), ("good", "wm2")]).await;
+    let seen = answer(&store, |waiting| match waiting.items[0].item.as_str() {
+        "bad" => panic!("an answer that panics"),
+        _ => answered(waiting),
+    })
+    .await;
+    assert_eq!(seen.len(), 2);
+    let letters = store.dead_letters(false, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    let letter = store.dead_letter(letters[0].id).await.unwrap().unwrap();
+    assert_eq!(
+        (letter.fate.as_str(), letter.content.as_deref()),
+        ("failed", Some("bad"))
+    );
+    assert_eq!(answer(&store, answered).await, []);
+}
+
+#[tokio::test]
+async fn what_was_begun_when_the_process_ended_is_begun_again_alone_and_counted() {
+    let directory = TempDir::new().unwrap();
+    let store = with_waiting(&directory, &[("m1", "wm1"), ("m2", "wm2")]).await;
+    store.close().await.unwrap();
+    let path = directory.path().join("store.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute("UPDATE inbox SET owner = 'dead', attempts = 2 WHERE item = 'm2'", [])
+        .unwrap();
+    drop(connection);
+    let store = open(&directory);
+    assert_eq!(answer(&store, answered).await, [(vec!["m2".to_owned()], 3)]);
+    assert_eq!(answer(&store, answered).await, [(vec!["m1".to_owned()], 1)]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_answered_when_it_is_put_back_and_gone_when_it_is_discarded() {
+    let directory = TempDir::new().unwrap();
+    let store = with_waiting(&directory, &[("m1", "wm1"), ("m2", "wm2")]).await;
+    answer(&store, failed).await;
+    let letters = store.dead_letters(false, 10).await.unwrap();
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    assert_eq!(reasons, ["for a test", "for a test"]);
+    assert!(
+        letters
+            .iter()
+            .all(|letter| letter.content.is_none() && letter.app == "support/wk1")
+    );
+    assert!(store.requeue(letters[0].id, at(200)).await.unwrap());
+    assert!(store.discard(letters[1].id).await.unwrap());
+    assert_eq!(answer(&store, answered).await.len(), 1);
+    assert!(store.dead_letters(true, 10).await.unwrap().is_empty());
+    assert!(!store.requeue(letters[0].id, at(200)).await.unwrap());
+    assert!(!store.discard(DeadLetterId::Send(99)).await.unwrap());
+}
+
+fn conversation() -> ConversationKey {
+    ConversationKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        user: "li".to_owned(),
+    }
+}
+
+fn message(number: u32) -> MessageKey {
+    MessageKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        deduplication_key: format!("m:{number}"),
+        created_at: 1_764_000_000,
+    }
+}
+
+async fn settle(store: &SqliteStore, number: u32, step: Step) {
+    let step = Box::new(move |_| step);
+    store
+        .settle(message(number), conversation(), at(0), step)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_message_of_an_app_that_is_set_aside_is_a_dead_letter_and_waits_when_it_is_put_back() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let aside = SetAside {
+        item: "plaintext".to_owned(),
+        reason: "for a test",
+        is_unreadable: false,
+    };
+    let step = Step {
+        reply: Some("sorry".to_owned()),
+        set_aside: Some(aside),
+        ..Step::default()
+    };
+    settle(&store, 1, step).await;
+    let letters = store.dead_letters(false, 10).await.unwrap();
+    assert_eq!(letters[0].app, "support");
+    assert_eq!(answer(&store, answered).await, []);
+    assert!(store.requeue(letters[0].id, at(1)).await.unwrap());
+    assert_eq!(answer(&store, answered).await, [(vec!["plaintext".to_owned()], 1)]);
+}
+
+fn send(id: &str) -> NewSend {
+    NewSend {
+        send_id: id.to_owned(),
+        way: "support".to_owned(),
+        api: "message/send".to_owned(),
+        body: format!("body of {id}"),
+        instead: None,
+        urgency: Urgency::Fresh,
+        next_at: at(0),
+        not_after: at(100),
+        replaces_reply: false,
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_can_be_looked_at_and_sent_after_all() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let step = Step {
+        sends: vec![send("s1")],
+        ..Step::default()
+    };
+    settle(&store, 1, step).await;
+    let claimed = store.claim_sends(at(1), 10, Vec::new()).await.unwrap();
+    let refused = SendResult::Refused {
+        code: Some(81_013),
+        served_by: None,
+        closed: false,
+    };
+    store.settle_send(claimed[0].claim, refused, at(2)).await.unwrap();
+    let letters = store.dead_letters(false, 10).await.unwrap();
+    let letter = store.dead_letter(letters[0].id).await.unwrap().unwrap();
+    assert_eq!(letter.reason, "errcode 81013");
+    assert_eq!(letter.content.as_deref(), Some("body of s1"));
+    assert!(store.requeue(letter.id, at(5000)).await.unwrap());
+    let again = store.claim_sends(at(5001), 10, Vec::new()).await.unwrap();
+    assert_eq!((again[0].body.as_str(), again[0].claim.attempts), ("body of s1", 2));
+}
+
+#[tokio::test]
+async fn how_a_send_went_counts_only_from_whoever_claimed_it_last() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let step = Step {
+        sends: vec![send("s1")],
+        ..Step::default()
+    };
+    settle(&store, 1, step).await;
+    let first = store.claim_sends(at(1), 10, Vec::new()).await.unwrap();
+    let later = SendResult::Later {
+        at: at(2),
+        code: None,
+        unclear: false,
+    };
+    store.settle_send(first[0].claim, later, at(1)).await.unwrap();
+    let second = store.claim_sends(at(2), 10, Vec::new()).await.unwrap();
+    store
+        .settle_send(first[0].claim, SendResult::Sent, at(3))
+        .await
+        .unwrap();
+    assert_eq!(store.figures().await.unwrap().unsent, 1);
+    store
+        .settle_send(second[0].claim, SendResult::Sent, at(4))
+        .await
+        .unwrap();
+    assert_eq!(store.figures().await.unwrap().unsent, 0);
+}
+
+#[tokio::test]
+async fn figures_count_what_waits_and_what_is_dead() {
+    let directory = TempDir::new().unwrap();
+    let store = with_waiting(&directory, &[("m1", "wm1"), ("m2", "wm2")]).await;
+    store.want_kf_messages(account(), None, at(100)).await.unwrap();
+    let figures = store.figures().await.unwrap();
+    assert_eq!((figures.waiting, figures.oldest_waiting), (2, Some(at(100))));
+    assert_eq!((figures.unsent, figures.dead_received), (0, 0));
+    assert_eq!(figures.accounts[0].pulled_at, Some(at(100)));
+    assert!(figures.accounts[0].has_news);
+    answer(&store, failed).await;
+    let figures = store.figures().await.unwrap();
+    assert_eq!((figures.waiting, figures.dead_received), (0, 2));
+}
+
+#[tokio::test]
+async fn processes_say_what_they_run_and_hear_of_a_request_to_look_again() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let report = InstanceReport {
+        program_version: "1".to_owned(),
+        knowledge_version: "k1".to_owned(),
+        ..InstanceReport::default()
+    };
+    assert_eq!(store.beat(report.clone()).await.unwrap().reload, 0);
+    assert_eq!(store.request_reload().await.unwrap(), 1);
+    assert_eq!(store.request_reload().await.unwrap(), 2);
+    let beat = store.beat(InstanceReport { reload: 2, ..report }).await.unwrap();
+    assert_eq!((beat.live, beat.reload), (1, 2));
+    let instances = store.instances().await.unwrap();
+    assert_eq!(instances.len(), 1);
+    assert_eq!(
+        (
+            instances[0].report.knowledge_version.as_str(),
+            instances[0].report.reload
+        ),
+        ("k1", 2)
+    );
+}
+
+#[tokio::test]
+async fn a_file_is_for_one_server_and_any_number_of_commands() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    assert!(SqliteStore::open_beside(&path).is_err());
+    let store = open(&directory);
+    let second = SqliteStore::open(&path, SignedDuration::from_mins(30));
+    assert!(matches!(second, Err(OpenError::InUse { .. })));
+    let command = SqliteStore::open_beside(&path).unwrap();
+    assert_eq!(command.request_reload().await.unwrap(), 1);
+    store.close().await.unwrap();
+    open(&directory).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_be_stored_in_a_file_that_was_removed() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store.probe().await.unwrap();
+    std::fs::remove_file(directory.path().join("store.db")).unwrap();
+    assert!(store.probe().await.is_err());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    for number in 0..200 {
+        let step = Step {
+            session: Some("x".repeat(500)),
+            ..Step::default()
+        };
+        settle(&store, number, step).await;
+    }
+    store.close().await.unwrap();
+    let path = directory.path().join("store.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].iter_mut().step_by(7).for_each(|byte| *byte ^= 0x5a);
+    std::fs::write(&path, &bytes).unwrap();
+    let opened = SqliteStore::open(&path, SignedDuration::from_mins(30));
+    assert!(matches!(
+        opened,
+        Err(OpenError::Damaged { .. } | OpenError::Open { .. })
+    ));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}

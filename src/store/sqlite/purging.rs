@@ -1,0 +1,85 @@
+//! Removes what has been kept long enough, in SQLite: a little at a time, so that nobody waits for it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::before;
+use super::writer::Writer;
+use crate::store::hashes::timed;
+use crate::store::{Retention, StoreError};
+
+/// Settled messages are kept much longer than WeCom delivers again, so that a repeated one is known for what it is.
+const MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// An appeal that nobody has closed is followed for so long, however short questions are kept: it was promised.
+const APPEALS_FOLLOWED: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// So many rows are removed in one transaction.
+const AT_ONCE: usize = 500;
+
+pub(super) async fn purge(writer: &Writer, now: Timestamp, retention: Retention) -> Result<(), StoreError> {
+    let questions_kept = SignedDuration::from_hours(i64::from(retention.questions_days).saturating_mul(24));
+    let messages = before(now, MESSAGES_KEPT);
+    let questions = before(now, questions_kept);
+    let by_key = [("messages", messages), ("questions", questions)];
+    for (table, before) in by_key {
+        // Keys are in the order of time, and a question of the very second stays.
+        let first_kept = timed(before.div_euclid(1000), &[]);
+        remove(
+            writer,
+            &format!(
+                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE message < ?1 LIMIT {AT_ONCE})"
+            ),
+            first_kept.to_vec(),
+        )
+        .await?;
+    }
+    let by_age = [
+        ("ratings", "rated_at", questions),
+        ("appeals", "closed_at", questions),
+        ("appeals", "opened_at", before(now, APPEALS_FOLLOWED)),
+        ("inbox", "received_at", messages),
+        ("outbox", "settled_at", messages),
+    ];
+    for (table, age, before) in by_age {
+        let sql =
+            format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {age} < ?1 LIMIT {AT_ONCE})");
+        remove(writer, &sql, before).await?;
+    }
+    remove_by_person(writer, "sessions", "conversation", "expires_at", now.as_millisecond()).await?;
+    remove_by_person(writer, "customers", "person", "served_from", messages).await
+}
+
+/// Runs a statement until it finds nothing more.
+async fn remove(
+    writer: &Writer,
+    sql: &str,
+    before: impl rusqlite::ToSql + Clone + Send + 'static,
+) -> Result<(), StoreError> {
+    loop {
+        let (sql, before) = (sql.to_owned(), before.clone());
+        let removed = writer.submit(move |connection| connection.prepare_cached(&sql)?.execute([before]));
+        if removed.await? < AT_ONCE {
+            return Ok(());
+        }
+    }
+}
+
+/// Goes through a table that has no order of time, by the first byte of the person's hash.
+async fn remove_by_person(
+    writer: &Writer,
+    table: &'static str,
+    person: &'static str,
+    age: &'static str,
+    before: i64,
+) -> Result<(), StoreError> {
+    for first in u8::MIN..=u8::MAX {
+        let sql = format!("DELETE FROM {table} WHERE {person} >= ?1 AND (?2 IS NULL OR {person} < ?2) AND {age} <= ?3");
+        let (from, until) = (vec![first], first.checked_add(1).map(|next| vec![next]));
+        let removed = writer.submit(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement.execute(rusqlite::params![from, until, before])
+        });
+        removed.await?;
+    }
+    Ok(())
+}

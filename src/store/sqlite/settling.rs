@@ -1,0 +1,101 @@
+//! Settles one message of an app, once: everything it leads to is stored with its reply.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::appeals::{change_appeal, open_appeal};
+use super::inbox::set_aside;
+use super::outbox;
+use super::sessions::Sessions;
+use super::writer::{Failed, database_error};
+use super::{save_question, save_rating, timestamp};
+use crate::store::hashes::{Hash, TimedHash};
+use crate::store::{ConversationKey, MessageKey, Remembered, Settlement, Step, StepFunction, StoreError};
+
+/// A message to settle, with everything hashed.
+pub(super) struct Settling {
+    pub(super) message: TimedHash,
+    pub(super) person: Hash,
+    pub(super) sessions: Sessions,
+    pub(super) conversation: ConversationKey,
+    pub(super) key: MessageKey,
+    pub(super) now: i64,
+}
+
+impl Settling {
+    /// Everything that may fail for a reason of its own comes before the first write, so no savepoint is needed.
+    pub(super) fn run(self, connection: &Connection, step: StepFunction) -> Result<Settlement, Failed> {
+        let intact = |error| Failed {
+            error: database_error(error),
+            spoils: false,
+        };
+        if let Some(earlier) = self.earlier(connection).map_err(intact)? {
+            return self.reply_at_most_once(connection, earlier).map_err(intact);
+        }
+        let remembered = self.remembered(connection).map_err(intact)?;
+        let step = catch_unwind(AssertUnwindSafe(|| step(remembered))).map_err(|_| Failed {
+            error: StoreError::Panicked,
+            spoils: false,
+        })?;
+        self.keep(connection, step).map_err(|error| Failed {
+            error: database_error(error),
+            spoils: true,
+        })
+    }
+
+    fn remembered(&self, connection: &Connection) -> Result<Remembered, rusqlite::Error> {
+        Ok(Remembered {
+            session: self.sessions.load(connection, &self.person, self.now)?,
+            appeal: open_appeal(connection, &self.person)?,
+        })
+    }
+
+    fn keep(&self, connection: &Connection, step: Step) -> Result<Settlement, rusqlite::Error> {
+        connection
+            .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)")?
+            .execute(params![self.message, step.reply, self.now])?;
+        self.sessions.save(connection, &self.person, self.now, step.session)?;
+        let app = (self.key.corp_id.as_str(), self.key.app.as_str());
+        if let Some(question) = &step.question {
+            save_question(connection, &self.message, &self.person, app, question)?;
+        }
+        change_appeal(connection, &self.person, &self.conversation, self.now, &step.appeal)?;
+        if let Some(rating) = &step.rating {
+            save_rating(connection, &self.message, app, self.now, rating)?;
+        }
+        for send in &step.sends {
+            outbox::add_send(connection, &self.person, Some(&self.message), send)?;
+        }
+        if let Some(aside) = &step.set_aside {
+            set_aside(connection, (&self.message, &self.person), app, self.now, aside)?;
+        }
+        // Whoever asked for a reply that is sent instead waits for it no longer; the next delivery may get it.
+        let stands_in = step.sends.iter().any(|send| send.replaces_reply);
+        Ok(Settlement {
+            reply: step.reply.filter(|_| !stands_in),
+            settled_at: timestamp(self.now),
+            repeated: false,
+        })
+    }
+
+    fn earlier(&self, connection: &Connection) -> Result<Option<Settlement>, rusqlite::Error> {
+        let mut statement = connection.prepare_cached("SELECT reply, settled_at FROM messages WHERE message = ?1")?;
+        let settlement = statement.query_row([&self.message], |row| {
+            Ok(Settlement {
+                reply: row.get(0)?,
+                settled_at: timestamp(row.get(1)?),
+                repeated: true,
+            })
+        });
+        settlement.optional()
+    }
+
+    fn reply_at_most_once(&self, connection: &Connection, earlier: Settlement) -> Result<Settlement, rusqlite::Error> {
+        let may_reply = outbox::reply_instead(connection, &self.message)?;
+        Ok(Settlement {
+            reply: earlier.reply.filter(|_| may_reply),
+            ..earlier
+        })
+    }
+}
