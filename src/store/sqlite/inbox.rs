@@ -297,7 +297,7 @@ fn add_waiting(
 /// Answers conversations that were taken. One that cannot be answered must not keep the others from it.
 pub(super) fn answer(
     connection: &Connection,
-    sessions: Sessions,
+    sessions: &Sessions,
     now: Timestamp,
     conversations: &[Conversation],
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
@@ -305,6 +305,7 @@ pub(super) fn answer(
     for conversation in conversations {
         let answering = || answer_conversation(connection, sessions, now.as_millisecond(), conversation, &mut *answer);
         if in_savepoint(connection, "conversation", answering).is_err() {
+            sessions.forget_known();
             give_up(connection, &conversation.person)?;
         }
     }
@@ -336,7 +337,7 @@ fn waiting_items(connection: &Connection, person: &[u8]) -> Result<Vec<(i64, Vec
 
 fn answer_conversation(
     connection: &Connection,
-    sessions: Sessions,
+    sessions: &Sessions,
     now: i64,
     conversation: &Conversation,
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
@@ -375,7 +376,7 @@ fn answer_conversation(
         user: answered.customer,
     };
     let step = answered.step;
-    sessions.save(connection, person, now, step.session)?;
+    sessions.save(connection, person, now, step.session.as_deref())?;
     change_appeal(connection, person, &key, now, &step.appeal)?;
     if let (Some(rating), Some((_, message, _))) = (&step.rating, waiting.last()) {
         save_rating(connection, message, (&key.corp_id, &key.app), now, rating)?;

@@ -24,7 +24,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use self::sessions::Sessions;
 use self::settling::Settling;
-use self::writer::Writer;
+use self::writer::{Watching, Writer};
 use super::hashes::Hashes;
 use super::instances::SILENCE;
 use super::{
@@ -84,12 +84,17 @@ impl SqliteStore {
         let instance: String = connection
             .query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))
             .map_err(unusable)?;
-        let is_in_place = opening::still_in_place(path);
-        let writer = Writer::start(connection, is_in_place, lock).map_err(OpenError::Thread)?;
+        let sessions = Sessions::with_ttl(session_ttl);
+        let rolled_back = sessions.clone();
+        let watching = Watching {
+            is_in_place: Box::new(opening::still_in_place(path)),
+            rolled_back: Box::new(move || rolled_back.forget_known()),
+        };
+        let writer = Writer::start(connection, watching, lock).map_err(OpenError::Thread)?;
         Ok(Self {
             writer,
             hashes,
-            sessions: Sessions { ttl: session_ttl },
+            sessions,
             instance: instance.into(),
         })
     }
@@ -117,8 +122,11 @@ impl SqliteStore {
         if count == 0 {
             return Ok(0);
         }
-        let sessions = self.sessions;
-        let answered = self.submit(move |connection| inbox::answer(connection, sessions, now, &claimed, &mut *answer));
+        let sessions = self.sessions.clone();
+        let answered = self.submit(move |connection| {
+            let answered = inbox::answer(connection, &sessions, now, &claimed, &mut *answer);
+            answered.inspect_err(|_| sessions.forget_known())
+        });
         answered.await.map(|()| count)
     }
 }
@@ -134,7 +142,7 @@ impl Store for SqliteStore {
         let settling = Settling {
             message: self.hashes.message(&key),
             person: self.hashes.person(&conversation),
-            sessions: self.sessions,
+            sessions: self.sessions.clone(),
             conversation,
             key,
             now: now.as_millisecond(),
@@ -260,7 +268,7 @@ impl Store for SqliteStore {
     }
 
     fn purge(&self, now: Timestamp, retention: Retention) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(purging::purge(&self.writer, now, retention))
+        Box::pin(purging::purge(&self.writer, &self.sessions, now, retention))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {

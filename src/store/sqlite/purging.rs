@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::before;
+use super::sessions::Sessions;
 use super::writer::Writer;
 use crate::store::hashes::timed;
 use crate::store::{Retention, StoreError};
@@ -16,7 +17,12 @@ const APPEALS_FOLLOWED: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// So many rows are removed in one transaction.
 const AT_ONCE: usize = 500;
 
-pub(super) async fn purge(writer: &Writer, now: Timestamp, retention: Retention) -> Result<(), StoreError> {
+pub(super) async fn purge(
+    writer: &Writer,
+    sessions: &Sessions,
+    now: Timestamp,
+    retention: Retention,
+) -> Result<(), StoreError> {
     let questions_kept = SignedDuration::from_hours(i64::from(retention.questions_days).saturating_mul(24));
     let messages = before(now, MESSAGES_KEPT);
     let questions = before(now, questions_kept);
@@ -45,8 +51,8 @@ pub(super) async fn purge(writer: &Writer, now: Timestamp, retention: Retention)
             format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {age} < ?1 LIMIT {AT_ONCE})");
         remove(writer, &sql, before).await?;
     }
-    remove_by_person(writer, "sessions", "conversation", "expires_at", now.as_millisecond()).await?;
-    remove_by_person(writer, "customers", "person", "served_from", messages).await
+    remove_sessions(writer, sessions, now.as_millisecond()).await?;
+    remove_customers(writer, messages).await
 }
 
 /// Runs a statement until it finds nothing more.
@@ -64,19 +70,23 @@ async fn remove(
     }
 }
 
-/// Goes through a table that has no order of time, by the first byte of the person's hash.
-async fn remove_by_person(
-    writer: &Writer,
-    table: &'static str,
-    person: &'static str,
-    age: &'static str,
-    before: i64,
-) -> Result<(), StoreError> {
+async fn remove_sessions(writer: &Writer, sessions: &Sessions, now: i64) -> Result<(), StoreError> {
+    loop {
+        let sessions = sessions.clone();
+        let removed = writer.submit(move |connection| sessions.purge(connection, now, AT_ONCE));
+        if removed.await? < AT_ONCE {
+            return Ok(());
+        }
+    }
+}
+
+/// Customers have no order of time: they are gone through by the first byte of their hash.
+async fn remove_customers(writer: &Writer, before: i64) -> Result<(), StoreError> {
     for first in u8::MIN..=u8::MAX {
-        let sql = format!("DELETE FROM {table} WHERE {person} >= ?1 AND (?2 IS NULL OR {person} < ?2) AND {age} <= ?3");
         let (from, until) = (vec![first], first.checked_add(1).map(|next| vec![next]));
         let removed = writer.submit(move |connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
+            let sql = "DELETE FROM customers WHERE person >= ?1 AND (?2 IS NULL OR person < ?2) AND served_from <= ?3";
+            let mut statement = connection.prepare_cached(sql)?;
             statement.execute(rusqlite::params![from, until, before])
         });
         removed.await?;

@@ -55,7 +55,8 @@ impl Settling {
         connection
             .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)")?
             .execute(params![self.message, step.reply, self.now])?;
-        self.sessions.save(connection, &self.person, self.now, step.session)?;
+        self.sessions
+            .save(connection, &self.person, self.now, step.session.as_deref())?;
         let app = (self.key.corp_id.as_str(), self.key.app.as_str());
         if let Some(question) = &step.question {
             save_question(connection, &self.message, &self.person, app, question)?;

@@ -36,6 +36,14 @@ pub(super) struct Failed {
     pub(super) spoils: bool,
 }
 
+/// What the thread looks at and tells.
+pub(super) struct Watching {
+    /// Whether the file is where it was opened; while it is not nothing is written.
+    pub(super) is_in_place: Box<dyn Fn() -> bool + Send>,
+    /// Called when work was undone.
+    pub(super) rolled_back: Box<dyn Fn() + Send>,
+}
+
 /// The queue to the thread.
 pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Job>>>,
@@ -43,16 +51,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; `kept` lives as long as it does. While the file is not in place nothing is written.
+    /// Starts the thread; `kept` lives as long as it does.
     pub(super) fn start(
         connection: Connection,
-        is_in_place: impl Fn() -> bool + Send + 'static,
+        watching: Watching,
         kept: impl Send + 'static,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(LONGEST_QUEUE);
         let thread = std::thread::Builder::new().name("store".to_owned());
         let thread = thread.spawn(move || {
-            write_batches(&connection, &receiver, is_in_place);
+            write_batches(&connection, &receiver, &watching);
             drop(connection);
             drop(kept);
         })?;
@@ -122,19 +130,19 @@ impl Writer {
     }
 }
 
-fn write_batches(connection: &Connection, receiver: &Receiver<Job>, is_in_place: impl Fn() -> bool) {
+fn write_batches(connection: &Connection, receiver: &Receiver<Job>, watching: &Watching) {
     while let Ok(first) = receiver.recv() {
         let rest = receiver.try_iter().take(LARGEST_BATCH.saturating_sub(1));
         let mut jobs = std::iter::once(first).chain(rest).peekable();
         while jobs.peek().is_some() {
-            write_batch(connection, &is_in_place, &mut jobs);
+            write_batch(connection, watching, &mut jobs);
         }
     }
 }
 
 /// Does jobs in one transaction, up to the first that spoils it.
-fn write_batch(connection: &Connection, is_in_place: &impl Fn() -> bool, jobs: &mut impl Iterator<Item = Job>) {
-    let begun = match is_in_place() {
+fn write_batch(connection: &Connection, watching: &Watching, jobs: &mut impl Iterator<Item = Job>) {
+    let begun = match (watching.is_in_place)() {
         true => run(connection, "BEGIN IMMEDIATE"),
         false => Err(StoreError::Database(
             "its file has been removed or replaced while it was in use".to_owned(),
@@ -160,6 +168,7 @@ fn write_batch(connection: &Connection, is_in_place: &impl Fn() -> bool, jobs: &
     if committed.is_err() {
         // SQLite may have rolled back by itself, and then there is nothing to roll back.
         let _ = run(connection, "ROLLBACK");
+        (watching.rolled_back)();
     }
     for tell in told {
         tell(committed.clone());

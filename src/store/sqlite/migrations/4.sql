@@ -10,7 +10,18 @@ CREATE TABLE messages (
 
 UPDATE questions SET message = unhex(printf('%010X', asked_at / 1000) || hex(substr(message, 1, 16)));
 DROP INDEX questions_by_age;
+
+-- States of conversations are a log for the same reason; the newest row of a person counts.
+ALTER TABLE sessions RENAME TO sessions_before;
 DROP INDEX sessions_by_age;
+CREATE TABLE sessions (
+  id           INTEGER PRIMARY KEY,
+  conversation BLOB NOT NULL,
+  state        TEXT NOT NULL,
+  expires_at   INTEGER NOT NULL
+) STRICT;
+INSERT INTO sessions (conversation, state, expires_at) SELECT conversation, state, expires_at FROM sessions_before ORDER BY expires_at;
+DROP TABLE sessions_before;
 
 -- The processes that use this store, and what they run.
 CREATE TABLE instances (
