@@ -8,7 +8,6 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::string_slice,
     clippy::print_stdout,
     reason = "a benchmark that fails shall say so and stop"
 )]
@@ -46,7 +45,11 @@ fn main() {
     report(&measured, cpu, connections);
     println!("memory of the server: {:.1} MiB", server.resident_kib() as f64 / 1024.0);
     let alone = Load::new(server.address, 1).run(Duration::from_secs(3));
-    println!("one connection alone: {:?} (median), {:?} (99 %)", alone.share(50.0), alone.share(99.0));
+    println!(
+        "one connection alone: {:?} (median), {:?} (99 %)",
+        alone.share(50.0),
+        alone.share(99.0)
+    );
     server.child.kill().unwrap();
     server.child.wait().unwrap();
 }
@@ -147,7 +150,9 @@ fn on_core(core: u32, program: &str) -> Command {
 fn pin_myself(core: u32) {
     if has_two_cores() {
         let myself = std::process::id().to_string();
-        let _ = Command::new("taskset").args(["-cp", &core.to_string(), &myself]).output();
+        let _ = Command::new("taskset")
+            .args(["-cp", &core.to_string(), &myself])
+            .output();
     }
 }
 
@@ -198,7 +203,8 @@ impl Load {
             ),
             questions: questions(),
             connections: (0..connections).map(connect).collect(),
-            sent: u64::from(std::process::id()) << 32 | u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()),
+            sent: u64::from(std::process::id()) << 32
+                | u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()),
         }
     }
 
@@ -287,9 +293,11 @@ fn whole_body(answer: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(answer).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let length = head
-        .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))?;
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")
+            .map(str::to_owned)
+    })?;
     (body.len() == length.parse::<usize>().unwrap()).then_some(body)
 }
 

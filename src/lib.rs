@@ -30,3 +30,5 @@ pub mod simulator;
 pub mod cli;
 
 pub mod app;
+
+pub mod failpoint;

@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _failpoints = jiefeng::failpoint::of_environment();
     jiefeng::cli::run()
 }

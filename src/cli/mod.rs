@@ -10,6 +10,7 @@ mod kf;
 mod knowledge;
 mod logging;
 mod menu;
+mod messages;
 mod serve;
 mod simulate;
 mod text_file;
@@ -59,6 +60,9 @@ enum Command {
     /// The app's menu in WeCom
     #[command(subcommand)]
     Menu(menu::Menu),
+    /// Messages that could not be answered or sent
+    #[command(subcommand)]
+    Messages(messages::Messages),
     /// List the accounts of 微信客服 with their links
     Kf(kf::Kf),
     /// Run the WeCom simulator alone, against a server of yours
@@ -126,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Knowledge(knowledge) => knowledge.run(),
         Command::Menu(menu) => menu.run(),
+        Command::Messages(messages) => messages.run(),
         Command::Kf(kf) => kf.run(),
         Command::Simulate(simulate) => simulate.run(),
     };

@@ -11,6 +11,7 @@ use super::error::Refusal;
 use super::metrics::Fate;
 use super::state::ServerState;
 use crate::config::App;
+use crate::failpoint::failpoint;
 use crate::protocol::{
     ActivityChange, Content, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, RANDOM_PREFIX, Seconds,
     SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
@@ -80,7 +81,9 @@ pub(super) async fn receive(
         Ok(opened) => opened,
         Err(refused) => return refuse(&state, app, &refused),
     };
+    failpoint!("after_verify");
     let (fate, response) = answered(&state, app, format, &plaintext).await;
+    failpoint!("before_answer");
     state.metrics().count(fate);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(app = app.name, fate = fate.name(), micros, "message");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::sending::Clients;
 use crate::dialogue::Assistant;
+use crate::failpoint::failpoint;
 use crate::store::{InstanceReport, Store};
 
 /// A third of the silence after which a process is taken for dead.
@@ -38,6 +39,7 @@ pub(super) struct Presence {
 impl Presence {
     pub(super) async fn run(self) {
         loop {
+            failpoint!("before_beat");
             match self.store.beat(self.report()).await {
                 Ok(beat) => self.share_with(beat.live),
                 Err(error) => tracing::error!(%error, "the store does not hear that this process is alive"),

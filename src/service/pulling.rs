@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::ConversationClock;
 use crate::channels::kf::fetched;
+use crate::failpoint::failpoint;
 use crate::protocol::Private;
 use crate::protocol::kf::{KfContent, KfEvent, KfItem, KfItemError};
 use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, Store, StoreError};
@@ -170,6 +171,7 @@ impl Puller {
             return Ok(progress.wanted <= progress.done);
         };
         let pulled = self.pull_as(claim).await;
+        failpoint!("before_return_of_pull");
         let returned = self.store.return_kf_pull(self.account.clone(), claim).await;
         pulled?;
         returned.map_err(Failure::Store)?;

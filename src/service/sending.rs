@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::ConversationClock;
 use super::clock::later;
 use super::presence::Processes;
+use crate::failpoint::failpoint;
 use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy, Store};
 use crate::wecom::app::SendReceipt;
 use crate::wecom::kf::ServiceState;
@@ -137,7 +138,9 @@ impl Sender {
     async fn send(&self, send: ClaimedSend) {
         let (claim, api) = (send.claim, send.api.clone());
         let SendClaim { id, attempts } = claim;
+        failpoint!("before_send");
         let result = self.outcome_or_panic(send).await;
+        failpoint!("after_send");
         match &result {
             SendResult::Sent => tracing::info!(send = id, api, attempts, "sent"),
             SendResult::Later { code, .. } => tracing::info!(send = id, api, attempts, ?code, "to be sent again"),
@@ -146,6 +149,7 @@ impl Sender {
         if let Err(error) = self.store.settle_send(claim, result, self.clock.platform_now()).await {
             tracing::error!(send = id, %error, "how sending went could not be stored; it will be sent again under the same id");
         }
+        failpoint!("after_record");
     }
 
     /// A defect in the program must not keep the message for ever.

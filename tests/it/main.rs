@@ -9,7 +9,9 @@
 )]
 
 mod commands;
+mod crashes;
 mod customers;
+mod dead_letters;
 mod dialogues;
 mod house;
 mod members;

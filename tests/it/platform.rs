@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(crate) struct World {
 
 /// A process that ends with the test.
 struct Process {
-    child: Child,
+    child: Mutex<Child>,
     log: Arc<Mutex<String>>,
 }
 
@@ -43,7 +43,10 @@ impl Process {
         let log = Arc::new(Mutex::new(String::new()));
         keep(child.stdout.take().unwrap(), &log);
         keep(child.stderr.take().unwrap(), &log);
-        let process = Self { child, log };
+        let process = Self {
+            child: Mutex::new(child),
+            log,
+        };
         wait_until(&format!("`{until}` from {arguments:?}"), || {
             process.log().contains(until)
         });
@@ -55,15 +58,22 @@ impl Process {
     }
 
     fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let child = self.child.get_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn runs(&self) -> bool {
+        let mut child = self.child.lock().unwrap();
+        child.try_wait().unwrap().is_none()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -78,7 +88,7 @@ fn keep(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
 
 /// Waits for something that will come to be.
 #[track_caller]
-pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < end, "{what} did not come");
@@ -149,6 +159,17 @@ impl World {
             server.kill();
         }
         self.server = None;
+    }
+
+    /// Whether the bot has not ended by itself.
+    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "for the named places"))]
+    pub(crate) fn server_runs(&self) -> bool {
+        self.server.as_ref().is_some_and(Process::runs)
+    }
+
+    /// The bot's database file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("jiefeng.db")
     }
 
     pub(crate) fn log(&self) -> String {

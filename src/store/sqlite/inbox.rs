@@ -10,6 +10,7 @@ use super::outbox::{add_send, fail_delivery, unsent_of};
 use super::sessions::Sessions;
 use super::writer::in_savepoint;
 use super::{save_question, save_rating, timestamp};
+use crate::failpoint::failpoint;
 use crate::store::hashes::{Hashes, timed};
 use crate::store::{
     Answered, ConversationKey, Effect, Fetched, KfAccountKey, KfPage, KfProgress, Remembered, ServedBy, SetAside,
@@ -97,7 +98,9 @@ pub(super) fn keep_page(connection: &Connection, hashes: &Hashes, page: &KfPage)
     }
     for item in &page.items {
         keep(connection, hashes, page, item)?;
+        failpoint!("mid_page");
     }
+    failpoint!("before_cursor");
     Ok(true)
 }
 
@@ -302,12 +305,14 @@ pub(super) fn answer(
     conversations: &[Conversation],
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
 ) -> Result<(), rusqlite::Error> {
+    failpoint!("after_claim");
     for conversation in conversations {
         let answering = || answer_conversation(connection, sessions, now.as_millisecond(), conversation, &mut *answer);
         if in_savepoint(connection, "conversation", answering).is_err() {
             sessions.forget_known();
             give_up(connection, &conversation.person)?;
         }
+        failpoint!("after_answer");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::outbox;
 use super::sessions::Sessions;
 use super::writer::{Failed, database_error};
 use super::{save_question, save_rating, timestamp};
+use crate::failpoint::failpoint;
 use crate::store::hashes::{Hash, TimedHash};
 use crate::store::{ConversationKey, MessageKey, Remembered, Settlement, Step, StepFunction, StoreError};
 
@@ -38,10 +39,13 @@ impl Settling {
             error: StoreError::Panicked,
             spoils: false,
         })?;
-        self.keep(connection, step).map_err(|error| Failed {
+        failpoint!("after_step");
+        let kept = self.keep(connection, step).map_err(|error| Failed {
             error: database_error(error),
             spoils: true,
-        })
+        });
+        failpoint!("before_commit");
+        kept
     }
 
     fn remembered(&self, connection: &Connection) -> Result<Remembered, rusqlite::Error> {

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::failpoint::failpoint;
 use crate::store::{BoxFuture, StoreError};
 
 /// How many requests may wait. More would only wait longer than WeCom does.
@@ -165,6 +166,7 @@ fn write_batch(connection: &Connection, watching: &Watching, jobs: &mut impl Ite
             "a message of the same batch could not be stored".to_owned(),
         )),
     });
+    failpoint!("after_commit");
     if committed.is_err() {
         // SQLite may have rolled back by itself, and then there is nothing to roll back.
         let _ = run(connection, "ROLLBACK");
