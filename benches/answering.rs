@@ -7,8 +7,10 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiefeng::app::{load_assistant, read_directory};
-use jiefeng::dialogue::{Assistant, Event, NoCache, Session, training_set};
+use jiefeng::channels::app::reply_text;
+use jiefeng::dialogue::{Action, Assistant, Event, NoCache, Reply, Session, training_set};
 use jiefeng::matching::Matcher;
+use jiff::Timestamp;
 
 /// Questions of every style; none of them is an utterance of the knowledge.
 const QUESTIONS: [(&str, &str); 6] = [
@@ -36,7 +38,7 @@ fn assistant() -> Assistant {
 /// One match and dialogue step: what stands between the decrypted message and the reply's text.
 fn answering(criterion: &mut Criterion) {
     let assistant = assistant();
-    let now = jiff::Timestamp::now();
+    let now = Timestamp::now();
     for (name, question) in QUESTIONS {
         let event = Event::Text(question.to_owned());
         criterion.bench_function(&format!("judge/{name}"), |bencher| {
@@ -44,6 +46,59 @@ fn answering(criterion: &mut Criterion) {
         });
         criterion.bench_function(&format!("step/{name}"), |bencher| {
             bencher.iter(|| assistant.step(Session::default(), black_box(&event), now));
+        });
+    }
+}
+
+/// What the server does with a message between its store and the reply: the session out of JSON, the step, the text, the session as JSON.
+fn message(assistant: &Assistant, remembered: &str, event: &Event, now: Timestamp) -> (String, Option<String>) {
+    let session: Session = serde_json::from_str(remembered).unwrap_or_default();
+    let (session, actions) = assistant.step(session, event, now);
+    let remembered = serde_json::to_string(&session).unwrap_or_default();
+    let said = actions.into_iter().filter_map(|action| match action {
+        Action::Reply(reply) => Some(reply),
+        _ => None,
+    });
+    let replies: Vec<Reply> = said.collect();
+    (remembered, reply_text(assistant, &session, &replies, now))
+}
+
+/// The questions of the evaluation files, as events.
+fn questions() -> Vec<Event> {
+    let files = ["knowledge/eval/development.tsv", "knowledge/eval/blind.tsv"];
+    let texts = files.map(|file| std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}")));
+    let rows = texts.iter().flat_map(|text| text.lines().skip(1));
+    let question = |row: &str| Event::Text(row.split('\t').next().unwrap_or_default().to_owned());
+    rows.map(question).collect()
+}
+
+/// So many people take turns. The count shares no divisor with that of the questions, so that no person asks the same again for long.
+const PEOPLE: usize = 1009;
+
+/// Messages as they arrive: one question after the other, each from another person, whose session is what their last message left.
+fn messages(criterion: &mut Criterion) {
+    let assistant = assistant();
+    let now = Timestamp::now();
+    let new = serde_json::to_string(&Session::default()).unwrap_or_default();
+    let questions = questions();
+    criterion.bench_function("message/mixed", |bencher| {
+        let mut remembered = vec![new.clone(); PEOPLE];
+        let mut questions = questions.iter().cycle();
+        let mut people = (0..PEOPLE).cycle();
+        bencher.iter(|| {
+            let (Some(question), Some(person)) = (questions.next(), people.next()) else {
+                return None;
+            };
+            let session = remembered.get_mut(person)?;
+            let (after, said) = message(&assistant, session, question, now);
+            *session = after;
+            said
+        });
+    });
+    for (name, question) in QUESTIONS {
+        let event = Event::Text(question.to_owned());
+        criterion.bench_function(&format!("message/{name}"), |bencher| {
+            bencher.iter(|| message(&assistant, black_box(&new), black_box(&event), now));
         });
     }
 }
@@ -64,5 +119,5 @@ fn starting(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, answering, starting);
+criterion_group!(benches, answering, messages, starting);
 criterion_main!(benches);
