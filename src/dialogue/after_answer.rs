@@ -50,7 +50,7 @@ impl<'a> Turn<'a> {
 
     /// A message that is a follow-up question word for word.
     fn follow_up(&self, scenario: &Scenario, at_hand: &AtHand) -> Option<Outcome> {
-        let asked = self.assistant.conversation.follow_up(&self.normalised);
+        let asked = self.assistant.conversation.follow_up(self.normalised());
         // "第二次了" asks what that brings, unless the scenario has an answer for the second time.
         let is_slot_value = asked == [Section::Again] && !self.slots_named(scenario).is_empty();
         if asked.is_empty() || is_slot_value {
@@ -66,13 +66,13 @@ impl<'a> Turn<'a> {
         at_hand: &AtHand,
         judgement: &Judgement,
     ) -> Option<Outcome> {
-        let asked = self.assistant.conversation.follow_up_in(&self.normalised);
-        let most_left = if self.normalised.is_ascii() {
+        let asked = self.assistant.conversation.follow_up_in(self.normalised());
+        let most_left = if self.normalised().is_ascii() {
             MOST_LATIN_LEFT
         } else {
             MOST_LEFT
         };
-        let is_short = self.normalised.chars().count() <= 2 * SHORT_REPLY && asked.letters_left <= most_left;
+        let is_short = self.normalised().chars().count() <= 2 * SHORT_REPLY && asked.letters_left <= most_left;
         if asked.sections.is_empty() || !is_short || self.names_another_issue(scenario, judgement) {
             return None;
         }
@@ -106,7 +106,7 @@ impl<'a> Turn<'a> {
 
     /// "And on WeCom?": the same restriction of another account.
     fn other_account(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
-        let account = self.assistant.conversation.account(&self.normalised)?;
+        let account = self.assistant.conversation.account(self.normalised())?;
         if account == scenario.account {
             return None;
         }
@@ -115,14 +115,15 @@ impl<'a> Turn<'a> {
             .get(&account)
             .and_then(|id| self.assistant.scenario(id))
         {
-            Some(sibling) => Some(self.answer_about(sibling, self.text, 1.0)),
+            Some(sibling) => Some(self.answer_about(sibling, &self.message, 1.0)),
             None => self.asked_about_account(account, at_hand),
         }
     }
 
     /// Without a sibling, what was said is read anew, among what that account can meet.
     fn asked_about_account(&self, account: AccountKind, at_hand: &AtHand) -> Option<Outcome> {
-        let judged = self.judge(&format!("{} {}", self.text, at_hand.said));
+        let both = format!("{} {}", self.message.text(), at_hand.said);
+        let judged = self.judge(&self.assistant.matcher.question(&both));
         let is_of_account = |scenario: &Scenario| scenario.account == account;
         let of_account = judged.candidates.iter().filter(|candidate| {
             let scenario = self.assistant.scenario(&candidate.id);
@@ -134,19 +135,19 @@ impl<'a> Turn<'a> {
             .collect();
         match options.as_slice() {
             [] => None,
-            [only] => Some(self.answer_about(self.assistant.scenario(only)?, self.text, judged.confidence)),
-            _ => Some(self.ask_back(self.text.to_owned(), options, judged.confidence)),
+            [only] => Some(self.answer_about(self.assistant.scenario(only)?, &self.message, judged.confidence)),
+            _ => Some(self.ask_back(self.message.text().to_owned(), options, judged.confidence)),
         }
     }
 
     /// A message that tells when, and hardly anything else.
     fn time_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
         let tells_time = self.circumstances.tells_time() && self.is_hardly_more_than_a_time();
-        let is_another = |text: &str| {
-            let judgement = self.judge(text);
-            self.is_another_subject(&judgement) || self.answers_another_issue(scenario, &judgement)
+        let is_another = |judgement: &Judgement| {
+            self.is_another_subject(judgement) || self.answers_another_issue(scenario, judgement)
         };
-        if !tells_time || is_another(self.text) || is_another(&self.without_times) {
+        let rest = || self.judge(&self.assistant.matcher.question(&self.without_times));
+        if !tells_time || is_another(self.judged()) || is_another(&rest()) {
             return None;
         }
         if scenario.role == Some(Role::AppealProgress) {
@@ -177,9 +178,9 @@ impl<'a> Turn<'a> {
 
     /// More about the scenario at hand, or a new question.
     fn more_or_new(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Outcome {
-        let judgement = self.judge(self.text);
-        let known = self.slot_in_passing(scenario, at_hand, &judgement);
-        if let Some(outcome) = known.or_else(|| self.follow_up_in_other_words(scenario, at_hand, &judgement)) {
+        let judgement = self.judged();
+        let known = self.slot_in_passing(scenario, at_hand, judgement);
+        if let Some(outcome) = known.or_else(|| self.follow_up_in_other_words(scenario, at_hand, judgement)) {
             return outcome;
         }
         match &judgement.decision {
@@ -196,7 +197,7 @@ impl<'a> Turn<'a> {
                 self.answer(scenario, known, &said, circumstances, judgement.confidence)
             }
             // A short message that says nothing clear is about the case at hand, not outside the subject.
-            Decision::Refuse | Decision::AskBack { .. } if self.is_vague(scenario, &judgement) => {
+            Decision::Refuse | Decision::AskBack { .. } if self.is_vague(scenario, judgement) => {
                 let title = scenario.answer.get(self.composer.language).title.as_str();
                 let text = self.composer.say(TextKey::StillAtHand, &[("title", title)]);
                 let reply = Reply {
@@ -211,8 +212,8 @@ impl<'a> Turn<'a> {
 
     /// Whether a message after an answer is too short and too unclear to be a question of its own.
     fn is_vague(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
-        let is_short = self.normalised.chars().count()
-            <= if self.normalised.is_ascii() {
+        let is_short = self.normalised().chars().count()
+            <= if self.normalised().is_ascii() {
                 2 * SHORT_REPLY
             } else {
                 SHORT_REPLY
@@ -232,7 +233,7 @@ impl<'a> Turn<'a> {
     fn slot_choice(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str) -> Option<Outcome> {
         let values = &scenario.slot(slot)?.values;
         let ids: Vec<String> = values.iter().map(|value| value.id.clone()).collect();
-        match self.assistant.conversation.choice(&self.normalised)? {
+        match self.assistant.conversation.choice(self.normalised())? {
             Choice::NoneOfThese => {
                 let closed = AtHand {
                     open: Open::Nothing,
@@ -249,7 +250,7 @@ impl<'a> Turn<'a> {
 
     /// The value of the slot that was asked for, named in few words.
     fn slot_value_named(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str) -> Option<Outcome> {
-        if self.normalised.chars().count() > SHORT_REPLY || self.is_follow_up() {
+        if self.normalised().chars().count() > SHORT_REPLY || self.is_follow_up() {
             return None;
         }
         let asked = scenario.slot(slot)?;
@@ -258,8 +259,9 @@ impl<'a> Turn<'a> {
                 .matcher
                 .normalise(value.label.get(self.composer.language))
         };
-        let is_named =
-            |value: &&SlotValue| self.normalised.chars().count() > 1 && contains_word(&label(value), &self.normalised);
+        let is_named = |value: &&SlotValue| {
+            self.normalised().chars().count() > 1 && contains_word(&label(value), self.normalised())
+        };
         let mut by_label = asked.values.iter().filter(is_named);
         let value = match (by_label.next(), by_label.next()) {
             (Some(only), None) => only.id.as_str(),
@@ -271,30 +273,30 @@ impl<'a> Turn<'a> {
                 .as_str(),
         };
         // "今天天气怎么样" has a phrase of "within a day" in it.
-        if self.is_another_subject(&self.judge(self.text)) {
+        if self.is_another_subject(self.judged()) {
             return None;
         }
         Some(self.slot_known(scenario, at_hand, slot, value))
     }
 
     fn is_follow_up(&self) -> bool {
-        !self.assistant.conversation.follow_up(&self.normalised).is_empty()
+        !self.assistant.conversation.follow_up(self.normalised()).is_empty()
     }
 
     /// Agreement to hear about the other issue, in whatever words.
     fn other_issue_wanted(&self, at_hand: &AtHand, other: &str) -> Option<Outcome> {
         let other = self.assistant.scenario(other)?;
-        let saying = self.assistant.conversation.saying(&self.normalised);
+        let saying = self.assistant.conversation.saying(self.normalised());
         let agreed = saying == Some(Saying::Yes);
         let is_wanted = agreed || self.chosen_of(1).is_some();
-        is_wanted.then(|| self.answer_about(other, &at_hand.said, 1.0))
+        is_wanted.then(|| self.answer_about(other, &self.assistant.matcher.question(&at_hand.said), 1.0))
     }
 
     /// A slot value said in words, unless the message is clearly about something else.
     fn slot_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand, judgement: &Judgement) -> Option<Outcome> {
         let another = matches!(&judgement.decision, Decision::Answer { scenario: other } if *other != scenario.id);
         let is_new_question = (another && judgement.confidence >= SURE) || self.is_another_subject(judgement);
-        if is_new_question || self.normalised.chars().count() > SHORT_REPLY {
+        if is_new_question || self.normalised().chars().count() > SHORT_REPLY {
             return None;
         }
         let mut named = self.slots_named(scenario).into_iter();
@@ -308,7 +310,7 @@ impl<'a> Turn<'a> {
         let said = self.after(&at_hand.said);
         let circumstances: Circumstances = at_hand.circumstances.clone().updated_by(self.circumstances.clone());
         // What was said first may lead elsewhere, too, once it is sure what the matter is.
-        let mut named = self.slots_in(scenario, &said, &circumstances);
+        let mut named = self.slots_in(scenario, &self.assistant.matcher.question(&said), &circumstances);
         named.extend(known.clone());
         let target = self.follow_slots(scenario, &named);
         if target.id != scenario.id {
@@ -329,7 +331,7 @@ impl<'a> Turn<'a> {
 
     /// Which of `count` options a message chooses, counted from 0.
     pub(super) fn chosen_of(&self, count: usize) -> Option<usize> {
-        match self.assistant.conversation.choice(&self.normalised)? {
+        match self.assistant.conversation.choice(self.normalised())? {
             Choice::Option(index) => Some(index),
             Choice::Last => count.checked_sub(1),
             Choice::NoneOfThese | Choice::Word => None,

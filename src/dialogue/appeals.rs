@@ -141,7 +141,7 @@ impl<'a> Turn<'a> {
 
     /// The reply to "shall I keep this appeal?"; none when it is something else.
     pub(super) fn consent(&self, at_hand: &AtHand, submitted: Date) -> Option<Outcome> {
-        let agreed = match self.assistant.conversation.saying(&self.normalised) {
+        let agreed = match self.assistant.conversation.saying(self.normalised()) {
             Some(Saying::Yes) => true,
             Some(Saying::No) => false,
             _ => self.chosen_of(2)? == 0,
@@ -217,7 +217,7 @@ impl<'a> Turn<'a> {
     fn rated(&self, at_hand: &AtHand, verdict: Verdict) -> Option<Outcome> {
         // "我真没用" answers whether a tool was used and says nothing about the answer.
         let is_slot_asked = matches!(at_hand.open, Open::Slot { .. });
-        if is_slot_asked && verdict == Verdict::Useless && self.normalised.starts_with('我') {
+        if is_slot_asked && verdict == Verdict::Useless && self.normalised().starts_with('我') {
             return None;
         }
         let key = match verdict {
@@ -238,7 +238,7 @@ impl<'a> Turn<'a> {
         let known = at_hand.filter(|at_hand| self.assistant.scenario(&at_hand.scenario).is_some());
         let at_hand = known.cloned().unwrap_or_else(|| AtHand {
             scenario: progress.clone(),
-            said: kept(self.text),
+            said: kept(self.message.text()),
             ..AtHand::default()
         });
         Some(Outcome {
@@ -255,7 +255,7 @@ impl<'a> Turn<'a> {
         let known = known.filter(|(scenario, _)| scenario.role.is_none());
         let general = AtHand {
             scenario: how.id.clone(),
-            said: kept(self.text),
+            said: kept(self.message.text()),
             ..AtHand::default()
         };
         let (scenario, at_hand) = known.unwrap_or((how, &general));

@@ -24,14 +24,13 @@ const SHORTEST_LATIN_NAME: usize = 4;
 impl<'a> Turn<'a> {
     /// A reply to offered scenarios. `question` is what they were offered for; empty after a welcome.
     pub(super) fn choice(&self, question: &str, options: &[String], misses: u8) -> Outcome {
-        let chosen = |scenario| self.answer_about(scenario, &self.after(question), 1.0);
-        match self.assistant.conversation.choice(&self.normalised) {
+        match self.assistant.conversation.choice(self.normalised()) {
             Some(Choice::NoneOfThese) => self.none_of_these(question, options, misses),
             Some(choice) => match option_at(options, choice).and_then(|id| self.assistant.scenario(id)) {
-                Some(scenario) => chosen(scenario),
+                Some(scenario) => self.answer_after(question, scenario, 1.0),
                 None => self.missed(question, options, misses),
             },
-            None => match self.assistant.conversation.account(&self.normalised) {
+            None => match self.assistant.conversation.account(self.normalised()) {
                 Some(account) => self.whose_account(account, question, options, misses),
                 None => self.rephrasing(question, options, misses),
             },
@@ -47,7 +46,7 @@ impl<'a> Turn<'a> {
         };
         // There may be more of that account than were offered.
         let judged = self
-            .judge(question)
+            .judge(&self.assistant.matcher.question(question))
             .candidates
             .into_iter()
             .filter(|candidate| candidate.probability >= STILL_PLAUSIBLE);
@@ -60,7 +59,7 @@ impl<'a> Turn<'a> {
         meant.truncate(MOST_OTHERS);
         match meant.as_slice() {
             [only] => match self.assistant.scenario(only) {
-                Some(scenario) => self.answer_about(scenario, &self.after(question), 1.0),
+                Some(scenario) => self.answer_after(question, scenario, 1.0),
                 None => self.rephrasing(question, options, misses),
             },
             [] => self.rephrasing(question, options, misses),
@@ -71,7 +70,7 @@ impl<'a> Turn<'a> {
 
     /// What somebody wrote instead of a number: clear by itself, clear together with the first question, or the name of an option.
     fn rephrasing(&self, question: &str, options: &[String], misses: u8) -> Outcome {
-        let alone = self.judge(self.text);
+        let alone = self.judged();
         // A welcome asks nothing, so whatever follows it stands for itself.
         if question.is_empty() || matches!(alone.decision, Decision::Human | Decision::Smalltalk { .. }) {
             return self.question(alone);
@@ -80,13 +79,14 @@ impl<'a> Turn<'a> {
             return self.rephrased_clearly(alone, question, options);
         }
         if let Some(scenario) = self.option_named(options) {
-            return self.answer_about(scenario, &self.after(question), 1.0);
+            return self.answer_after(question, scenario, 1.0);
         }
         let adds_something = matches!(alone.decision, Decision::AskBack { .. });
-        if !adds_something && self.is_another_subject(&alone) {
+        if !adds_something && self.is_another_subject(alone) {
             return self.question(alone);
         }
         let whole_question = self.after(question);
+        let whole_question = self.assistant.matcher.question(&whole_question);
         let together = self.judge(&whole_question);
         let answered = self.option_answered(&together, options);
         match (
@@ -99,7 +99,7 @@ impl<'a> Turn<'a> {
                 None => self.question(alone),
             },
             (Decision::AskBack { options }, None) if adds_something => {
-                self.asked_again(whole_question, options.clone(), misses)
+                self.asked_again(whole_question.text(), options.clone(), misses)
             }
             _ if adds_something => self.question(alone),
             _ => self.missed(question, options, misses),
@@ -107,20 +107,21 @@ impl<'a> Turn<'a> {
     }
 
     /// Other options than before, or the same: asking again and again helps nobody.
-    fn asked_again(&self, question: String, options: Vec<String>, misses: u8) -> Outcome {
+    fn asked_again(&self, question: &str, options: Vec<String>, misses: u8) -> Outcome {
         let misses = misses.saturating_add(1);
         match misses >= MOST_MISSES {
             true => self.none_fits(),
-            false => self.choose_among(TextKey::WhichOfThese, &question, options, misses),
+            false => self.choose_among(TextKey::WhichOfThese, question, options, misses),
         }
     }
 
     /// A message that has an answer of its own. Unless it is sure, an option that fits it together with the first question counts more.
-    fn rephrased_clearly(&self, alone: Judgement, question: &str, options: &[String]) -> Outcome {
-        if alone.confidence >= SURE || self.option_answered(&alone, options).is_some() {
+    fn rephrased_clearly(&self, alone: &Judgement, question: &str, options: &[String]) -> Outcome {
+        if alone.confidence >= SURE || self.option_answered(alone, options).is_some() {
             return self.question(alone);
         }
         let whole_question = self.after(question);
+        let whole_question = self.assistant.matcher.question(&whole_question);
         let together = self.judge(&whole_question);
         let answered = self.option_answered(&together, options);
         match answered.or_else(|| self.option_favoured(&together, options)) {
@@ -151,17 +152,17 @@ impl<'a> Turn<'a> {
 
     /// The one option whose label contains what was written, as a word.
     fn option_named(&self, options: &[String]) -> Option<&'a Scenario> {
-        let least = if self.normalised.is_ascii() {
+        let least = if self.normalised().is_ascii() {
             SHORTEST_LATIN_NAME
         } else {
             SHORTEST_NAME
         };
-        if self.normalised.chars().count() < least {
+        if self.normalised().chars().count() < least {
             return None;
         }
         let scenarios = options.iter().filter_map(|id| self.assistant.scenario(id));
         let label = |scenario: &Scenario| self.assistant.matcher.normalise(scenario.label(self.composer.language));
-        let mut named = scenarios.filter(|scenario| contains_word(&label(scenario), &self.normalised));
+        let mut named = scenarios.filter(|scenario| contains_word(&label(scenario), self.normalised()));
         let first = named.next()?;
         named.next().is_none().then_some(first)
     }
@@ -178,7 +179,7 @@ impl<'a> Turn<'a> {
     fn none_of_these(&self, question: &str, options: &[String], misses: u8) -> Outcome {
         let is_first_time = misses == 0 && !question.is_empty();
         let judged = if is_first_time {
-            self.judge(question).candidates
+            self.judge(&self.assistant.matcher.question(question)).candidates
         } else {
             Vec::new()
         };

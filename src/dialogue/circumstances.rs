@@ -38,9 +38,8 @@ const BEGINS: [&str; 8] = ["封", "限", "停", "禁", "冻", "开始", "起", "
 const NEAR: usize = 6;
 
 impl Circumstances {
-    /// Reads a normalised text in which these moments are named. `appeal_buttons` are the words by which notices offer to apply for
-    /// lifting, normalised as well.
-    pub(super) fn of(text: &str, named: &[Spoken], appeal_buttons: &[String], now: DateTime) -> Self {
+    /// Reads a normalised text in which these moments are named.
+    pub(super) fn of(text: &str, named: &[Spoken], offers_appeal: bool, now: DateTime) -> Self {
         let term = how_long::term(text);
         let is_term = |spoken: &&Spoken| {
             term.as_ref()
@@ -57,7 +56,7 @@ impl Circumstances {
             started: started.map(|spoken| spoken.past),
             term_hours: term.as_ref().map(|term| term.hours),
             ends: end.map(|spoken| spoken.nearest.at.date()),
-            offers_appeal: appeal_buttons.iter().any(|button| text.contains(button.as_str())),
+            offers_appeal,
         }
     }
 
@@ -121,7 +120,7 @@ mod tests {
     const NOW: DateTime = date(2026, 11, 26).at(14, 30, 0, 0);
 
     fn read(text: &str) -> Circumstances {
-        Circumstances::of(text, &when::moments(text, NOW), &["申请解除限制".to_owned()], NOW)
+        Circumstances::of(text, &when::moments(text, NOW), text.contains("申请解除限制"), NOW)
     }
 
     #[test]

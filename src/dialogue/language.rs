@@ -1,7 +1,7 @@
 //! In which language to reply.
 
 use crate::knowledge::Language;
-use crate::matching::Matcher;
+use crate::matching::Question;
 
 /// Which letters are written in which script.
 pub(super) trait Scripts {
@@ -9,21 +9,21 @@ pub(super) trait Scripts {
     fn is_traditional(&self, letter: char) -> bool;
     /// The simplified form of a traditional character.
     fn is_simplified(&self, letter: char) -> bool;
-    /// Whether a text is Chinese typed in Latin letters.
+    /// Whether the text is Chinese typed in Latin letters.
     fn is_pinyin(&self, text: &str) -> bool;
 }
 
-impl Scripts for Matcher {
+impl Scripts for Question<'_> {
     fn is_traditional(&self, letter: char) -> bool {
-        Matcher::is_traditional(self, letter)
+        self.matcher().is_traditional(letter)
     }
 
     fn is_simplified(&self, letter: char) -> bool {
-        Matcher::is_simplified(self, letter)
+        self.matcher().is_simplified(letter)
     }
 
-    fn is_pinyin(&self, text: &str) -> bool {
-        self.is_typed_in_pinyin(text)
+    fn is_pinyin(&self, _text: &str) -> bool {
+        self.is_typed_in_pinyin()
     }
 }
 
@@ -37,8 +37,8 @@ pub(super) fn language_of(text: &str, before: Language, scripts: &impl Scripts) 
         return Language::TraditionalChinese;
     }
     if text.chars().any(is_han) {
-        let is_shared = !text.chars().any(|letter| scripts.is_simplified(letter));
-        return if is_shared && before == Language::TraditionalChinese {
+        let is_shared = || !text.chars().any(|letter| scripts.is_simplified(letter));
+        return if before == Language::TraditionalChinese && is_shared() {
             before
         } else {
             Language::Chinese

@@ -1,5 +1,7 @@
 //! One step of a conversation.
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
@@ -14,7 +16,7 @@ use super::session::{
 use super::when;
 use super::words::Choice;
 use crate::knowledge::{AccountKind, IntentKind, Language, Role, Scenario, SlotEffect, TextKey};
-use crate::matching::{ClassKind, Decision, Judgement};
+use crate::matching::{ClassKind, Decision, Judgement, Question};
 
 /// China has one time zone and no daylight saving time.
 pub(super) const CHINA: Offset = Offset::constant(8);
@@ -166,8 +168,8 @@ pub(super) struct Turn<'a> {
     state: State,
     refusals: u8,
     pub(super) appeal: Option<Appeal>,
-    pub(super) text: &'a str,
-    pub(super) normalised: String,
+    pub(super) message: Question<'a>,
+    judgement: OnceCell<Judgement>,
     /// The normalised text without the times it names.
     pub(super) without_times: String,
     /// What the message tells about the restriction.
@@ -177,30 +179,45 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(assistant: &'a Assistant, session: Session, text: &'a str, now: DateTime) -> Self {
-        let language = language_of(text, session.language, &assistant.matcher);
-        Self::in_language_of(assistant, Session { language, ..session }, text, now)
+        let message = assistant.matcher.question(text);
+        let language = language_of(text, session.language, &message);
+        Self::reading(assistant, Session { language, ..session }, message, now)
     }
 
     /// The same in the language of the session, whatever the text is written in.
     pub(super) fn in_language_of(assistant: &'a Assistant, session: Session, text: &'a str, now: DateTime) -> Self {
+        Self::reading(assistant, session, assistant.matcher.question(text), now)
+    }
+
+    fn reading(assistant: &'a Assistant, session: Session, message: Question<'a>, now: DateTime) -> Self {
         let composer = assistant.composer_on(session.language, now);
-        let normalised = assistant.matcher.normalise(text);
-        let named = when::moments(&normalised, now);
+        let normalised = message.normalised();
+        let named = when::moments(normalised, now);
         Self {
             assistant,
             composer,
             state: session.state,
             refusals: session.refusals,
             appeal: session.appeal,
-            text,
-            circumstances: Circumstances::of(&normalised, &named, assistant.conversation.appeal_buttons(), now),
-            without_times: without(&normalised, &named),
+            circumstances: Circumstances::of(
+                normalised,
+                &named,
+                assistant.conversation.offers_appeal(normalised),
+                now,
+            ),
+            without_times: without(normalised, &named),
             named_day: named
                 .iter()
                 .find(|spoken| spoken.has_happened(now))
                 .map(|spoken| spoken.past.at.date()),
-            normalised,
+            message,
+            judgement: OnceCell::new(),
         }
+    }
+
+    /// The message in its one spelling.
+    pub(super) fn normalised(&self) -> &str {
+        self.message.normalised()
     }
 
     pub(super) fn take(self) -> (Session, Vec<Action>) {
@@ -266,13 +283,17 @@ impl<'a> Turn<'a> {
 
     /// A message with nothing before it.
     fn fresh(&self) -> Outcome {
-        self.saying(None)
-            .unwrap_or_else(|| self.question(self.judge(self.text)))
+        self.saying(None).unwrap_or_else(|| self.question(self.judged()))
+    }
+
+    /// How the message is understood by itself.
+    pub(super) fn judged(&self) -> &Judgement {
+        self.judgement.get_or_init(|| self.judge(&self.message))
     }
 
     /// Understands a question. While something is open, only what is surely talk is taken for it: a short reply often looks like it.
-    pub(super) fn judge(&self, question: &str) -> Judgement {
-        let judgement = self.assistant.matcher.judge(question);
+    pub(super) fn judge(&self, question: &Question<'_>) -> Judgement {
+        let judgement = question.judge();
         let is_talk = matches!(judgement.decision, Decision::Smalltalk { .. } | Decision::Human);
         let is_sure = judgement.is_known_utterance || judgement.confidence_in_talk >= SURE_TALK;
         match is_talk && !is_sure && self.state != State::Start {
@@ -290,17 +311,17 @@ impl<'a> Turn<'a> {
     }
 
     /// A message that stands for itself.
-    pub(super) fn question(&self, judgement: Judgement) -> Outcome {
+    pub(super) fn question(&self, judgement: &Judgement) -> Outcome {
         let confidence = judgement.confidence;
-        if let Some((main, other)) = self.two_issues(&judgement) {
+        if let Some((main, other)) = self.two_issues(judgement) {
             return self.answer_and_offer(main, other, confidence);
         }
         match &judgement.decision {
             Decision::Answer { scenario } => match self.assistant.scenario(scenario) {
-                Some(scenario) => self.answer_judged(scenario, &judgement),
+                Some(scenario) => self.answer_judged(scenario, judgement),
                 None => self.refuse(confidence),
             },
-            Decision::AskBack { options } => self.ask_back(self.text.to_owned(), options.clone(), confidence),
+            Decision::AskBack { options } => self.ask_back(self.message.text().to_owned(), options.clone(), confidence),
             Decision::Refuse => self.refuse(confidence),
             Decision::Smalltalk { intent } => self.intent(intent, DecisionKind::Smalltalk, confidence),
             Decision::Human => self.human(confidence),
@@ -308,7 +329,7 @@ impl<'a> Turn<'a> {
     }
 
     fn answer_judged(&self, scenario: &'a Scenario, judgement: &Judgement) -> Outcome {
-        let names_submission = self.assistant.conversation.names_submission(&self.normalised);
+        let names_submission = self.assistant.conversation.names_submission(self.normalised());
         if scenario.role == Some(Role::AppealProgress)
             && names_submission
             && let Some(day) = self.named_day()
@@ -324,7 +345,7 @@ impl<'a> Turn<'a> {
             .iter()
             .any(|candidate| candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
         let scenario = if plausible { target } else { scenario };
-        self.answer_about(scenario, self.text, judgement.confidence)
+        self.answer_about(scenario, &self.message, judgement.confidence)
     }
 
     /// Two issues that a message names clearly on both sides of an "also", the graver one first. Clauses alone tell nothing: one is
@@ -334,13 +355,13 @@ impl<'a> Turn<'a> {
             return None;
         }
         // What somebody denies is no issue of theirs.
-        let asserted = self.assistant.matcher.asserted(self.text);
-        let parts = self.assistant.conversation.parts(&asserted);
+        let parts = self.assistant.conversation.parts(self.message.asserted());
         if parts.len() < 2 {
             return None;
         }
         let mut issues: Vec<&'a Scenario> = Vec::new();
-        for issue in parts.into_iter().filter_map(|part| self.clear_issue(&self.judge(part))) {
+        let judge = |part: &str| self.judge(&self.assistant.matcher.question(part));
+        for issue in parts.into_iter().filter_map(|part| self.clear_issue(&judge(part))) {
             if !issues.iter().any(|known| known.id == issue.id) {
                 issues.push(issue);
             }
@@ -369,7 +390,7 @@ impl<'a> Turn<'a> {
         let at_hand = AtHand {
             scenario: main.id.clone(),
             slots,
-            said: kept(self.text),
+            said: kept(self.message.text()),
             circumstances: self.circumstances.clone(),
             open: Open::OtherIssue {
                 scenario: other.id.clone(),
@@ -383,20 +404,25 @@ impl<'a> Turn<'a> {
     }
 
     /// The answer to a scenario for what was said, all of it just now.
-    pub(super) fn answer_about(&self, scenario: &Scenario, said: &str, confidence: f32) -> Outcome {
-        let circumstances = match said == self.text {
+    pub(super) fn answer_about(&self, scenario: &Scenario, said: &Question<'_>, confidence: f32) -> Outcome {
+        let circumstances = match said.text() == self.message.text() {
             true => self.circumstances.clone(),
-            false => self.circumstances_of(said),
+            false => self.circumstances_of(said.normalised()),
         };
         let known = self.slots_in(scenario, said, &circumstances);
-        self.answer(scenario, known, said, circumstances, confidence)
+        self.answer(scenario, known, said.text(), circumstances, confidence)
     }
 
-    fn circumstances_of(&self, said: &str) -> Circumstances {
-        let normalised = self.assistant.matcher.normalise(said);
-        let named = when::moments(&normalised, self.composer.now);
-        let buttons = self.assistant.conversation.appeal_buttons();
-        Circumstances::of(&normalised, &named, buttons, self.composer.now)
+    /// The same for what was said before, with this message.
+    pub(super) fn answer_after(&self, before: &str, scenario: &Scenario, confidence: f32) -> Outcome {
+        let said = self.after(before);
+        self.answer_about(scenario, &self.assistant.matcher.question(&said), confidence)
+    }
+
+    fn circumstances_of(&self, normalised: &str) -> Circumstances {
+        let named = when::moments(normalised, self.composer.now);
+        let offers_appeal = self.assistant.conversation.offers_appeal(normalised);
+        Circumstances::of(normalised, &named, offers_appeal, self.composer.now)
     }
 
     /// The answer to a scenario, with those of the known slot values that belong to it.
@@ -457,16 +483,21 @@ impl<'a> Turn<'a> {
 
     /// The slot values named in the message.
     pub(super) fn slots_named(&self, scenario: &Scenario) -> KnownSlots {
-        self.slots_in(scenario, self.text, &self.circumstances)
+        self.slots_in(scenario, &self.message, &self.circumstances)
     }
 
     /// The slot values that a text names. How long it has lasted follows from its start, where that was told.
-    pub(super) fn slots_in(&self, scenario: &Scenario, said: &str, circumstances: &Circumstances) -> KnownSlots {
-        let asserted = self.assistant.matcher.asserted(said);
-        let named = scenario.slots.iter().filter_map(|slot| {
+    pub(super) fn slots_in(
+        &self,
+        scenario: &Scenario,
+        said: &Question<'_>,
+        circumstances: &Circumstances,
+    ) -> KnownSlots {
+        let in_words = self.assistant.slots.values(scenario, said.asserted());
+        let named = scenario.slots.iter().zip(in_words).filter_map(|(slot, in_words)| {
             let value = match circumstances.started {
                 Some(started) if !slot.elapsed_hours.is_empty() => started.only_value(slot, self.composer.now)?,
-                _ => self.assistant.slots.value(scenario, slot, &asserted)?,
+                _ => in_words?.id.as_str(),
             };
             Some((slot.id.clone(), value.to_owned()))
         });
@@ -475,7 +506,7 @@ impl<'a> Turn<'a> {
 
     /// What was said before, and this message, which is the more important one.
     pub(super) fn after(&self, said: &str) -> String {
-        let now = kept(self.text);
+        let now = kept(self.message.text());
         let room = LONGEST_SAID.saturating_sub(now.chars().count());
         let before: String = said.chars().take(room).collect();
         [before.as_str(), &now].join("\n").trim_start().to_owned()
@@ -573,7 +604,7 @@ impl<'a> Turn<'a> {
     pub(super) fn is_another_subject(&self, judgement: &Judgement) -> bool {
         let best = judgement.candidates.first();
         let is_outside = best.is_some_and(|best| best.kind == ClassKind::Outside && best.probability >= SURE);
-        let is_whole_sentence = self.normalised.chars().count() >= SHORTEST_SENTENCE;
+        let is_whole_sentence = self.normalised().chars().count() >= SHORTEST_SENTENCE;
         is_outside && is_whole_sentence && judgement.decision == Decision::Refuse
     }
 }

@@ -24,7 +24,7 @@ impl Assistant {
                     ..session
                 };
                 let turn = Turn::in_language_of(self, session, label, now);
-                let outcome = turn.answer_about(scenario, label, 1.0);
+                let outcome = turn.answer_about(scenario, &turn.message, 1.0);
                 turn.ending_in(outcome)
             }
             None => Turn::new(self, session, label, now).take(),

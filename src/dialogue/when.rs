@@ -11,6 +11,8 @@ use jiff::{Span, ToSpan};
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
+use crate::matching::trie::Trie;
+
 /// A moment, as exactly as it was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
@@ -200,11 +202,13 @@ pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
 
 /// Most messages name no time, and looking for a few words costs less than the patterns.
 pub(super) fn may_name_a_time(text: &str) -> bool {
-    text.bytes().any(|byte| byte.is_ascii_digit()) || HINTS.iter().any(|hint| text.contains(hint))
+    text.bytes().any(|byte| byte.is_ascii_digit()) || HINTS.is_in(text)
 }
 
 /// Every expression without a digit has one of these in it.
-const HINTS: [&str; 23] = [
+static HINTS: LazyLock<Trie<()>> = LazyLock::new(|| Trie::new(HINTING.map(|hint| (hint, ()))));
+
+const HINTING: [&str; 23] = [
     "昨",
     "今",
     "前",

@@ -1,46 +1,50 @@
 //! Reading short replies word by word: a choice ("第二个"), a follow-up question ("多久"), a slot value ("第二次了").
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-use crate::knowledge::{AccountKind, ConversationWords, Saying, Scenario, Section, Slot};
+use crate::knowledge::{AccountKind, ConversationWords, Saying, Scenario, Section, SlotValue};
+use crate::matching::characters::is_alphanumeric;
+use crate::matching::trie::Trie;
 
 /// Finds known words in a text, the longest first, from the left.
-struct WordFinder<T> {
-    automaton: Option<AhoCorasick>,
-    meanings: Vec<T>,
-}
+struct WordFinder<T>(Trie<T>);
 
 impl<T: Copy> WordFinder<T> {
     fn new(words: impl IntoIterator<Item = (String, T)>) -> Self {
-        let (patterns, meanings): (Vec<String>, Vec<T>) =
-            words.into_iter().filter(|(word, _)| !word.is_empty()).unzip();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(patterns)
-            .ok();
-        Self { automaton, meanings }
+        Self(Trie::new(words))
     }
 
-    /// The meanings of all words, or `None` when something else is in between.
+    /// The meanings of all words, or `None` when something else is in between. A Latin word or a number counts only as a whole: "11" is
+    /// not twice "1".
     fn read_whole(&self, text: &str) -> Option<Vec<T>> {
-        let (meanings, left) = self.read(text, 1);
-        (left == 0).then_some(meanings)
+        let mut meanings = Vec::new();
+        let mut end = 0;
+        while let Some(character) = text.get(end..).and_then(|rest| rest.chars().next()) {
+            match self.0.longest_at(text, end) {
+                Some(found) if is_whole_word(text, &found.place) => {
+                    meanings.push(*found.meaning);
+                    end = found.place.end;
+                }
+                None if !is_alphanumeric(character) => end = end.saturating_add(character.len_utf8()),
+                _ => return None,
+            }
+        }
+        Some(meanings)
     }
 
-    /// The meanings of all words of at least `shortest` letters, and how many letters stand in between. A Latin word or a number counts
-    /// only as a whole: "11" is not twice "1".
+    /// The meanings of all words of at least `shortest` letters, and how many letters stand in between.
     fn read(&self, text: &str, shortest: usize) -> (Vec<T>, usize) {
         let mut meanings = Vec::new();
         let mut left = 0;
         let mut end = 0;
-        for found in self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
-            let word = text.get(found.range()).unwrap_or_default();
-            if !is_whole_word(text, found.start(), found.end()) || word.chars().count() < shortest {
-                continue;
+        for found in self.0.find(text) {
+            let word = text.get(found.place.clone()).unwrap_or_default();
+            if is_whole_word(text, &found.place) && word.chars().count() >= shortest {
+                left += letters_in(text.get(end..found.place.start).unwrap_or_default());
+                meanings.push(*found.meaning);
+                end = found.place.end;
             }
-            left += letters_in(text.get(end..found.start()).unwrap_or_default());
-            meanings.extend(self.meanings.get(found.pattern().as_usize()).copied());
-            end = found.end();
         }
         (meanings, left + letters_in(text.get(end..).unwrap_or_default()))
     }
@@ -54,7 +58,7 @@ fn the_only_one<T: PartialEq>(read: Vec<Option<T>>) -> Option<T> {
 }
 
 fn letters_in(text: &str) -> usize {
-    text.chars().filter(|letter| letter.is_alphanumeric()).count()
+    text.chars().filter(|letter| is_alphanumeric(*letter)).count()
 }
 
 /// How somebody chose among options.
@@ -85,9 +89,9 @@ pub(super) struct ConversationReader {
     follow_ups: WordFinder<Option<Section>>,
     sayings: WordFinder<Option<Saying>>,
     accounts: WordFinder<Option<AccountKind>>,
-    submissions: Vec<String>,
-    also: WordFinder<()>,
-    appeal_buttons: Vec<String>,
+    submissions: Trie<()>,
+    also: Trie<()>,
+    appeal_buttons: Trie<()>,
 }
 
 impl ConversationReader {
@@ -99,6 +103,7 @@ impl ConversationReader {
         normalise: impl Fn(&str) -> String,
     ) -> Self {
         let all = |list: &[String]| list.iter().map(|word| normalise(word)).collect::<Vec<_>>();
+        let set = |list: &[String]| Trie::new(all(list).into_iter().map(|word| (word, ())));
         let mut choices: Vec<(String, Choice)> = Vec::new();
         let mut add = |list: &[String], choice| choices.extend(all(list).into_iter().map(|word| (word, choice)));
         for (index, ordinal) in words.ordinals.iter().enumerate() {
@@ -125,15 +130,15 @@ impl ConversationReader {
             .iter()
             .flat_map(|(account, list)| all(list).into_iter().map(|word| (word, Some(*account))));
         let around_accounts = all(&words.connectives).into_iter().map(|word| (word, None));
-        // The automaton keeps the first of two equal words, so what asks for something comes before what surrounds it.
+        // The first of two equal words is kept, so what asks for something comes before what surrounds it.
         Self {
             choices: WordFinder::new(choices),
             follow_ups: WordFinder::new(offered.chain(asked).chain(around)),
             sayings: WordFinder::new(said.chain(around_sayings)),
             accounts: WordFinder::new(accounts.chain(around_accounts)),
-            submissions: all(submissions),
-            also: WordFinder::new(all(&words.also).into_iter().map(|word| (word, ()))),
-            appeal_buttons: all(&words.appeal_buttons),
+            submissions: set(submissions),
+            also: set(&words.also),
+            appeal_buttons: set(&words.appeal_buttons),
         }
     }
 
@@ -157,22 +162,17 @@ impl ConversationReader {
 
     /// Whether somewhere in a message an appeal is said to have been submitted. The text is normalised.
     pub(super) fn names_submission(&self, text: &str) -> bool {
-        self.submissions.iter().any(|word| text.contains(word.as_str()))
+        self.submissions.is_in(text)
     }
 
     /// The parts of a text between the words that begin something else ("另外"). The text is normalised.
     pub(super) fn parts<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let mut parts = Vec::new();
         let mut start = 0;
-        for found in self
-            .also
-            .automaton
-            .iter()
-            .flat_map(|automaton| automaton.find_iter(text))
-        {
-            if is_whole_word(text, found.start(), found.end()) {
-                parts.extend(text.get(start..found.start()));
-                start = found.end();
+        for found in self.also.find(text) {
+            if is_whole_word(text, &found.place) {
+                parts.extend(text.get(start..found.place.start));
+                start = found.place.end;
             }
         }
         parts.extend(text.get(start..));
@@ -180,43 +180,45 @@ impl ConversationReader {
         parts
     }
 
-    /// The words by which notices offer to apply for lifting, normalised.
-    pub(super) fn appeal_buttons(&self) -> &[String] {
-        &self.appeal_buttons
+    /// Whether a text has the words by which notices offer to apply for lifting. The text is normalised.
+    pub(super) fn offers_appeal(&self, text: &str) -> bool {
+        self.appeal_buttons.is_in(text)
     }
 
     /// Reads a message that is a follow-up question word for word; none when something else is in it. The text is normalised.
     pub(super) fn follow_up(&self, text: &str) -> Vec<Section> {
-        let read = self.read_follow_up(text, 1);
-        if read.letters_left == 0 {
-            read.sections
-        } else {
-            Vec::new()
-        }
+        self.follow_ups.read_whole(text).map(sections_in).unwrap_or_default()
     }
 
     /// Reads which sections a text asks for, and how many letters of it are not understood. A single character may be part of another
     /// word here (好 in 好友), so it counts for nothing. The text is normalised.
     pub(super) fn follow_up_in(&self, text: &str) -> FollowUp {
-        self.read_follow_up(text, 2)
-    }
-
-    fn read_follow_up(&self, text: &str, shortest: usize) -> FollowUp {
-        let (asked, letters_left) = self.follow_ups.read(text, shortest);
-        let mut sections: Vec<Section> = Vec::new();
-        for section in asked.into_iter().flatten() {
-            if !sections.contains(&section) {
-                sections.push(section);
-            }
+        let (asked, letters_left) = self.follow_ups.read(text, 2);
+        FollowUp {
+            sections: sections_in(asked),
+            letters_left,
         }
-        FollowUp { sections, letters_left }
     }
+}
+
+/// Each section once, in the order in which they are asked for.
+fn sections_in(asked: Vec<Option<Section>>) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for section in asked.into_iter().flatten() {
+        if !sections.contains(&section) {
+            sections.push(section);
+        }
+    }
+    sections
 }
 
 /// The slot phrases of every scenario, normalised once.
 pub(super) struct SlotReader {
-    phrases: Vec<(String, String, String, String)>,
+    of_scenario: HashMap<String, SlotPhrases>,
 }
+
+/// Which values of which slots a phrase names, by their places in the scenario and in the slot.
+type SlotPhrases = Trie<Vec<(usize, usize)>>;
 
 impl SlotReader {
     /// Prepares the phrases of all scenarios.
@@ -227,50 +229,55 @@ impl SlotReader {
         conversation: &ConversationReader,
         normalise: impl Fn(&str) -> String,
     ) -> Self {
-        let mut phrases = Vec::new();
-        for scenario in scenarios {
-            for (slot, value) in scenario
-                .slots
-                .iter()
-                .flat_map(|slot| slot.values.iter().map(move |value| (slot, value)))
-            {
-                for phrase in value
-                    .phrases
-                    .iter()
-                    .map(|phrase| normalise(phrase))
-                    .filter(|phrase| !phrase.is_empty() && conversation.follow_up(phrase) != [Section::Time])
-                {
-                    phrases.push((scenario.id.clone(), slot.id.clone(), value.id.clone(), phrase));
+        let is_value = |phrase: &String| !phrase.is_empty() && conversation.follow_up(phrase) != [Section::Time];
+        let phrases_of = |scenario: &Scenario| {
+            let mut named: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+            for (slot, values) in scenario.slots.iter().map(|slot| &slot.values).enumerate() {
+                for (value, phrases) in values.iter().map(|value| &value.phrases).enumerate() {
+                    for phrase in phrases.iter().map(|phrase| normalise(phrase)).filter(is_value) {
+                        named.entry(phrase).or_default().push((slot, value));
+                    }
+                }
+            }
+            Trie::new(named)
+        };
+        let with_slots = scenarios.filter(|scenario| !scenario.slots.is_empty());
+        Self {
+            of_scenario: with_slots
+                .map(|scenario| (scenario.id.clone(), phrases_of(scenario)))
+                .collect(),
+        }
+    }
+
+    /// For each slot of a scenario the value that a normalised text names: the one with the longest phrase in it, of equally long ones
+    /// the last.
+    pub(super) fn values<'s>(&self, scenario: &'s Scenario, text: &str) -> Vec<Option<&'s SlotValue>> {
+        let mut longest: Vec<Option<(usize, usize)>> = vec![None; scenario.slots.len()];
+        let phrases = self.of_scenario.get(&scenario.id).into_iter();
+        let found = phrases.flat_map(|phrases| phrases.find_all(text));
+        for found in found.filter(|found| is_whole_word(text, &found.place)) {
+            for &(slot, value) in found.meaning {
+                if let Some(longest) = longest.get_mut(slot) {
+                    *longest = (*longest).max(Some((found.place.len(), value)));
                 }
             }
         }
-        Self { phrases }
-    }
-
-    /// The value of `slot` that a normalised text names: the one with the longest phrase in it.
-    pub(super) fn value(&self, scenario: &Scenario, slot: &Slot, text: &str) -> Option<&str> {
-        let own = self
-            .phrases
-            .iter()
-            .filter(|(owner, of, ..)| *owner == scenario.id && *of == slot.id);
-        let named = own.filter(|(_, _, _, phrase)| contains_word(text, phrase));
-        named
-            .max_by_key(|(_, _, _, phrase)| phrase.len())
-            .map(|(_, _, value, _)| value.as_str())
+        let slots = scenario.slots.iter().zip(longest);
+        slots.map(|(slot, longest)| slot.values.get(longest?.1)).collect()
     }
 }
 
 /// Whether `text` contains `phrase`; letters and digits of a phrase must not be part of a longer word or number.
 pub(super) fn contains_word(text: &str, phrase: &str) -> bool {
     text.match_indices(phrase)
-        .any(|(start, found)| is_whole_word(text, start, start.saturating_add(found.len())))
+        .any(|(start, found)| is_whole_word(text, &(start..start.saturating_add(found.len()))))
 }
 
 /// Whether no Latin word and no number goes on at either end of a stretch of the text.
-fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
-    let found = text.get(start..end).unwrap_or_default();
-    let before = text.get(..start).and_then(|before| before.chars().next_back());
-    let after = text.get(end..).and_then(|after| after.chars().next());
+fn is_whole_word(text: &str, place: &Range<usize>) -> bool {
+    let found = text.get(place.clone()).unwrap_or_default();
+    let before = text.get(..place.start).and_then(|before| before.chars().next_back());
+    let after = text.get(place.end..).and_then(|after| after.chars().next());
     !continues(before, found.chars().next()) && !continues(found.chars().next_back(), after)
 }
 

@@ -6,11 +6,13 @@ use super::calibration::{Calibration, Trustworthiness};
 use super::classifier::Classifier;
 use super::confidence::{Confidence, FACTS};
 use super::decision::Thresholds;
-use super::matcher::{Matcher, known_utterances};
+use super::known::KnownUtterances;
+use super::matcher::Matcher;
 use super::model::{Model, Owners};
 use super::normalise::Normaliser;
 use super::traditional::CharacterTable;
 use super::training_set::ClassKind;
+use super::vetoes::Vetoes;
 use super::vocabulary::{Rarity, Vocabulary};
 
 /// The first bytes of every cache; the last of them is the version of the layout.
@@ -69,7 +71,7 @@ impl Matcher {
         });
         body.list(&self.fillers, |body, filler| body.text(filler));
         body.list(&self.denials, |body, denial| body.text(denial));
-        body.list(&self.vetoes, |body, (words, class)| {
+        body.list(self.vetoes.list(), |body, (words, class)| {
             body.text(words);
             body.number(*class as u32);
         });
@@ -113,7 +115,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     let aliases = reader.list(|reader| Ok((reader.text()?, reader.text()?)))?;
     let fillers = reader.list(Reader::text)?;
     let denials = reader.list(Reader::text)?;
-    let vetoes = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
+    let vetoes = Vetoes::new(reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?);
     let characters = reader.list(|reader| Ok((reader.character()?, reader.character()?)))?;
     let utterances = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let vocabulary = Vocabulary::from_pairs(reader.list(|reader| Ok((reader.long()?, reader.byte()?)))?);
@@ -131,7 +133,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
         of_sound: trustworthiness()?,
     };
     let normaliser = Normaliser::new(CharacterTable::from_pairs(&characters), &aliases, &fillers, &denials);
-    let known = known_utterances(&utterances, &kinds);
+    let known = KnownUtterances::of(&utterances, &kinds);
     Ok(Matcher {
         ids,
         kinds,

@@ -3,8 +3,17 @@
 //! A bag of n-grams sees the denied words and takes them for the subject. What is denied is rarely what is asked, as long as something
 //! else is said.
 
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use super::characters::is_alphanumeric;
+use super::trie::Trie;
+
 /// Words that turn from what is not the matter to what is, inside one clause.
-const TURNS: [&str; 20] = [
+static TURNS: LazyLock<Trie<()>> = LazyLock::new(|| Trie::new(TURNING.map(|word| (word, ()))));
+
+const TURNING: [&str; 20] = [
     "而是",
     "只是",
     "就是",
@@ -33,59 +42,60 @@ const LEAST_LEFT: usize = 4;
 /// Finds denied stretches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Denials {
-    words: Vec<String>,
+    words: Trie<()>,
 }
 
 impl Denials {
     /// The words that begin a denial, spelled as the texts will be.
     pub(super) fn new(words: impl IntoIterator<Item = String>) -> Self {
-        let mut words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        // The longest first, so that "不是因为" is not cut at "不是".
-        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        Self { words }
+        Self {
+            words: Trie::new(words.into_iter().map(|word| (word, ()))),
+        }
     }
 
     /// The text without what it denies; the whole text when too little would be left.
-    pub(super) fn strip(&self, text: &str) -> String {
-        if !self.words.iter().any(|word| text.contains(word.as_str())) {
-            return text.to_owned();
+    pub(super) fn strip<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.words.is_in(text) {
+            return Cow::Borrowed(text);
         }
         let kept: String = clauses(text).map(|clause| self.kept_of(clause)).collect();
-        if weight(&kept) >= LEAST_LEFT {
-            kept
-        } else {
-            text.to_owned()
+        match weight(&kept) >= LEAST_LEFT {
+            true => Cow::Owned(kept),
+            false => Cow::Borrowed(text),
         }
     }
 
     /// What a clause says apart from its denial. A question without a turn ("不是24小时就好吗") denies nothing.
-    fn kept_of(&self, clause: &str) -> String {
+    fn kept_of<'t>(&self, clause: &'t str) -> Cow<'t, str> {
         let Some(start) = self.start_of_denial(clause) else {
-            return clause.to_owned();
+            return Cow::Borrowed(clause);
         };
         let (before, denied) = clause.split_at_checked(start).unwrap_or((clause, ""));
-        let turn = TURNS.iter().filter_map(|turn| denied.find(turn)).min();
-        if let Some(after) = turn.and_then(|turn| denied.get(turn..)) {
-            return [before, after].concat();
+        let turn = TURNS.find_all(denied).next();
+        if let Some(after) = turn.and_then(|turn| denied.get(turn.place.start..)) {
+            return Cow::Owned([before, after].concat());
         }
         let is_question =
             clause.ends_with('?') || clause.trim_end_matches(is_boundary).ends_with(['吗', '么', '嘛', '吧']);
         if is_question {
-            return clause.to_owned();
+            return Cow::Borrowed(clause);
         }
         // What the clause ended with keeps its neighbours apart.
         let end = denied.chars().next_back().filter(|end| is_boundary(*end));
-        before.chars().chain(end).collect()
+        Cow::Owned(before.chars().chain(end).collect())
     }
 
+    /// Where the first denial begins. Of each word the first place counts: who says it again has said it before.
     fn start_of_denial(&self, clause: &str) -> Option<usize> {
-        let starts = self.words.iter().filter_map(|word| {
-            let start = clause.find(word.as_str())?;
-            // "是不是" and "有没有" ask.
-            let asks = clause.get(..start)?.ends_with(['是', '有']);
-            (!asks).then_some(start)
-        });
-        starts.min()
+        let is_first = |place: &Range<usize>| {
+            let word = clause.get(place.clone()).unwrap_or_default();
+            clause.find(word) == Some(place.start)
+        };
+        // "是不是" and "有没有" ask.
+        let asks = |start: usize| clause.get(..start).is_some_and(|before| before.ends_with(['是', '有']));
+        let mut places = self.words.find_all(clause).map(|word| word.place);
+        let denial = places.find(|place| is_first(place) && !asks(place.start))?;
+        Some(denial.start)
     }
 }
 
@@ -101,7 +111,7 @@ fn is_boundary(character: char) -> bool {
 
 /// How much a text says: a Han character counts as two Latin letters.
 fn weight(text: &str) -> usize {
-    let letters = text.chars().filter(|character| character.is_alphanumeric());
+    let letters = text.chars().filter(|character| is_alphanumeric(*character));
     letters
         .map(|letter| if letter.is_ascii() { 1 } else { 2 })
         .sum::<usize>()

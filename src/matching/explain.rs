@@ -53,19 +53,20 @@ pub struct Piece {
 impl Matcher {
     /// Judges a question and says why.
     pub fn explain(&self, question: &str) -> Explanation {
-        let judgement = self.judge(question);
-        let viewed = self.view(question);
+        let question = self.question(question);
+        let judgement = question.judge();
+        let viewed = self.view(&question);
         let best = judgement.candidates.iter().take(CLASSES);
         Explanation {
             by_sound_only: viewed.reading.is_typed_pinyin(),
             reasons: best.map(|candidate| self.reasons(&viewed, candidate)).collect(),
             never_seen: self.never_seen(&viewed),
-            read_as: viewed.text,
+            read_as: viewed.text.to_owned(),
             judgement,
         }
     }
 
-    fn reasons(&self, viewed: &Viewed, candidate: &Candidate) -> Reasons {
+    fn reasons(&self, viewed: &Viewed<'_>, candidate: &Candidate) -> Reasons {
         let class = self.ids.iter().position(|id| *id == candidate.id).unwrap_or_default();
         Reasons {
             candidate: candidate.clone(),
@@ -74,7 +75,7 @@ impl Matcher {
         }
     }
 
-    fn pieces(&self, viewed: &Viewed, class: usize) -> Vec<Piece> {
+    fn pieces(&self, viewed: &Viewed<'_>, class: usize) -> Vec<Piece> {
         let classifier = if viewed.reading.is_typed_pinyin() {
             &self.model.by_sound
         } else {
@@ -119,7 +120,7 @@ impl Matcher {
         pieces
     }
 
-    fn nearest_utterance(&self, viewed: &Viewed, class: usize) -> Option<String> {
+    fn nearest_utterance(&self, viewed: &Viewed<'_>, class: usize) -> Option<String> {
         let own: HashMap<u32, f32> = viewed.look.vector.entries.iter().copied().collect();
         let likeness = |text: &str| {
             let counts = self.vocabulary.count(&super::reading::Reading::of(text));
@@ -137,7 +138,7 @@ impl Matcher {
         (nearest.0 > 0.0).then(|| nearest.1.clone())
     }
 
-    fn never_seen(&self, viewed: &Viewed) -> Vec<String> {
+    fn never_seen(&self, viewed: &Viewed<'_>) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         for gram in viewed
             .reading

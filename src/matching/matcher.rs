@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 
 use super::calibration::{Calibration, Rehearsal, Rounds, best, is_chat, is_scenario};
+use super::characters::is_numeric;
 use super::confidence::{Confidence, Facts};
 use super::decision::{Candidate, Decision, Judgement, Thresholds, Trust, decide, options_among};
-use super::meaning::is_english;
+use super::known::{KnownUtterances, Owners, letters_of, owners_of};
 use super::model::{Attention, Lesson, Look, Model, Recipe};
 use super::normalise::Normaliser;
+use super::question::{Question, Read};
 use super::reading::Reading;
 use super::traditional::CharacterTable;
 use super::training_set::{ClassKind, TrainingSet};
-use super::vocabulary::{Counts, Vocabulary};
+use super::vetoes::Vetoes;
+use super::vocabulary::{ByHash, Counts, Vocabulary};
 
 /// So many scenarios, and so many other classes, are named in a judgement.
 const CANDIDATES: usize = 8;
@@ -23,9 +26,6 @@ const CONVINCED: f32 = 0.82;
 /// How sure to be of a question that is word for word one of the utterances.
 const KNOWN_UTTERANCE: f32 = 0.99;
 
-/// What is left of the probability of a class against which a question speaks in so many words.
-const VETOED: f32 = 0.02;
-
 /// Judges questions. Made once from the knowledge, or from a cache of the same; never changes.
 #[derive(Debug, Clone)]
 pub struct Matcher {
@@ -34,8 +34,7 @@ pub struct Matcher {
     pub(super) aliases: Vec<(String, String)>,
     pub(super) fillers: Vec<String>,
     pub(super) denials: Vec<String>,
-    /// Normalised words that speak against a class.
-    pub(super) vetoes: Vec<(String, usize)>,
+    pub(super) vetoes: Vetoes,
     pub(super) normaliser: Normaliser,
     pub(super) vocabulary: Vocabulary,
     pub(super) model: Model,
@@ -44,15 +43,15 @@ pub struct Matcher {
     pub(super) overruled: Vec<(usize, usize)>,
     /// Every utterance as the views see it, with its class.
     pub(super) utterances: Vec<(String, usize)>,
-    pub(super) known: HashMap<String, Vec<usize>>,
+    pub(super) known: KnownUtterances,
     pub(super) thresholds: Thresholds,
 }
 
-/// What a question turns into on its way to a judgement.
+/// How a question looks.
 #[derive(Debug, Clone)]
-pub(super) struct Viewed {
-    pub(super) text: String,
-    pub(super) reading: Reading,
+pub(super) struct Viewed<'v> {
+    pub(super) text: &'v str,
+    pub(super) reading: &'v Reading,
     pub(super) attention: Attention,
     pub(super) counts: Counts,
     pub(super) look: Look,
@@ -77,7 +76,7 @@ impl Matcher {
             .iter()
             .enumerate()
             .flat_map(|(class, members)| members.utterances.iter().map(move |text| (text, class)))
-            .map(|(text, class)| (normaliser.essence(text), class))
+            .map(|(text, class)| (normaliser.essence(&normaliser.spelled(text)), class))
             .collect();
         let readings: Vec<Reading> = utterances.iter().map(|(text, _)| Reading::of(text)).collect();
         let vocabulary = Vocabulary::of(&readings, recipe.rarest);
@@ -94,14 +93,14 @@ impl Matcher {
         rehearsal
             .overruled
             .retain(|(lesson, _)| lessons.get(*lesson).is_some_and(|lesson| !is_convincing(lesson)));
-        let known = known_utterances(&utterances, &kinds);
+        let known = KnownUtterances::of(&utterances, &kinds);
         Self {
             ids: set.classes.iter().map(|class| class.id.clone()).collect(),
             kinds,
             aliases: set.aliases.clone(),
             fillers: set.fillers.clone(),
             denials: set.denials.clone(),
-            vetoes: vetoes(set, &normaliser),
+            vetoes: Vetoes::new(vetoes(set, &normaliser)),
             normaliser,
             vocabulary,
             model,
@@ -127,17 +126,16 @@ impl Matcher {
 
     /// The one spelling of what a text does not deny: "不是第一次，是第二次" says 第二次.
     pub fn asserted(&self, text: &str) -> String {
-        self.normaliser.asserted(text)
+        self.normaliser.spelled(text).asserted().to_owned()
     }
 
-    /// Understands a question as far as it can be understood without a conversation.
-    pub fn judge(&self, question: &str) -> Judgement {
+    pub(super) fn judge_question(&self, question: &Question<'_>) -> Judgement {
         let viewed = self.view(question);
-        let known = self.known.get(&bare(&viewed.text)).map(Vec::as_slice);
+        let known = self.known.owners(viewed.text);
         let (probabilities, trust) = match known {
-            Some([class]) => self.certain(*class),
-            Some(classes) => Self::undecided(&viewed, classes),
-            None if viewed.counts.known.is_empty() || is_number(&viewed.text) => (
+            Some(Owners::One(class)) => self.certain(class),
+            Some(Owners::Several(classes)) => Self::undecided(&viewed, classes),
+            None if viewed.counts.known.is_empty() || is_number(viewed.text) => (
                 Vec::new(),
                 Trust {
                     best: 0.0,
@@ -145,15 +143,17 @@ impl Matcher {
                     chat: 0.0,
                 },
             ),
-            None => (viewed.look.probabilities.clone(), self.trust(&viewed)),
+            None => {
+                let trust = self.trust(&viewed);
+                (viewed.look.probabilities, trust)
+            }
         };
         let candidates = self.candidates(&probabilities);
-        let is_shared = known.is_some_and(|classes| classes.len() > 1);
-        let decision = match is_shared {
-            true => Decision::AskBack {
+        let decision = match known {
+            Some(Owners::Several(_)) => Decision::AskBack {
                 options: options_among(&candidates, &self.thresholds),
             },
-            false => decide(&candidates, trust, &self.thresholds),
+            _ => decide(&candidates, trust, &self.thresholds),
         };
         Judgement {
             confidence: trust.best,
@@ -175,11 +175,6 @@ impl Matcher {
         self.normaliser.characters().is_simplified(character)
     }
 
-    /// Whether a text is Chinese typed in pinyin, with hardly anything else in it.
-    pub fn is_typed_in_pinyin(&self, text: &str) -> bool {
-        self.view(text).reading.is_typed_pinyin() && !is_english(text)
-    }
-
     /// Utterances that another scenario wins, as (class index, utterance index, id of the winner): clearly when a matcher is trained
     /// without them, and nearly still when it is trained with them.
     pub fn misplaced_utterances(&self, set: &TrainingSet) -> Vec<(usize, usize, String)> {
@@ -199,23 +194,22 @@ impl Matcher {
         self.vocabulary.len()
     }
 
-    /// Takes a question apart and scores it.
-    pub(super) fn view(&self, question: &str) -> Viewed {
-        let text = self.normaliser.essence(question);
-        let reading = Reading::of(&text);
+    /// Scores a question.
+    pub(super) fn view<'v>(&self, question: &'v Question<'_>) -> Viewed<'v> {
+        let Read { essence, reading } = question.read();
         let attention = match reading.is_typed_pinyin() {
             true => Attention::Sound,
             false => Attention::Everything,
         };
-        let counts = self.vocabulary.count(&reading);
+        let counts = self.vocabulary.count(reading);
         let counts = match attention {
             Attention::Sound => counts.of_sound(&self.vocabulary),
             Attention::Everything => counts,
         };
         let mut look = self.model.look(&self.vocabulary, &counts, attention);
-        self.heed_vetoes(question, &mut look.probabilities);
+        self.vetoes.heed(question.normalised(), &mut look.probabilities);
         Viewed {
-            text,
+            text: essence,
             reading,
             attention,
             counts,
@@ -223,30 +217,7 @@ impl Matcher {
         }
     }
 
-    /// Takes nearly all probability from the classes against which a question speaks in so many words, and gives it to the others.
-    fn heed_vetoes(&self, question: &str, probabilities: &mut [f32]) {
-        if self.vetoes.is_empty() {
-            return;
-        }
-        let normalised = self.normaliser.normalise(question);
-        let mut left = 1.0;
-        for (_, class) in self
-            .vetoes
-            .iter()
-            .filter(|(words, _)| normalised.contains(words.as_str()))
-        {
-            if let Some(probability) = probabilities.get_mut(*class) {
-                left -= *probability * (1.0 - VETOED);
-                *probability *= VETOED;
-            }
-        }
-        if left < 1.0 {
-            let left = left.max(f32::MIN_POSITIVE);
-            probabilities.iter_mut().for_each(|probability| *probability /= left);
-        }
-    }
-
-    fn trust(&self, viewed: &Viewed) -> Trust {
+    fn trust(&self, viewed: &Viewed<'_>) -> Trust {
         let calibration = self.calibration.of(viewed.attention);
         let facts_of_best = |wanted| {
             let best = best(&viewed.look.probabilities, &self.kinds, wanted)?;
@@ -263,7 +234,7 @@ impl Matcher {
     }
 
     /// An utterance of several scenarios: one of them is meant for certain, and which is open.
-    fn undecided(viewed: &Viewed, classes: &[usize]) -> (Vec<f32>, Trust) {
+    fn undecided(viewed: &Viewed<'_>, classes: &[usize]) -> (Vec<f32>, Trust) {
         let of = |class: usize| viewed.look.probabilities.get(class).copied().unwrap_or_default();
         let total: f32 = classes.iter().map(|class| of(*class)).sum();
         let mut probabilities = vec![0.0; viewed.look.probabilities.len()];
@@ -382,14 +353,15 @@ fn lessons(
         of_kind * (mean / size).powf(recipe.balance)
     };
     let owners = owners_of(utterances);
-    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut numbers: HashMap<u64, usize, ByHash> = HashMap::default();
     let pairs = readings.iter().zip(utterances);
     pairs
         .map(|(reading, (text, class))| {
-            let meant = owners.get(&bare(text)).cloned().unwrap_or_default();
+            let letters = letters_of(text);
+            let meant = owners.get(&letters).cloned().unwrap_or_default();
             let share = 1.0 / meant.len().max(1) as f32;
             let next = numbers.len();
-            let text = *numbers.entry(bare(text)).or_insert(next);
+            let text = *numbers.entry(letters).or_insert(next);
             Lesson {
                 class: *class,
                 text,
@@ -402,35 +374,8 @@ fn lessons(
         .collect()
 }
 
-/// The classes of every utterance, by its letters.
-fn owners_of(utterances: &[(String, usize)]) -> HashMap<String, Vec<usize>> {
-    let mut owners: HashMap<String, Vec<usize>> = HashMap::new();
-    for (text, class) in utterances {
-        let classes = owners.entry(bare(text)).or_default();
-        if !classes.contains(class) {
-            classes.push(*class);
-        }
-    }
-    owners
-}
-
-/// Utterances by their letters, with the class, or the scenarios among which they leave open which is meant.
-pub(super) fn known_utterances(utterances: &[(String, usize)], kinds: &[ClassKind]) -> HashMap<String, Vec<usize>> {
-    let mut owners = owners_of(utterances);
-    let is_of_scenario = |class: &usize| kinds.get(*class).copied().is_some_and(is_scenario);
-    // What a scenario shares with small talk or another subject tells nothing for certain.
-    owners.retain(|_, classes| classes.len() == 1 || classes.iter().all(is_of_scenario));
-    owners
-}
-
 /// A number by itself means something only in a conversation.
 fn is_number(text: &str) -> bool {
     text.chars()
-        .all(|character| character.is_numeric() || character.is_ascii_punctuation())
-}
-
-/// A text without punctuation and spaces; a text of nothing but punctuation stays.
-fn bare(text: &str) -> String {
-    let kept: String = text.chars().filter(|character| character.is_alphanumeric()).collect();
-    if kept.is_empty() { text.to_owned() } else { kept }
+        .all(|character| is_numeric(character) || character.is_ascii_punctuation())
 }

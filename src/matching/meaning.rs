@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::normalise::is_han;
+use super::characters::is_han;
 use super::vocabulary::ByHash;
 
 /// Numbers in one vector.

@@ -7,17 +7,20 @@
 
 mod cache;
 mod calibration;
+pub(crate) mod characters;
 mod classifier;
 mod confidence;
 mod decision;
 mod denial;
 mod explain;
+mod known;
 mod matcher;
 mod meaning;
 mod model;
 mod normalise;
 mod numbers;
 mod pinyin;
+mod question;
 mod reading;
 mod rewriter;
 mod shuffle;
@@ -25,11 +28,14 @@ mod shuffle;
 mod tests;
 mod traditional;
 mod training_set;
+pub(crate) mod trie;
+mod vetoes;
 mod vocabulary;
 
 pub use cache::CacheError;
 pub use decision::{Candidate, Decision, Judgement, Thresholds};
 pub use explain::{Explanation, Piece, Reasons};
 pub use matcher::Matcher;
+pub use question::Question;
 pub use reading::View;
 pub use training_set::{Class, ClassKind, TrainingSet};

@@ -1,7 +1,10 @@
 //! One spelling for what people type in many: width, case, script, repeated marks, spaces, numbers, aliases.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 
+use super::characters::{is_alphanumeric, is_han, is_invisible, is_numeric};
 use super::denial::Denials;
 use super::numbers;
 use super::rewriter::Rewriter;
@@ -9,6 +12,9 @@ use super::traditional::CharacterTable;
 
 /// What comes after so many characters is not read: nobody's question needs it, and hostile input stays cheap.
 const LONGEST_QUESTION: usize = 300;
+
+/// ASCII follows it in full width.
+const FIRST_FULL_WIDTH: char = '！';
 
 /// Spells questions and utterances the same way.
 #[derive(Debug, Clone)]
@@ -43,46 +49,85 @@ impl Normaliser {
                 .iter()
                 .map(|filler| (normaliser.normalise(filler), String::new())),
         );
-        normaliser.denials = Denials::new(denials.iter().map(|denial| normaliser.characters_of(denial)));
+        normaliser.denials = Denials::new(denials.iter().map(|denial| normaliser.characters_of(denial).0));
         normaliser
     }
 
-    /// What of a text goes into matching: its one spelling without what it denies and without fillers.
-    pub(super) fn essence(&self, text: &str) -> String {
-        self.without_fillers(&self.asserted(text))
-    }
-
-    /// The one spelling of what a text does not deny.
-    pub(super) fn asserted(&self, text: &str) -> String {
-        self.normalise(&self.denials.strip(&self.characters_of(text)))
+    /// A text in its one spelling.
+    pub(super) fn spelled(&self, text: &str) -> Spelled {
+        let (characters, is_plain) = self.characters_of(text);
+        let asserted = match self.denials.strip(&characters) {
+            Cow::Borrowed(_) if is_plain => None,
+            stripped => Some(self.normalise(&stripped)),
+        };
+        Spelled {
+            normalised: self.written(&characters),
+            asserted,
+        }
     }
 
     /// The text in its one spelling, with aliases replaced by their meaning. Punctuation is kept.
     pub(super) fn normalise(&self, text: &str) -> String {
-        let spelled = self.spell(text);
-        match self.aliases.rewrite(&spelled) {
-            std::borrow::Cow::Borrowed(_) => spelled,
-            std::borrow::Cow::Owned(rewritten) => tidy(rewritten.chars()),
+        self.written(&self.characters_of(text).0)
+    }
+
+    /// What of a text goes into matching: what it does not deny, without fillers. A text of nothing but fillers stays whole.
+    pub(super) fn essence(&self, spelled: &Spelled) -> String {
+        let stripped = self.fillers.rewrite(spelled.asserted());
+        match stripped.chars().any(is_alphanumeric) {
+            true => tidy(&stripped),
+            false => spelled.asserted().to_owned(),
         }
     }
 
-    /// A normalised text without its fillers; a text of nothing but fillers stays whole.
-    fn without_fillers(&self, normalised: &str) -> String {
-        let stripped = self.fillers.rewrite(normalised);
-        if stripped.chars().any(char::is_alphanumeric) {
-            tidy(stripped.chars())
-        } else {
-            normalised.to_owned()
+    fn written(&self, characters: &str) -> String {
+        let spelled = with_digits(tidy(characters));
+        match self.aliases.rewrite(&spelled) {
+            Cow::Borrowed(_) => spelled,
+            Cow::Owned(rewritten) => tidy(&rewritten),
         }
     }
 
     /// Everything that does not need the lexicon.
     fn spell(&self, text: &str) -> String {
-        numbers::with_digits(&tidy(self.characters_of(text).chars()))
+        with_digits(tidy(&self.characters_of(text).0))
     }
 
-    /// One width, case and script; a space between Han characters becomes a line break, because people use it as a comma.
-    fn characters_of(&self, text: &str) -> String {
+    /// One width, case and script; a space between Han characters becomes a line break, because people use it as a comma. Also says
+    /// whether the text is plain: what was made of it would be made of itself.
+    fn characters_of(&self, text: &str) -> (String, bool) {
+        let mut is_plain = true;
+        let characters = text.chars().take(LONGEST_QUESTION).map(|character| {
+            let plain = self.plain(character);
+            is_plain &= plain.is_some();
+            plain.unwrap_or(character)
+        });
+        let spelled = with_breaks(characters, text.len());
+        match is_plain {
+            true => (spelled, true),
+            false => (self.composed(text), false),
+        }
+    }
+
+    /// The spelling of a character that has the same one whatever stands beside it; most texts have no others.
+    fn plain(&self, character: char) -> Option<char> {
+        match character {
+            '\0'..='\u{7f}' => Some(character.to_ascii_lowercase()),
+            '\u{3400}'..='\u{9fff}' => self.characters.common(character),
+            '、' | '。' | '—' | '‘' | '’' | '“' | '”' | '《' | '》' | '【' | '】' | '\u{1f300}'..='\u{1faff}' => {
+                Some(character)
+            }
+            '\u{3000}' => Some(' '),
+            FIRST_FULL_WIDTH..='～' => {
+                let narrow = u32::from(character) - u32::from(FIRST_FULL_WIDTH) + u32::from('!');
+                char::from_u32(narrow).map(|narrow| narrow.to_ascii_lowercase())
+            }
+            _ => None,
+        }
+    }
+
+    /// The same for characters that are spelled together with their neighbours.
+    fn composed(&self, text: &str) -> String {
         let characters = text
             .chars()
             .take(LONGEST_QUESTION)
@@ -90,15 +135,7 @@ impl Normaliser {
             .flat_map(char::to_lowercase)
             .take(LONGEST_QUESTION)
             .map(|character| self.characters.simplify(character));
-        let mut spelled: String = String::with_capacity(text.len());
-        let mut characters = characters.peekable();
-        while let Some(character) = characters.next() {
-            let between_han = character == ' '
-                && spelled.chars().next_back().is_some_and(is_han)
-                && characters.peek().copied().is_some_and(is_han);
-            spelled.push(if between_han { '\n' } else { character });
-        }
-        spelled
+        with_breaks(characters, text.len())
     }
 
     pub(super) fn characters(&self) -> &CharacterTable {
@@ -106,13 +143,49 @@ impl Normaliser {
     }
 }
 
+/// A text in its one spelling.
+#[derive(Debug, Clone)]
+pub(super) struct Spelled {
+    /// All of it. Punctuation and fillers are kept.
+    pub(super) normalised: String,
+    /// Where it denies something, the rest.
+    asserted: Option<String>,
+}
+
+impl Spelled {
+    /// What it does not deny: "不是第一次，是第二次" says 第二次.
+    pub(super) fn asserted(&self) -> &str {
+        self.asserted.as_deref().unwrap_or(&self.normalised)
+    }
+}
+
+/// Characters as a text, with line breaks for spaces between Han characters.
+fn with_breaks(characters: impl Iterator<Item = char>, capacity: usize) -> String {
+    let mut text = String::with_capacity(capacity);
+    let mut is_behind_han = false;
+    let mut characters = characters.peekable();
+    while let Some(character) = characters.next() {
+        let is_break = character == ' ' && is_behind_han && characters.peek().copied().is_some_and(is_han);
+        text.push(if is_break { '\n' } else { character });
+        is_behind_han = is_han(character);
+    }
+    text
+}
+
+fn with_digits(text: String) -> String {
+    match numbers::with_digits(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(written) => written,
+    }
+}
+
 /// Drops what cannot be seen, what is merely repeated, and spaces that separate no latin words.
-fn tidy(characters: impl Iterator<Item = char>) -> String {
-    let mut tidied = String::new();
+fn tidy(text: &str) -> String {
+    let mut tidied = String::with_capacity(text.len());
     let mut last = None;
     let mut repeats = 0;
     let mut space_before = false;
-    for character in characters {
+    for character in text.chars() {
         if is_invisible(character) {
             continue;
         }
@@ -129,7 +202,7 @@ fn tidy(characters: impl Iterator<Item = char>) -> String {
         } else {
             1
         };
-        if repeats > most_repeats(character) {
+        if repeats > 1 && repeats > most_repeats(character) {
             continue;
         }
         if space_before && last.is_some_and(needs_spaces) && needs_spaces(character) {
@@ -145,29 +218,15 @@ fn tidy(characters: impl Iterator<Item = char>) -> String {
 /// "？？？" says no more than "？", "哈哈哈哈" no more than "哈哈"; digits are never dropped.
 fn most_repeats(character: char) -> usize {
     match character {
-        _ if character.is_numeric() => usize::MAX,
-        _ if character.is_alphanumeric() => 2,
+        _ if is_numeric(character) => usize::MAX,
+        _ if is_alphanumeric(character) => 2,
         _ => 1,
     }
 }
 
 /// Scripts that put spaces between words.
 fn needs_spaces(character: char) -> bool {
-    character.is_alphanumeric() && !is_han(character)
-}
-
-/// Han characters, the common ones and extension A.
-pub(super) fn is_han(character: char) -> bool {
-    matches!(character, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
-}
-
-/// Zero-width marks, joiners, byte-order marks, variation selectors, skin tones, soft hyphens.
-fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}'
-    )
+    is_alphanumeric(character) && !is_han(character)
 }
 
 #[cfg(test)]
@@ -204,6 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_character_is_spelled_as_among_others() {
+        let normaliser = normaliser();
+        let is_inert = |character| unicode_normalization::is_nfkc_quick(std::iter::once(character));
+        for character in '\0'..=char::MAX {
+            let Some(plain) = normaliser.plain(character) else {
+                continue;
+            };
+            assert_eq!(plain.to_string(), normaliser.composed(&character.to_string()));
+            assert_eq!(normaliser.plain(plain), Some(plain));
+            assert_eq!(is_inert(plain), unicode_normalization::IsNormalized::Yes);
+            assert!(!unicode_normalization::char::is_combining_mark(character));
+        }
+        assert_eq!(normaliser.plain('…'), None);
+    }
+
+    #[test]
     fn repeats_and_hidden_marks_go() {
         check("怎么办？？？！！", "怎么办?!");
         check("啊啊啊啊啊 急急急", "啊啊急急");
@@ -231,9 +306,10 @@ mod tests {
     #[test]
     fn fillers_go_unless_nothing_else_is_left() {
         let normaliser = normaliser();
-        assert_eq!(normaliser.without_fillers("请问一下怎么申诉"), "怎么申诉");
-        assert_eq!(normaliser.without_fillers("请问一下?"), "请问一下?");
-        assert_eq!(normaliser.without_fillers("help me please now"), "help me now");
+        let essence = |text: &str| normaliser.essence(&normaliser.spelled(text));
+        assert_eq!(essence("请问一下怎么申诉"), "怎么申诉");
+        assert_eq!(essence("请问一下?"), "请问一下?");
+        assert_eq!(essence("help me please now"), "help me now");
     }
 
     #[test]

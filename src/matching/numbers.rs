@@ -1,5 +1,7 @@
 //! Chinese numerals to digits, where they count something: 两百 and 200, 第二次 and 第2次 become the same.
 
+use std::borrow::Cow;
+
 /// What can be counted with a single numeral. 个 and 人 are missing on purpose: 一个 and 一人 are seldom a number.
 const UNITS: &[char] = &['次', '回', '天', '周', '年', '级', '遍', '月', '小'];
 
@@ -7,41 +9,42 @@ const UNITS: &[char] = &['次', '回', '天', '周', '年', '级', '遍', '月',
 const LONGEST: usize = 9;
 
 /// Writes the numerals of a text as digits.
-pub(super) fn with_digits(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    let mut written = String::with_capacity(text.len());
-    let mut rest = characters.as_slice();
-    while let Some((&first, after_first)) = rest.split_first() {
-        let length = rest.iter().take_while(|&&character| is_numeral(character)).count();
-        if length == 0 {
-            written.push(first);
-            rest = after_first;
-            continue;
+pub(super) fn with_digits(text: &str) -> Cow<'_, str> {
+    let mut written = String::new();
+    let mut done = 0;
+    let mut rest = text;
+    while let Some(length) = rest.find(is_numeral) {
+        let run = rest.get(length..).unwrap_or_default();
+        rest = run.trim_start_matches(is_numeral);
+        let run = run.strip_suffix(rest).unwrap_or_default();
+        if let Some(value) = value_of(run).filter(|_| counts_something(run, rest)) {
+            let end = text.len() - rest.len();
+            written.push_str(text.get(done..end - run.len()).unwrap_or_default());
+            written.push_str(&value.to_string());
+            done = end;
         }
-        let (run, after) = rest.split_at(length);
-        match value_of(run).filter(|_| counts_something(run, after)) {
-            Some(value) => written.push_str(&value.to_string()),
-            None => written.extend(run),
-        }
-        rest = after;
     }
-    written
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    written.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(written)
 }
 
 /// 二百 is a number wherever it stands, 一 only before a unit (一直, 一下, 万一 are words).
-fn counts_something(run: &[char], after: &[char]) -> bool {
-    run.len() > 1 || after.first().is_some_and(|next| UNITS.contains(next))
+fn counts_something(run: &str, after: &str) -> bool {
+    run.chars().nth(1).is_some() || after.starts_with(UNITS)
 }
 
 /// The value of a numeral such as 两百五十; none for runs that are no proper numeral (七八十, 三五).
-fn value_of(run: &[char]) -> Option<u32> {
-    if run.len() > LONGEST {
+fn value_of(run: &str) -> Option<u32> {
+    if run.chars().nth(LONGEST).is_some() {
         return None;
     }
     let mut total = 0;
     let mut digit = None;
     let mut last_scale = 10_000;
-    for (position, &character) in run.iter().enumerate() {
+    for (position, character) in run.char_indices() {
         if let Some(value) = digit_value(character) {
             // Two digits in a row are a list or a guess, unless the first is a silent zero.
             if digit.is_some_and(|before| before != 0) {

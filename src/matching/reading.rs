@@ -1,7 +1,8 @@
 //! A normalised text taken apart into n-grams of characters, of sounds and of latin words.
 
+use super::characters::{is_alphabetic, is_han, is_numeric};
 use super::meaning::{Meaning, meaning_of};
-use super::normalise::is_han;
+
 use super::pinyin;
 
 /// N-grams of up to so many characters or syllables.
@@ -291,9 +292,9 @@ fn runs_of(text: &str) -> Vec<Run<'_>> {
 fn kind_of(character: char) -> RunKind {
     if is_han(character) {
         RunKind::Han
-    } else if character.is_numeric() {
+    } else if is_numeric(character) {
         RunKind::Number
-    } else if character.is_alphabetic() {
+    } else if is_alphabetic(character) {
         RunKind::Latin
     } else if (character as u32) < 0x2190 || is_punctuation(character) {
         RunKind::Gap
@@ -344,7 +345,7 @@ fn spoken_digit(number: &str) -> Option<&'static str> {
     })
 }
 
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const EDGE: u64 = 0xd6e8_feb8_6659_fd93;
 const PART: u64 = 0xff << 16;
 
@@ -353,7 +354,7 @@ fn hash_of(bytes: impl Iterator<Item = u8>) -> u64 {
 }
 
 /// One round of a multiplicative hash; good enough for distinct short n-grams in 64 bits.
-fn mix(hash: u64, value: u64) -> u64 {
+pub(super) fn mix(hash: u64, value: u64) -> u64 {
     let mixed = (hash ^ value).wrapping_mul(0x2545_f491_4f6c_dd1d);
     mixed ^ (mixed >> 29)
 }

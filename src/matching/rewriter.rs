@@ -2,50 +2,33 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use super::trie::Trie;
 
 /// A set of words with what each becomes; of overlapping words the leftmost, longest one counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rewriter {
-    automaton: Option<AhoCorasick>,
-    replacements: Vec<String>,
+    words: Trie<String>,
 }
 
 impl Rewriter {
     /// Empty words are left out, of equal words the first one counts.
     pub(super) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        let (words, replacements): (Vec<String>, Vec<String>) =
-            pairs.into_iter().filter(|(word, _)| !word.is_empty()).unzip();
-        if words.is_empty() {
-            return Self::default();
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&words)
-            .ok();
         Self {
-            automaton,
-            replacements,
+            words: Trie::new(pairs),
         }
     }
 
     /// Rewrites a text. A latin word is only replaced where it stands on its own, so `ban` leaves `bank` alone.
     pub(super) fn rewrite<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Some(automaton) = &self.automaton else {
-            return Cow::Borrowed(text);
-        };
         let mut written = String::new();
         let mut done = 0;
-        for found in automaton.find_iter(text) {
-            if !stands_alone(text, found.start(), found.end()) {
-                continue;
+        for found in self.words.find(text) {
+            let (start, end) = (found.place.start, found.place.end);
+            if stands_alone(text, start, end) {
+                written.push_str(text.get(done..start).unwrap_or_default());
+                written.push_str(found.meaning);
+                done = end;
             }
-            let Some(replacement) = self.replacements.get(found.pattern().as_usize()) else {
-                continue;
-            };
-            written.push_str(text.get(done..found.start()).unwrap_or_default());
-            written.push_str(replacement);
-            done = found.end();
         }
         if done == 0 {
             return Cow::Borrowed(text);

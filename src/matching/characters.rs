@@ -1,0 +1,47 @@
+//! What sort of character one is. Nearly all that people type is ASCII or a common Han character, and needs no table to tell.
+
+/// Han characters of the first block, all of which are letters.
+const COMMON_HAN: std::ops::RangeInclusive<char> = '\u{4e00}'..='\u{9fff}';
+
+/// As [`char::is_alphanumeric`] has it.
+pub(crate) fn is_alphanumeric(character: char) -> bool {
+    COMMON_HAN.contains(&character) || character.is_alphanumeric()
+}
+
+/// As [`char::is_numeric`] has it.
+pub(super) fn is_numeric(character: char) -> bool {
+    !COMMON_HAN.contains(&character) && character.is_numeric()
+}
+
+/// As [`char::is_alphabetic`] has it.
+pub(super) fn is_alphabetic(character: char) -> bool {
+    COMMON_HAN.contains(&character) || character.is_alphabetic()
+}
+
+/// Han characters, the common ones and the extensions.
+pub(super) fn is_han(character: char) -> bool {
+    matches!(character, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Zero-width marks, joiners, byte-order marks, variation selectors, skin tones, soft hyphens.
+pub(super) fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_tells_the_same_of_every_character() {
+        for character in '\0'..=char::MAX {
+            assert_eq!(is_alphanumeric(character), character.is_alphanumeric(), "{character:?}");
+            assert_eq!(is_numeric(character), character.is_numeric(), "{character:?}");
+            assert_eq!(is_alphabetic(character), character.is_alphabetic(), "{character:?}");
+        }
+    }
+}
