@@ -90,7 +90,7 @@ impl Demo {
         let app = config::App {
             name: APP.to_owned(),
             agent_id: AGENT_ID,
-            credentials: credentials.clone(),
+            credentials: credentials.clone().into(),
             secret: Some(secret.clone()),
             kf: true,
             cards: self.cards,

@@ -69,7 +69,7 @@ impl Simulate {
         let has_secret = app.secret.is_some();
         let simulator = Simulator::new(SimulatorSettings {
             callback_url: callback,
-            credentials: app.credentials,
+            credentials: app.credentials.current().clone(),
             agent_id: app.agent_id,
             secret: app.secret,
             app: app.name,

@@ -11,7 +11,7 @@ use super::raw::{self, Given, Place, Written};
 use super::{App, Knowledge, Server, Settings, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
-use crate::protocol::{CallbackToken, Credentials, EncodingAesKey};
+use crate::protocol::{CallbackToken, CredentialSets, Credentials, EncodingAesKey};
 use crate::store::Retention;
 use crate::wecom::{ApiBase, ProxyAddress};
 
@@ -66,8 +66,8 @@ struct CheckedApp {
     name: Option<Written<String>>,
     corp_id: Option<String>,
     agent_id: Option<u32>,
-    token: Option<Written<CallbackToken>>,
-    aes_key: Option<Written<EncodingAesKey>>,
+    token: Shared<CallbackToken>,
+    aes_key: Shared<EncodingAesKey>,
     secret: Option<SecretString>,
     kf: bool,
     cards: bool,
@@ -76,14 +76,47 @@ struct CheckedApp {
 impl CheckedApp {
     /// The app, when nothing that it needs is missing.
     fn whole(self) -> Option<App> {
+        let corp_id = self.corp_id?;
+        let is_exchanged = self.token.previous.is_some() || self.aes_key.previous.is_some();
+        let (token, previous_token) = self.token.current_and_previous()?;
+        let (key, previous_key) = self.aes_key.current_and_previous()?;
+        let previous = is_exchanged.then(|| Credentials::new(previous_token, previous_key, corp_id.as_str()));
         Some(App {
             name: self.name?.value,
             agent_id: self.agent_id?,
-            credentials: Credentials::new(self.token?.value, self.aes_key?.value, self.corp_id?),
+            credentials: CredentialSets::new(Credentials::new(token, key, corp_id), previous),
             secret: self.secret,
             kf: self.kf,
             cards: self.cards,
         })
+    }
+}
+
+/// Something that an app shares with WeCom, and what was shared before while the two are exchanged.
+struct Shared<T> {
+    key: &'static str,
+    current: Option<Written<T>>,
+    previous: Option<Written<T>>,
+}
+
+impl<T: Clone> Shared<T> {
+    /// What was not exchanged is what it was before.
+    fn current_and_previous(self) -> Option<(T, T)> {
+        let current = self.current?.value;
+        let previous = self.previous.map_or_else(|| current.clone(), |previous| previous.value);
+        Some((current, previous))
+    }
+}
+
+impl<T> Shared<T> {
+    /// Whatever is set, each with its key.
+    fn all(&self) -> impl Iterator<Item = (String, &Written<T>)> {
+        let current = self.current.iter().map(|written| (self.key.to_owned(), written));
+        let previous = self
+            .previous
+            .iter()
+            .map(|written| (format!("previous_{}", self.key), written));
+        current.chain(previous)
     }
 }
 
@@ -210,14 +243,40 @@ impl Checker<'_> {
         required("name", raw.name.is_nothing(), "is missing");
         required("corp_id", raw.corp_id.is_nothing(), "is missing");
         required("agent_id", raw.agent_id.is_nothing(), MISSING_AGENT_ID);
-        let token = self.secret(raw.token, raw.token_file, &key("token"));
-        let aes_key = self.secret(
-            raw.encoding_aes_key,
-            raw.encoding_aes_key_file,
-            &key("encoding_aes_key"),
+        required(
+            "token",
+            raw.token.is_nothing() && raw.token_file.is_nothing(),
+            MISSING_SECRET,
         );
-        required("token", token.is_nothing(), MISSING_SECRET);
-        required("encoding_aes_key", aes_key.is_nothing(), MISSING_SECRET);
+        let has_key = !(raw.encoding_aes_key.is_nothing() && raw.encoding_aes_key_file.is_nothing());
+        required("encoding_aes_key", !has_key, MISSING_SECRET);
+        let token = Shared {
+            key: "token",
+            current: self.shared(raw.token, raw.token_file, &key("token"), CallbackToken::parse),
+            previous: self.shared(
+                raw.previous_token,
+                raw.previous_token_file,
+                &key("previous_token"),
+                CallbackToken::parse,
+            ),
+        };
+        let aes_key = Shared {
+            key: "encoding_aes_key",
+            current: self.shared(
+                raw.encoding_aes_key,
+                raw.encoding_aes_key_file,
+                &key("encoding_aes_key"),
+                EncodingAesKey::parse,
+            ),
+            previous: self.shared(
+                raw.previous_encoding_aes_key,
+                raw.previous_encoding_aes_key_file,
+                &key("previous_encoding_aes_key"),
+                EncodingAesKey::parse,
+            ),
+        };
+        self.exchanged(number, &token);
+        self.exchanged(number, &aes_key);
         let name = raw.name.value();
         let corp_id = raw.corp_id.value();
         let agent_id = self.number(raw.agent_id, &key("agent_id"), None, 1..=i64::from(u32::MAX));
@@ -231,8 +290,8 @@ impl Checker<'_> {
                 .filter(|id| self.holds(is_corp_id(&id.value), &id.place, &key("corp_id"), CORP_ID_RULE))
                 .map(|id| id.value),
             agent_id: agent_id.and_then(|id| u32::try_from(id).ok()),
-            token: self.parsed(token, &key("token"), CallbackToken::parse),
-            aes_key: self.parsed(aes_key, &key("encoding_aes_key"), EncodingAesKey::parse),
+            token,
+            aes_key,
             secret: secret.value().map(|secret| SecretString::from(secret.value)),
             kf,
             cards,
@@ -249,53 +308,54 @@ impl Checker<'_> {
         true
     }
 
+    /// What was shared before is something else than what is shared now, or it would not be needed.
+    fn exchanged<T: PartialEq>(&self, number: usize, shared: &Shared<T>) {
+        let (Some(current), Some(previous)) = (&shared.current, &shared.previous) else {
+            return;
+        };
+        let key = format!("apps[{number}].previous_{}", shared.key);
+        self.holds(current.value != previous.value, &previous.place, &key, NOT_EXCHANGED);
+    }
+
     fn apps_together(&self, apps: &[CheckedApp], allow_samples: bool) {
         for (index, app) in apps.iter().enumerate() {
             let earlier = apps.get(..index).unwrap_or_default();
-            self.unlike_earlier(app, earlier, "name", SHARED_NAME, |app| app.name.as_ref());
+            self.unlike_names(app, earlier);
             if allow_samples {
                 continue;
             }
-            self.unlike_earlier(app, earlier, "token", SHARED_SECRET, |app| app.token.as_ref());
-            self.unlike_earlier(app, earlier, "encoding_aes_key", SHARED_SECRET, |app| {
-                app.aes_key.as_ref()
-            });
-            self.unpublished(app, "token", app.token.as_ref(), CallbackToken::is_published_sample);
-            self.unpublished(
-                app,
-                "encoding_aes_key",
-                app.aes_key.as_ref(),
-                EncodingAesKey::is_published_sample,
-            );
+            self.own(app, earlier, |app| &app.token, CallbackToken::is_published_sample);
+            self.own(app, earlier, |app| &app.aes_key, EncodingAesKey::is_published_sample);
         }
     }
 
-    /// Reports a value that an app before has too.
-    fn unlike_earlier<T: PartialEq>(
+    fn unlike_names(&self, app: &CheckedApp, earlier: &[CheckedApp]) {
+        let Some(name) = &app.name else { return };
+        let same = |other: &&CheckedApp| other.name.as_ref().is_some_and(|other| other.value == name.value);
+        if let Some(other) = earlier.iter().find(same) {
+            let message = format!("is that of apps[{}] too; {SHARED_NAME}", other.number);
+            self.wrong(&name.place, &format!("apps[{}].name", app.number), message);
+        }
+    }
+
+    /// Reports what an app shares with WeCom and also with an app before, or with everybody.
+    fn own<T: PartialEq>(
         &self,
         app: &CheckedApp,
         earlier: &[CheckedApp],
-        key: &str,
-        message: &str,
-        value_of: impl Fn(&CheckedApp) -> Option<&Written<T>>,
-    ) {
-        let Some(written) = value_of(app) else { return };
-        let same = |other: &&CheckedApp| value_of(other).is_some_and(|other| other.value == written.value);
-        if let Some(other) = earlier.iter().find(same) {
-            let message = format!("is that of apps[{}] too; {message}", other.number);
-            self.wrong(&written.place, &format!("apps[{}].{key}", app.number), message);
-        }
-    }
-
-    fn unpublished<T>(
-        &self,
-        app: &CheckedApp,
-        key: &str,
-        value: Option<&Written<T>>,
+        shared: impl Fn(&CheckedApp) -> &Shared<T>,
         is_published: impl Fn(&T) -> bool,
     ) {
-        if let Some(written) = value.filter(|written| is_published(&written.value)) {
-            self.wrong(&written.place, &format!("apps[{}].{key}", app.number), PUBLISHED);
+        for (key, written) in shared(app).all() {
+            let key = format!("apps[{}].{key}", app.number);
+            let has_it = |other: &&CheckedApp| shared(other).all().any(|(_, other)| other.value == written.value);
+            if let Some(other) = earlier.iter().find(has_it) {
+                let message = format!("is that of apps[{}] too; {SHARED_SECRET}", other.number);
+                self.wrong(&written.place, &key, message);
+            }
+            if is_published(&written.value) {
+                self.wrong(&written.place, &key, PUBLISHED);
+            }
         }
     }
 
@@ -360,6 +420,17 @@ impl Checker<'_> {
         }
     }
 
+    /// A secret in its form, from its key or its file.
+    fn shared<T, E: ToString>(
+        &self,
+        value: Given<String>,
+        file: Given<String>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Written<T>> {
+        self.parsed(self.secret(value, file, key), key, parse)
+    }
+
     fn parsed<T, E: ToString>(
         &self,
         secret: Given<String>,
@@ -379,6 +450,7 @@ impl Checker<'_> {
 
 const MISSING_AGENT_ID: &str = "is missing; it is the AgentId on the app's page in the admin console";
 const MISSING_SECRET: &str = "is missing; it stands on the app's 接收消息 page (or give the file that holds it)";
+const NOT_EXCHANGED: &str = "is the current one; it must be the one before, or go when the exchange is over";
 const SHARED_NAME: &str = "each app needs its own path";
 const SHARED_SECRET: &str = "messages could be replayed from one to the other; make its own";
 const PUBLISHED: &str = "is published in WeCom's samples, so anybody could forge callbacks; make your own";

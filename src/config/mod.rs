@@ -19,7 +19,7 @@ pub use environment::Environment;
 
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
-use crate::protocol::Credentials;
+use crate::protocol::CredentialSets;
 use crate::store::Retention;
 use crate::wecom::{ApiBase, ProxyAddress};
 
@@ -89,8 +89,8 @@ pub struct App {
     pub name: String,
     /// The app's number in its company.
     pub agent_id: u32,
-    /// Token, EncodingAESKey and CorpID.
-    pub credentials: Credentials,
+    /// Token, EncodingAESKey and CorpID; two sets while they are exchanged.
+    pub credentials: CredentialSets,
     /// For calling WeCom's API; receiving and replying work without.
     pub secret: Option<SecretString>,
     /// Whether this app's callback also receives events of 微信客服.

@@ -131,6 +131,10 @@ raw_section!(App {
     token_file: String = optional_text,
     encoding_aes_key: String = optional_text,
     encoding_aes_key_file: String = optional_text,
+    previous_token: String = optional_text,
+    previous_token_file: String = optional_text,
+    previous_encoding_aes_key: String = optional_text,
+    previous_encoding_aes_key_file: String = optional_text,
     kf: bool = boolean,
     cards: bool = boolean,
 });

@@ -109,6 +109,11 @@ fn the_documented_file_shows_defaults_that_load() {
         ("JIEFENG__APPS__0__CORP_ID", "ww1"),
         ("JIEFENG__APPS__0__TOKEN", TOKEN),
         ("JIEFENG__APPS__0__ENCODING_AES_KEY", KEY),
+        ("JIEFENG__APPS__0__PREVIOUS_TOKEN", "OldToken"),
+        (
+            "JIEFENG__APPS__0__PREVIOUS_ENCODING_AES_KEY",
+            "OldKeyabcdefghijklmnopqrstuvwxyz01234567890",
+        ),
     ];
     let settings = loaded(&without_files.join("\n"), &filled).unwrap();
     assert_eq!(settings.server.workers, Some(4));
@@ -307,6 +312,51 @@ fn published_or_shared_credentials_stop_the_start_unless_allowed() {
         &format!("{}{}", one_app(""), one_app("")),
         &allowed,
         "apps[2].name: is that of apps[1] too",
+    );
+}
+
+#[test]
+fn previous_credentials_are_others_than_the_current_ones_and_than_those_of_other_apps() {
+    let old_key = "OldKeyabcdefghijklmnopqrstuvwxyz01234567890";
+    let exchanged = |lines: &str| one_app(&format!("{lines}\n"));
+    let settings = loaded(&exchanged("previous_token = \"OldToken\""), &[]).unwrap();
+    assert_eq!(settings.apps[0].credentials.receive_id(), "ww1");
+    check_problem(
+        &exchanged(&format!("previous_token = \"{TOKEN}\"")),
+        &[],
+        "apps[1].previous_token: is the current one",
+    );
+    check_problem(
+        &exchanged(&format!("previous_encoding_aes_key = \"{KEY}\"")),
+        &[("JIEFENG__SERVER__ALLOW_SAMPLE_CREDENTIALS", "true")],
+        "apps[1].previous_encoding_aes_key: is the current one",
+    );
+    check_problem(
+        &exchanged("previous_token = \"QDG6eK\""),
+        &[],
+        "apps[1].previous_token: is published in WeCom's samples",
+    );
+    check_problem(
+        &exchanged("previous_encoding_aes_key = \"short\""),
+        &[],
+        "apps[1].previous_encoding_aes_key: has 5 characters",
+    );
+    let other = "[[apps]]\nname = \"sales\"\ncorp_id = \"ww1\"\nagent_id = 2\n";
+    check_problem(
+        &format!(
+            "{}{other}token = \"OtherToken\"\nencoding_aes_key = \"{old_key}\"\n",
+            exchanged(&format!("previous_encoding_aes_key = \"{old_key}\""))
+        ),
+        &[],
+        "apps[2].encoding_aes_key: is that of apps[1] too",
+    );
+    check_problem(
+        &format!(
+            "{}{other}token = \"OtherToken\"\nprevious_token = \"{TOKEN}\"\nencoding_aes_key = \"{old_key}\"\n",
+            exchanged("")
+        ),
+        &[],
+        "apps[2].previous_token: is that of apps[1] too",
     );
 }
 

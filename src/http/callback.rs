@@ -13,8 +13,8 @@ use super::state::ServerState;
 use crate::config::App;
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    ActivityChange, Content, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, RANDOM_PREFIX, Seconds,
-    SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
+    ActivityChange, Content, Credentials, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, Opened,
+    RANDOM_PREFIX, Seconds, SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
 };
 use crate::service::{Lateness, Outcome};
 use crate::store::StoreError;
@@ -51,12 +51,13 @@ pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: 
         return refuse_address(&state, &name);
     };
     match verified(app, request.query_string(), state.timestamp_window_seconds()) {
-        Ok(plaintext) => {
+        Ok(opened) => {
             state.metrics().count(Fate::Verified);
             tracing::info!(app = app.name, "verified");
+            state.note_set(app, opened.set);
             HttpResponse::Ok()
                 .insert_header(ContentType::plaintext())
-                .body(plaintext)
+                .body(opened.plaintext)
         }
         Err(refused) => refuse(&state, app, &refused),
     }
@@ -77,12 +78,13 @@ pub(super) async fn receive(
         Ok(body) => opened(app, request.query_string(), &body, state.timestamp_window_seconds()),
         Err(refused) => Err(refused),
     };
-    let (format, plaintext) = match opened {
-        Ok(opened) => opened,
+    let genuine = match opened {
+        Ok(genuine) => genuine,
         Err(refused) => return refuse(&state, app, &refused),
     };
     failpoint!("after_verify");
-    let (fate, response) = answered(&state, app, format, &plaintext).await;
+    state.note_set(app, genuine.opened.set);
+    let (fate, response) = answered(&state, app, &genuine).await;
     failpoint!("before_answer");
     state.metrics().count(fate);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -90,11 +92,11 @@ pub(super) async fn receive(
     response
 }
 
-fn verified(app: &App, query: &str, window: i64) -> Result<String, Refused> {
+fn verified<'a>(app: &'a App, query: &str, window: i64) -> Result<Opened<'a>, Refused> {
     let query = VerificationQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
-    let plaintext = decrypted(app, &query.signed, &query.echo, window)?;
-    match is_echo(&plaintext) {
-        true => Ok(plaintext),
+    let opened = decrypted(app, &query.signed, &query.echo, window)?;
+    match is_echo(&opened.plaintext) {
+        true => Ok(opened),
         false => {
             let detail = "the echostr is a message; somebody tries to have it decrypted";
             Err(Refused::new(Refusal::NotGenuine, "echo", detail))
@@ -132,22 +134,30 @@ async fn body_of(request: &HttpRequest, payload: Payload) -> Result<String, Refu
     String::from_utf8(bytes.into()).map_err(|_| Refused::new(Refusal::Malformed, "body", "the body is not UTF-8"))
 }
 
-fn opened(app: &App, query: &str, body: &str, window: i64) -> Result<(WireFormat, String), Refused> {
+/// A callback of WeCom.
+struct Genuine<'a> {
+    format: WireFormat,
+    opened: Opened<'a>,
+}
+
+fn opened<'a>(app: &'a App, query: &str, body: &str, window: i64) -> Result<Genuine<'a>, Refused> {
     let query = SignedQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
     let envelope = Envelope::parse(body).map_err(|error| Refused::new(Refusal::Malformed, "envelope", error))?;
-    Ok((envelope.format, decrypted(app, &query, &envelope.encrypted, window)?))
+    Ok(Genuine {
+        format: envelope.format,
+        opened: decrypted(app, &query, &envelope.encrypted, window)?,
+    })
 }
 
 /// Signature first, then the time stamp it covers, then the content.
-fn decrypted(app: &App, query: &SignedQuery, ciphertext: &str, window: i64) -> Result<String, Refused> {
+fn decrypted<'a>(app: &'a App, query: &SignedQuery, ciphertext: &str, window: i64) -> Result<Opened<'a>, Refused> {
     let refused = |reason, detail: String| Refused::new(Refusal::NotGenuine, reason, detail);
-    let expected = app.credentials.signature(&query.timestamp, &query.nonce, ciphertext);
-    if !query.signature.matches(&expected) {
-        return Err(refused(
+    let signers = app.credentials.signers(query, ciphertext).ok_or_else(|| {
+        refused(
             "signature",
             "signed with another Token, or changed on the way".to_owned(),
-        ));
-    }
+        )
+    })?;
     let now = Timestamp::now().as_second();
     if !query.timestamp.is_within(window, now) {
         let away = query.timestamp.value().saturating_sub(now);
@@ -156,14 +166,15 @@ fn decrypted(app: &App, query: &SignedQuery, ciphertext: &str, window: i64) -> R
             format!("is {away} s away from this machine's clock; is the clock right?"),
         ));
     }
-    app.credentials.decrypt(ciphertext).map_err(|error| match error {
+    signers.open(ciphertext).map_err(|error| match error {
         DecryptError::ReceiveId => refused("receive_id", error.to_string()),
         _ => refused("decryption", error.to_string()),
     })
 }
 
 /// Settles a genuine message. Only what could not be stored is an error to WeCom, because only then a repeated delivery helps.
-async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext: &str) -> (Fate, HttpResponse) {
+async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>) -> (Fate, HttpResponse) {
+    let (format, plaintext) = (genuine.format, genuine.opened.plaintext.as_str());
     let message = match IncomingMessage::parse(plaintext) {
         Ok(message) => message,
         Err(error) => {
@@ -206,7 +217,7 @@ async fn answered(state: &ServerState, app: &App, format: WireFormat, plaintext:
         }
         Ok(Ok(Outcome::Reply { plaintext, repeated })) => {
             let fate = if repeated { Fate::Repeated } else { Fate::Answered };
-            sealed(app, format, &plaintext)
+            sealed(genuine.opened.set.credentials(), format, &plaintext)
                 .map_or((Fate::Failed, Refusal::CannotStore.response()), |reply| (fate, reply))
         }
     }
@@ -245,7 +256,7 @@ async fn noted(state: &ServerState, app: &App, open_kf_id: &str, token: &str) ->
 }
 
 /// The reply, encrypted and signed with what is new for this response; `None` when the system has no random numbers.
-fn sealed(app: &App, format: WireFormat, plaintext: &str) -> Option<HttpResponse> {
+fn sealed(credentials: &Credentials, format: WireFormat, plaintext: &str) -> Option<HttpResponse> {
     let mut random_prefix = [0; RANDOM_PREFIX];
     getrandom::fill(&mut random_prefix).ok()?;
     let nonce = getrandom::u64().ok()?;
@@ -254,7 +265,7 @@ fn sealed(app: &App, format: WireFormat, plaintext: &str) -> Option<HttpResponse
         nonce: Nonce::parse(&nonce.to_string())?,
         timestamp: Seconds::from_unix(Timestamp::now().as_second())?,
     };
-    let body = seal_reply(&app.credentials, format, plaintext, &fresh);
+    let body = seal_reply(credentials, format, plaintext, &fresh);
     let content_type = match format {
         WireFormat::Xml => "text/xml; charset=utf-8",
         WireFormat::Json => "application/json",

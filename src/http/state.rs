@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::metrics::Metrics;
 use crate::config::App;
+use crate::protocol::CredentialSet;
 use crate::service::Service;
 use crate::store::StoreError;
 
 /// How long the outcome of a probe stands. A probe is a durable write, so a load balancer must not cause one with every request.
 const PROBE_STANDS: Duration = Duration::from_secs(5);
+
+/// That an app's previous credentials are still in use is said so often.
+const BETWEEN_REMINDERS: Duration = Duration::from_secs(3600);
 
 /// Everything a handler needs.
 pub struct ServerState {
@@ -19,19 +23,21 @@ pub struct ServerState {
     metrics: Metrics,
     timestamp_window_seconds: i64,
     last_probe: Mutex<Option<(Instant, Result<(), StoreError>)>>,
+    /// When each app's previous credentials were last said to be in use.
+    reminded: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl ServerState {
     /// State for these apps; `timestamp_window_seconds` is how far the time stamp of a callback may be from now.
     pub fn new(apps: impl IntoIterator<Item = App>, service: Service, timestamp_window_seconds: i64) -> Self {
         let apps = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
-        let (metrics, last_probe) = (Metrics::default(), Mutex::new(None));
         Self {
             apps,
             service,
-            metrics,
+            metrics: Metrics::default(),
             timestamp_window_seconds,
-            last_probe,
+            last_probe: Mutex::default(),
+            reminded: Mutex::default(),
         }
     }
 
@@ -49,6 +55,22 @@ impl ServerState {
 
     pub(super) fn timestamp_window_seconds(&self) -> i64 {
         self.timestamp_window_seconds
+    }
+
+    /// Tells the admin now and then that the credentials before the current ones cannot go yet.
+    pub(super) fn note_set(&self, app: &App, set: CredentialSet<'_>) {
+        if !set.is_previous() {
+            return;
+        }
+        let Ok(mut reminded) = self.reminded.lock() else { return };
+        let is_due = |at: &Instant| at.elapsed() >= BETWEEN_REMINDERS;
+        if reminded.get(&app.name).is_none_or(is_due) {
+            reminded.insert(app.name.clone(), Instant::now());
+            tracing::warn!(
+                app = app.name,
+                "a callback came with the previous Token or EncodingAESKey; keep previous_* until this is not said any more"
+            );
+        }
     }
 
     /// Whether a message could be made durable now.

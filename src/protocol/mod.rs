@@ -1,7 +1,8 @@
 //! Bytes to typed WeCom messages and back: signature, AES, XML and JSON. What WeCom says, nothing of ours.
 //!
 //! In reading order: [`query`] splits the query, [`envelope`] takes the ciphertext out of the body, [`crypto`] checks and opens it,
-//! [`message`] and [`event`] make a typed value of what is inside, [`reply`] writes what goes back.
+//! with one of two sets of credentials while these are exchanged ([`rotation`]), [`message`] and [`event`] make a typed value of what is
+//! inside, [`reply`] writes what goes back.
 
 pub mod crypto;
 pub mod envelope;
@@ -12,6 +13,7 @@ pub mod message;
 mod private;
 pub mod query;
 pub mod reply;
+pub mod rotation;
 pub mod xml;
 
 #[cfg(test)]
@@ -27,3 +29,4 @@ pub use message::{Content, DeduplicationKey, IncomingMessage, MessageError, User
 pub use private::Private;
 pub use query::{Nonce, QueryError, Seconds, SignedQuery, VerificationQuery, is_echo};
 pub use reply::{TextReply, read_text_reply};
+pub use rotation::{CredentialSet, CredentialSets, Opened, Signers};

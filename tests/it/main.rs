@@ -18,6 +18,7 @@ mod house;
 mod members;
 mod platform;
 mod program;
+mod rotating;
 mod server;
 mod serving;
 mod simulating;

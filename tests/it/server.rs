@@ -61,11 +61,17 @@ impl Server {
     }
 
     pub(crate) fn start_with(folder: &Path, server_keys: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_app(folder, server_keys, "", environment)
+    }
+
+    /// `app_keys` go into the app's section of the configuration.
+    pub(crate) fn start_app(folder: &Path, server_keys: &str, app_keys: &str, environment: &[(&str, &str)]) -> Self {
         let config = folder.join("jiefeng.toml");
         let database = folder.join("jiefeng.db");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n{server_keys}\n[storage]\nurl = \"sqlite://{}\"\n\
-             [[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\ntoken = \"{TOKEN}\"\nencoding_aes_key = \"{KEY}\"\n",
+             [[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\ntoken = \"{TOKEN}\"\nencoding_aes_key = \"{KEY}\"\n\
+             {app_keys}\n",
             database.display()
         );
         std::fs::write(&config, text).unwrap();
