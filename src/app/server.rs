@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::config::{App, Settings, Wecom};
 use crate::dialogue::Assistant;
-use crate::http::{self, ServerState};
+use crate::http::{self, Capacity, ServerState};
 use crate::service::{ConversationClock, Outbound, SendingApp, Service};
 use crate::store::{Retention, SqliteStore, Store};
 use crate::wecom::{Client, ClientSettings, TokenStore};
@@ -33,7 +33,7 @@ pub struct Server {
     listener: TcpListener,
     state: ServerState,
     outbound: Outbound,
-    workers: Option<usize>,
+    capacity: Capacity,
     retention: Retention,
 }
 
@@ -64,14 +64,17 @@ impl Server {
         })?;
         let address = listener.local_addr().context("the bound address cannot be read")?;
         let service = Service::new(assistant, Arc::clone(&store), clock, outbound.bell());
-        let state = ServerState::new(apps, service, server.timestamp_window_seconds);
+        let state = ServerState::new(apps, service, server.timestamp_window_seconds, server.trusted_proxies);
         Ok(Self {
             address,
             store,
             listener,
             state,
             outbound,
-            workers: server.workers,
+            capacity: Capacity {
+                workers: server.workers,
+                connections: server.max_connections,
+            },
             retention: storage.retention,
         })
     }
@@ -85,7 +88,7 @@ impl Server {
         let purging = actix_web::rt::spawn(purge_regularly(Arc::clone(&self.store), self.retention));
         let (stop, stops) = watch::channel(false);
         let outbound = actix_web::rt::spawn(self.outbound.run(stops));
-        let server = http::serve(self.listener, self.state, self.workers).context("cannot serve")?;
+        let server = http::serve(self.listener, self.state, self.capacity).context("cannot serve")?;
         let served = server.await.context("the server failed");
         purging.abort();
         let _ = stop.send(true);

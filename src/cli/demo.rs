@@ -141,6 +141,8 @@ fn settings(
         server: config::Server {
             listen,
             workers: Some(2),
+            max_connections: 1024,
+            trusted_proxies: config::Networks::loopback(),
             timestamp_window_seconds: 300,
             allow_sample_credentials: false,
         },

@@ -8,7 +8,7 @@ use jiff::civil::Time;
 use secrecy::SecretString;
 
 use super::raw::{self, Given, Place, Written};
-use super::{App, Knowledge, Server, Settings, Storage, Wecom};
+use super::{App, Knowledge, Networks, Server, Settings, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, CredentialSets, Credentials, EncodingAesKey};
@@ -16,6 +16,7 @@ use crate::store::Retention;
 use crate::wecom::{ApiBase, ProxyAddress};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_CONNECTIONS: i64 = 4096;
 const DEFAULT_STORAGE: &str = "sqlite://data/jiefeng.db";
 
 /// Secrets are short; a larger file is the wrong file.
@@ -163,8 +164,22 @@ impl Checker<'_> {
         let workers = self
             .number(raw.workers, "server.workers", None, 1..=1024)
             .map(usize::try_from);
+        let connections = self.number(
+            raw.max_connections,
+            "server.max_connections",
+            Some(DEFAULT_CONNECTIONS),
+            16..=1_000_000,
+        );
+        let trusted_proxies = match raw.trusted_proxies.is_nothing() {
+            true => Some(Networks::loopback()),
+            false => self
+                .parsed(raw.trusted_proxies, "server.trusted_proxies", Networks::parse)
+                .map(|networks| networks.value),
+        };
         Some(Server {
             workers: workers.and_then(Result::ok),
+            max_connections: usize::try_from(connections?).ok()?,
+            trusted_proxies: trusted_proxies?,
             timestamp_window_seconds: self.number(
                 raw.timestamp_window_seconds,
                 "server.timestamp_window_seconds",

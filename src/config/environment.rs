@@ -90,8 +90,9 @@ impl Environment {
 
 /// Variables are texts; what reads as a number or as true or false is taken for one, except where a secret or name is expected.
 fn line(key: &str, value: &str) -> String {
-    const NOT_TEXT: [&str; 7] = [
+    const NOT_TEXT: [&str; 8] = [
         "workers",
+        "max_connections",
         "timestamp_window_seconds",
         "allow_sample_credentials",
         "retention_days",

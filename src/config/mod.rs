@@ -4,6 +4,7 @@
 
 mod check;
 mod environment;
+mod networks;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 pub use environment::Environment;
+pub use networks::Networks;
 
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
@@ -47,6 +49,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Worker threads; `None`: one a processor core.
     pub workers: Option<usize>,
+    /// Open connections; more wait until others are closed.
+    pub max_connections: usize,
+    /// Proxies that are believed when they say whom they pass on.
+    pub trusted_proxies: Networks,
     /// How far the time stamp of a callback may be from this machine's clock, in seconds.
     pub timestamp_window_seconds: i64,
     /// Tests only: credentials that are published, or shared by two apps, do not stop the start.

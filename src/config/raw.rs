@@ -96,6 +96,8 @@ macro_rules! raw_section {
 raw_section!(Server {
     listen: String = optional_text,
     workers: i64 = optional_integer,
+    max_connections: i64 = optional_integer,
+    trusted_proxies: String = optional_text,
     timestamp_window_seconds: i64 = optional_integer,
     allow_sample_credentials: bool = boolean,
 });

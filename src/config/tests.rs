@@ -117,6 +117,7 @@ fn the_documented_file_shows_defaults_that_load() {
     ];
     let settings = loaded(&without_files.join("\n"), &filled).unwrap();
     assert_eq!(settings.server.workers, Some(4));
+    assert_eq!(settings.server.max_connections, 4096);
     assert_eq!(settings.storage.retention.questions_days, 180);
     assert!(settings.apps[0].secret.is_some());
 }
@@ -357,6 +358,22 @@ fn previous_credentials_are_others_than_the_current_ones_and_than_those_of_other
         ),
         &[],
         "apps[2].previous_token: is that of apps[1] too",
+    );
+}
+
+#[test]
+fn proxies_are_trusted_by_address_or_network() {
+    let trusted = |proxies: &str| format!("[server]\ntrusted_proxies = \"{proxies}\"\n{}", one_app(""));
+    let trusts =
+        |settings: &Settings, address: &str| settings.server.trusted_proxies.contains(address.parse().unwrap());
+    let settings = loaded(&one_app(""), &[]).unwrap();
+    assert!(trusts(&settings, "127.0.0.1") && !trusts(&settings, "10.1.2.3"));
+    let settings = loaded(&trusted("10.0.0.0/8"), &[]).unwrap();
+    assert!(!trusts(&settings, "127.0.0.1") && trusts(&settings, "10.1.2.3"));
+    check_problem(
+        &trusted("nginx"),
+        &[],
+        "server.trusted_proxies: `nginx` is neither an address",
     );
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::error::Refusal;
 use super::metrics::Fate;
+use super::reason::Reason;
 use super::state::ServerState;
 use crate::config::App;
 use crate::failpoint::failpoint;
@@ -28,20 +29,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long settling may take. WeCom waits five seconds; what is settled later is there for the next delivery.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A refusal with the step at which it happened. The step is for the log alone.
+/// Why a request was refused, with what only the log tells.
 struct Refused {
-    refusal: Refusal,
-    reason: &'static str,
+    reason: Reason,
     detail: String,
 }
 
 impl Refused {
-    fn new(refusal: Refusal, reason: &'static str, detail: impl ToString) -> Self {
-        Self {
-            refusal,
-            reason,
-            detail: detail.to_string(),
-        }
+    fn new(reason: Reason, detail: impl ToString) -> Self {
+        let detail = detail.to_string();
+        Self { reason, detail }
     }
 }
 
@@ -93,45 +90,30 @@ pub(super) async fn receive(
 }
 
 fn verified<'a>(app: &'a App, query: &str, window: i64) -> Result<Opened<'a>, Refused> {
-    let query = VerificationQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
+    let query = VerificationQuery::parse(query).map_err(|error| Refused::new(Reason::Query, error))?;
     let opened = decrypted(app, &query.signed, &query.echo, window)?;
     match is_echo(&opened.plaintext) {
         true => Ok(opened),
         false => {
             let detail = "the echostr is a message; somebody tries to have it decrypted";
-            Err(Refused::new(Refusal::NotGenuine, "echo", detail))
+            Err(Refused::new(Reason::Echo, detail))
         }
     }
 }
 
 async fn body_of(request: &HttpRequest, payload: Payload) -> Result<String, Refused> {
     if request.headers().contains_key(CONTENT_ENCODING) {
-        return Err(Refused::new(
-            Refusal::Encoded,
-            "content_encoding",
-            "the body has a Content-Encoding; a proxy's doing?",
-        ));
+        let detail = "the body has a Content-Encoding; a proxy's doing?";
+        return Err(Refused::new(Reason::ContentEncoding, detail));
     }
     let read = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(LARGEST_BODY)).await;
     let bytes = match read {
-        Err(_) => {
-            return Err(Refused::new(
-                Refusal::TooSlow,
-                "body_time",
-                "the body took more than 5 s",
-            ));
-        }
-        Ok(Err(_)) => {
-            return Err(Refused::new(
-                Refusal::TooLarge,
-                "body_size",
-                "the body is larger than 256 KiB",
-            ));
-        }
-        Ok(Ok(Err(error))) => return Err(Refused::new(Refusal::Malformed, "body", error)),
+        Err(_) => return Err(Refused::new(Reason::BodyTime, "the body took more than 5 s")),
+        Ok(Err(_)) => return Err(Refused::new(Reason::BodySize, "the body is larger than 256 KiB")),
+        Ok(Ok(Err(error))) => return Err(Refused::new(Reason::Body, error)),
         Ok(Ok(Ok(bytes))) => bytes,
     };
-    String::from_utf8(bytes.into()).map_err(|_| Refused::new(Refusal::Malformed, "body", "the body is not UTF-8"))
+    String::from_utf8(bytes.into()).map_err(|_| Refused::new(Reason::Body, "the body is not UTF-8"))
 }
 
 /// A callback of WeCom.
@@ -141,8 +123,8 @@ struct Genuine<'a> {
 }
 
 fn opened<'a>(app: &'a App, query: &str, body: &str, window: i64) -> Result<Genuine<'a>, Refused> {
-    let query = SignedQuery::parse(query).map_err(|error| Refused::new(Refusal::Malformed, "query", error))?;
-    let envelope = Envelope::parse(body).map_err(|error| Refused::new(Refusal::Malformed, "envelope", error))?;
+    let query = SignedQuery::parse(query).map_err(|error| Refused::new(Reason::Query, error))?;
+    let envelope = Envelope::parse(body).map_err(|error| Refused::new(Reason::Envelope, error))?;
     Ok(Genuine {
         format: envelope.format,
         opened: decrypted(app, &query, &envelope.encrypted, window)?,
@@ -151,24 +133,18 @@ fn opened<'a>(app: &'a App, query: &str, body: &str, window: i64) -> Result<Genu
 
 /// Signature first, then the time stamp it covers, then the content.
 fn decrypted<'a>(app: &'a App, query: &SignedQuery, ciphertext: &str, window: i64) -> Result<Opened<'a>, Refused> {
-    let refused = |reason, detail: String| Refused::new(Refusal::NotGenuine, reason, detail);
-    let signers = app.credentials.signers(query, ciphertext).ok_or_else(|| {
-        refused(
-            "signature",
-            "signed with another Token, or changed on the way".to_owned(),
-        )
-    })?;
+    let signers = app.credentials.signers(query, ciphertext);
+    let signers =
+        signers.ok_or_else(|| Refused::new(Reason::Signature, "signed with another Token, or changed on the way"))?;
     let now = Timestamp::now().as_second();
     if !query.timestamp.is_within(window, now) {
         let away = query.timestamp.value().saturating_sub(now);
-        return Err(refused(
-            "timestamp",
-            format!("is {away} s away from this machine's clock; is the clock right?"),
-        ));
+        let detail = format!("is {away} s away from this machine's clock; is the clock right?");
+        return Err(Refused::new(Reason::Timestamp, detail));
     }
     signers.open(ciphertext).map_err(|error| match error {
-        DecryptError::ReceiveId => refused("receive_id", error.to_string()),
-        _ => refused("decryption", error.to_string()),
+        DecryptError::ReceiveId => Refused::new(Reason::ReceiveId, error),
+        _ => Refused::new(Reason::Decryption, error),
     })
 }
 
@@ -309,21 +285,19 @@ fn acknowledgement() -> HttpResponse {
 }
 
 fn refuse(state: &ServerState, app: &App, refused: &Refused) -> HttpResponse {
-    state.metrics().count(Fate::Refused);
     tracing::warn!(
         app = app.name,
-        reason = refused.reason,
+        reason = refused.reason.name(),
         detail = refused.detail,
         "refused"
     );
-    refused.refusal.response()
+    refusal(state, refused.reason)
 }
 
 /// Any other method on the path of a callback.
 pub(super) async fn refuse_method(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    state.metrics().count(Fate::Refused);
     tracing::warn!(method = ?shortened(request.method().as_str()), "refused: callbacks come by GET and POST");
-    Refusal::MethodNotAllowed.response()
+    refusal(&state, Reason::Method)
 }
 
 /// A path like that of a callback, such as one with a slash behind it.
@@ -332,9 +306,13 @@ pub(super) async fn refuse_path(request: HttpRequest, state: Data<ServerState>) 
 }
 
 fn refuse_address(state: &ServerState, name: &str) -> HttpResponse {
-    state.metrics().count(Fate::Refused);
     tracing::warn!(name = ?shortened(name), "refused: the address names no configured app");
-    Refusal::NotFound.response()
+    refusal(state, Reason::Address)
+}
+
+fn refusal(state: &ServerState, reason: Reason) -> HttpResponse {
+    state.metrics().count_refusal(reason);
+    reason.refusal().response()
 }
 
 /// For what comes from outside and goes into the log, with `?`: Debug escapes what could look like another line.

@@ -21,13 +21,15 @@ pub enum Refusal {
     Encoded,
     /// Signature, time stamp, decryption or receive id: not from WeCom, or another app's credentials. Which of them, only the log knows.
     NotGenuine,
+    /// The source has sent too much that was refused.
+    TooMany,
     /// The message could not be made durable; WeCom delivers it again.
     CannotStore,
 }
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Refusal; 8] = [
+    pub const ALL: [Refusal; 9] = [
         Refusal::NotFound,
         Refusal::MethodNotAllowed,
         Refusal::Malformed,
@@ -35,6 +37,7 @@ impl Refusal {
         Refusal::TooSlow,
         Refusal::Encoded,
         Refusal::NotGenuine,
+        Refusal::TooMany,
         Refusal::CannotStore,
     ];
 
@@ -48,6 +51,7 @@ impl Refusal {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotGenuine => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::CannotStore => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -70,6 +74,6 @@ mod tests {
     #[test]
     fn every_refusal_has_its_status() {
         let statuses: Vec<u16> = Refusal::ALL.iter().map(|refusal| refusal.status().as_u16()).collect();
-        assert_eq!(statuses, [404, 405, 400, 413, 408, 415, 403, 503]);
+        assert_eq!(statuses, [404, 405, 400, 413, 408, 415, 403, 429, 503]);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::reason::Reason;
+
 /// What became of a request to a callback path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -49,6 +51,7 @@ impl Fate {
 #[derive(Debug, Default)]
 pub struct Metrics {
     fates: [AtomicU64; 8],
+    reasons: [AtomicU64; Reason::ALL.len()],
 }
 
 impl Metrics {
@@ -56,6 +59,15 @@ impl Metrics {
     pub fn count(&self, fate: Fate) {
         let place = Fate::ALL.iter().position(|(other, _)| *other == fate);
         if let Some(counter) = place.and_then(|place| self.fates.get(place)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts one request that was refused.
+    pub fn count_refusal(&self, reason: Reason) {
+        self.count(Fate::Refused);
+        let place = Reason::ALL.iter().position(|(other, _)| *other == reason);
+        if let Some(counter) = place.and_then(|place| self.reasons.get(place)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -69,6 +81,14 @@ impl Metrics {
         for ((_, name), counter) in Fate::ALL.iter().zip(&self.fates) {
             let count = counter.load(Ordering::Relaxed);
             let _ = writeln!(text, "jiefeng_callbacks_total{{fate=\"{name}\"}} {count}");
+        }
+        text.push_str(
+            "# HELP jiefeng_refusals_total Refused requests to callback paths by the step at which they were refused.\n\
+             # TYPE jiefeng_refusals_total counter\n",
+        );
+        for ((_, name), counter) in Reason::ALL.iter().zip(&self.reasons) {
+            let count = counter.load(Ordering::Relaxed);
+            let _ = writeln!(text, "jiefeng_refusals_total{{reason=\"{name}\"}} {count}");
         }
         text
     }

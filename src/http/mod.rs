@@ -1,20 +1,26 @@
 //! Routes, limits and the one place that makes error responses.
 
 mod callback;
+mod connection;
 mod error;
+mod limiting;
 mod metrics;
+mod reason;
+mod source;
 mod state;
 
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::header::ContentType;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpServer};
 
 pub use error::Refusal;
 pub use metrics::{Fate, Metrics};
+pub use reason::Reason;
 pub use state::ServerState;
 
 /// How long a request head may take to arrive, and how long an idle connection is kept.
@@ -23,36 +29,57 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long requests under way may still take after a stop signal; with the rest a stop takes less than 12 s.
 const SHUTDOWN_SECONDS: u64 = 6;
 
+/// How much is taken at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Worker threads; `None`: one a processor core.
+    pub workers: Option<usize>,
+    /// Open connections; more wait until others are closed.
+    pub connections: usize,
+}
+
 /// Starts serving on a bound listener. The returned server runs until it is awaited to its end.
 ///
 /// # Errors
 ///
 /// When the listener cannot be used.
-pub fn serve(listener: TcpListener, state: ServerState, workers: Option<usize>) -> std::io::Result<Server> {
+pub fn serve(listener: TcpListener, state: ServerState, capacity: Capacity) -> std::io::Result<Server> {
     let state = Data::new(state);
-    let mut server = HttpServer::new(move || {
+    actix_web::rt::spawn(limiting::summarise(state.clone()));
+    let workers = capacity
+        .workers
+        .or_else(|| std::thread::available_parallelism().ok().map(NonZeroUsize::get))
+        .unwrap_or(1);
+    let server = HttpServer::new(move || {
         let state = state.clone();
-        actix_web::App::new().configure(move |routes| configure(routes, state))
+        actix_web::App::new()
+            .wrap_fn(|request, service| connection::closing(request, service, answers_genuine_callback))
+            .configure(move |routes| configure(routes, state))
     })
+    .workers(workers)
+    .max_connections(capacity.connections.div_ceil(workers.max(1)))
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_SECONDS);
-    if let Some(workers) = workers {
-        server = server.workers(workers);
-    }
     Ok(server.listen(listener)?.run())
 }
 
+fn answers_genuine_callback(response: &ServiceResponse) -> bool {
+    response.status().is_success() && response.request().path().starts_with("/callback/")
+}
+
 fn configure(routes: &mut ServiceConfig, state: Data<ServerState>) {
+    let callback = web::resource("/{app}")
+        .route(web::get().to(callback::verify_url))
+        .route(web::post().to(callback::receive))
+        .default_service(web::to(callback::refuse_method));
+    let callbacks = web::scope("/callback")
+        .wrap_fn(limiting::limiting)
+        .service(callback)
+        .default_service(web::to(callback::refuse_path));
     routes
         .app_data(state)
-        .service(
-            web::resource("/callback/{app}")
-                .route(web::get().to(callback::verify_url))
-                .route(web::post().to(callback::receive))
-                .default_service(web::to(callback::refuse_method)),
-        )
-        .service(web::scope("/callback").default_service(web::to(callback::refuse_path)))
+        .service(callbacks)
         .route("/healthz", web::get().to(alive))
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(metrics))

@@ -1,11 +1,12 @@
 //! What request handlers share.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::metrics::Metrics;
-use crate::config::App;
+use super::source::Sources;
+use crate::config::{App, Networks};
 use crate::protocol::CredentialSet;
 use crate::service::Service;
 use crate::store::StoreError;
@@ -22,20 +23,30 @@ pub struct ServerState {
     service: Service,
     metrics: Metrics,
     timestamp_window_seconds: i64,
+    trusted_proxies: Networks,
+    sources: Mutex<Sources>,
     last_probe: Mutex<Option<(Instant, Result<(), StoreError>)>>,
     /// When each app's previous credentials were last said to be in use.
     reminded: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl ServerState {
-    /// State for these apps; `timestamp_window_seconds` is how far the time stamp of a callback may be from now.
-    pub fn new(apps: impl IntoIterator<Item = App>, service: Service, timestamp_window_seconds: i64) -> Self {
+    /// State for these apps; `timestamp_window_seconds` is how far the time stamp of a callback may be from now, `trusted_proxies` are
+    /// believed when they say whom they pass on.
+    pub fn new(
+        apps: impl IntoIterator<Item = App>,
+        service: Service,
+        timestamp_window_seconds: i64,
+        trusted_proxies: Networks,
+    ) -> Self {
         let apps = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
         Self {
             apps,
             service,
             metrics: Metrics::default(),
             timestamp_window_seconds,
+            trusted_proxies,
+            sources: Mutex::default(),
             last_probe: Mutex::default(),
             reminded: Mutex::default(),
         }
@@ -55,6 +66,14 @@ impl ServerState {
 
     pub(super) fn timestamp_window_seconds(&self) -> i64 {
         self.timestamp_window_seconds
+    }
+
+    pub(super) fn trusted_proxies(&self) -> &Networks {
+        &self.trusted_proxies
+    }
+
+    pub(super) fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the admin now and then that the credentials before the current ones cannot go yet.
