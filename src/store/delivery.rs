@@ -31,7 +31,7 @@ impl KfAccountKey {
 pub struct KfProgress {
     /// Where the next page starts; `None` before the first.
     pub cursor: Option<String>,
-    /// What the last callback brought for fetching, and when.
+    /// What the latest callback brought for fetching, and when WeCom made it.
     pub token: Option<(String, Timestamp)>,
     /// Counts the callbacks.
     pub wanted: i64,

@@ -249,13 +249,14 @@ pub trait Store: Send + Sync {
         step: StepFunction,
     ) -> BoxFuture<'_, Result<Settlement, StoreError>>;
 
-    /// Notes that an account has news, with what the callback brought for fetching it.
+    /// Notes that an account has news, with what a callback of `called_at` brought for fetching it. `false`: this callback or a later one
+    /// has been noted before, so that there is nothing to fetch for it.
     fn want_kf_messages(
         &self,
         account: KfAccountKey,
         token: Option<String>,
-        now: Timestamp,
-    ) -> BoxFuture<'_, Result<(), StoreError>>;
+        called_at: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// The accounts that have ever had news.
     fn kf_accounts(&self) -> BoxFuture<'_, Result<Vec<KfAccountKey>, StoreError>>;

@@ -134,15 +134,37 @@ async fn a_page_is_kept_once_together_with_its_cursor() {
 async fn news_is_counted_and_followed_up() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
-    store
-        .want_kf_messages(account(), Some("t1".to_owned()), at(1))
-        .await
-        .unwrap();
-    store.want_kf_messages(account(), None, at(2)).await.unwrap();
+    let first = store.want_kf_messages(account(), Some("t1".to_owned()), at(1)).await;
+    let without = store.want_kf_messages(account(), None, at(2)).await;
+    assert_eq!((first, without), (Ok(true), Ok(true)));
     let progress = store.kf_progress(account()).await.unwrap();
     assert_eq!((progress.wanted, progress.done), (2, 0));
     assert_eq!(progress.token, Some(("t1".to_owned(), at(1))));
     assert_eq!(store.kf_accounts().await.unwrap(), [account()]);
+}
+
+#[tokio::test]
+async fn a_callback_is_counted_once_and_none_that_is_older_than_the_latest() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let calls = [
+        ("t1", 10, true),
+        ("t1", 10, false),
+        ("t0", 9, false),
+        ("t2", 10, true),
+        ("t3", 11, true),
+        ("t1", 10, false),
+        ("t3", 11, false),
+    ];
+    for (token, second, counts) in calls {
+        let noted = store
+            .want_kf_messages(account(), Some(token.to_owned()), at(second))
+            .await;
+        assert_eq!(noted, Ok(counts), "{token} of {second}");
+    }
+    assert_eq!(store.want_kf_messages(account(), None, at(10)).await, Ok(false));
+    let progress = store.kf_progress(account()).await.unwrap();
+    assert_eq!((progress.wanted, progress.token), (3, Some(("t3".to_owned(), at(11)))));
 }
 
 #[tokio::test]

@@ -20,18 +20,20 @@ use crate::store::{
 /// A person whom a customer was handed to is thought to have ended after so long: no session lasts longer (doc/94669).
 const LONGEST_SESSION: i64 = 48 * 3600 * 1000;
 
+/// Counts a callback, unless it has been counted or a later one has.
 pub(super) fn want(
     connection: &Connection,
     account: &KfAccountKey,
     token: Option<&str>,
-    now: i64,
-) -> Result<(), rusqlite::Error> {
+    called_at: i64,
+) -> Result<bool, rusqlite::Error> {
     let sql =
         "INSERT INTO kf_accounts (corp_id, app, open_kf_id, token, token_at, wanted) VALUES (?1, ?2, ?3, ?4, ?5, 1)
                ON CONFLICT DO UPDATE SET wanted = wanted + 1, token = coalesce(excluded.token, token),
-                 token_at = CASE WHEN excluded.token IS NULL THEN token_at ELSE excluded.token_at END";
-    let values = params![account.corp_id, account.app, account.open_kf_id, token, now];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
+                 token_at = CASE WHEN excluded.token IS NULL THEN token_at ELSE excluded.token_at END
+               WHERE token IS NULL OR excluded.token_at >= token_at AND excluded.token IS NOT token";
+    let values = params![account.corp_id, account.app, account.open_kf_id, token, called_at];
+    Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }
 
 pub(super) fn accounts(connection: &Connection) -> Result<Vec<KfAccountKey>, rusqlite::Error> {

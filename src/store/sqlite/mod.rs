@@ -155,9 +155,9 @@ impl Store for SqliteStore {
         &self,
         account: KfAccountKey,
         token: Option<String>,
-        now: Timestamp,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.submit(move |connection| inbox::want(connection, &account, token.as_deref(), now.as_millisecond()))
+        called_at: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.submit(move |connection| inbox::want(connection, &account, token.as_deref(), called_at.as_millisecond()))
     }
 
     fn kf_accounts(&self) -> BoxFuture<'_, Result<Vec<KfAccountKey>, StoreError>> {
