@@ -17,15 +17,19 @@ mod platform;
 #[path = "../tests/it/program.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod program;
+#[path = "../tests/it/server.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod server;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use jiefeng::protocol::{CallbackToken, Credentials, EncodingAesKey, Fresh, Nonce, Seconds, WireFormat, seal_callback};
+use jiefeng::protocol::{Credentials, WireFormat, seal_callback};
 use serde_json::json;
 
 use platform::World;
+use server::{CORP_ID, credentials, fresh, now};
 
 /// Callbacks in a second, and for so many seconds.
 const CALLBACKS_PER_SECOND: u32 = 200;
@@ -61,11 +65,7 @@ fn acknowledging() {
 }
 
 fn post_regularly(address: SocketAddr, thread: u32) -> Vec<Duration> {
-    let credentials = Credentials::new(
-        CallbackToken::parse(platform::TOKEN).unwrap(),
-        EncodingAesKey::parse(platform::KEY).unwrap(),
-        platform::CORP_ID,
-    );
+    let credentials = credentials();
     let pause = Duration::from_secs(1) * THREADS / CALLBACKS_PER_SECOND;
     let start = Instant::now();
     (0..SECONDS * CALLBACKS_PER_SECOND / THREADS)
@@ -85,18 +85,11 @@ fn post_regularly(address: SocketAddr, thread: u32) -> Vec<Duration> {
 }
 
 fn callback(credentials: &Credentials, number: u64) -> String {
-    let now = jiff::Timestamp::now().as_second();
-    let mut random_prefix = [7; 16];
-    random_prefix[..8].copy_from_slice(&number.to_be_bytes());
-    let fresh = Fresh {
-        random_prefix,
-        nonce: Nonce::parse(&format!("nonce{number}")).unwrap(),
-        timestamp: Seconds::from_unix(now).unwrap(),
-    };
+    let now = now();
+    let fresh = fresh(number, now);
     let plaintext = format!(
-        "<xml><ToUserName>{}</ToUserName><CreateTime>{now}</CreateTime><MsgType>event</MsgType>\
-         <Event>kf_msg_or_event</Event><Token>token{number}</Token><OpenKfId>wk1</OpenKfId></xml>",
-        platform::CORP_ID
+        "<xml><ToUserName>{CORP_ID}</ToUserName><CreateTime>{now}</CreateTime><MsgType>event</MsgType>\
+         <Event>kf_msg_or_event</Event><Token>token{number}</Token><OpenKfId>wk1</OpenKfId></xml>"
     );
     let sealed = seal_callback(credentials, WireFormat::Xml, &plaintext, "1000002", &fresh);
     format!(

@@ -166,7 +166,8 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>) -> (Fat
         tell_operator(app, *change, effective_at.unwrap_or(message.created_at));
     }
     if let Content::Event(Event::KfMessageOrEvent { token, open_kf_id }) = &message.content {
-        return noted(state, app, open_kf_id, token).await;
+        let called_at = Timestamp::from_second(message.created_at).unwrap_or_default();
+        return noted(state, app, (open_kf_id, token), called_at).await;
     }
     if let Content::Event(Event::Unknown { event, .. }) = &message.content
         && event == "kf_account_auth_change"
@@ -205,7 +206,12 @@ fn not_stored(app: &App, error: &StoreError) -> (Fate, HttpResponse) {
 }
 
 /// 微信客服 has news: that is all a callback says, and all that is done before it is answered.
-async fn noted(state: &ServerState, app: &App, open_kf_id: &str, token: &str) -> (Fate, HttpResponse) {
+async fn noted(
+    state: &ServerState,
+    app: &App,
+    (open_kf_id, token): (&str, &str),
+    called_at: Timestamp,
+) -> (Fate, HttpResponse) {
     if !app.kf {
         tracing::warn!(
             app = app.name,
@@ -214,7 +220,7 @@ async fn noted(state: &ServerState, app: &App, open_kf_id: &str, token: &str) ->
         );
         return (Fate::Acknowledged, acknowledgement());
     }
-    let noting = state.service().fetch_kf_messages(app, open_kf_id, token);
+    let noting = state.service().fetch_kf_messages(app, open_kf_id, token, called_at);
     match tokio::time::timeout(SETTLE_TIMEOUT, noting).await {
         Ok(Ok(())) => (Fate::Acknowledged, acknowledgement()),
         Ok(Err(error)) => {

@@ -18,6 +18,8 @@ mod turn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
+
 pub use clock::{ConversationClock, NOW_VARIABLE};
 pub use outbound::{Bell, Outbound, SendingApp};
 
@@ -84,17 +86,25 @@ impl Service {
         &self.store
     }
 
-    /// Notes that an account of 微信客服 has news; they are fetched elsewhere.
+    /// Notes that an account of 微信客服 has news, as a callback of `called_at` says; they are fetched elsewhere. A repeated callback causes
+    /// nothing: what it brought for fetching does not become fresh again, and fetching without is limited.
     ///
     /// # Errors
     ///
     /// When it could not be made durable; it must then not be acknowledged.
-    pub async fn fetch_kf_messages(&self, app: &App, open_kf_id: &str, token: &str) -> Result<(), StoreError> {
+    pub async fn fetch_kf_messages(
+        &self,
+        app: &App,
+        open_kf_id: &str,
+        token: &str,
+        called_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let token = (!token.is_empty()).then(|| token.to_owned());
-        let now = self.clock.platform_now();
         for account in self.meant_accounts(app, open_kf_id).await? {
-            self.store.want_kf_messages(account.clone(), token.clone(), now).await?;
-            self.bell.ring_for(account);
+            let noting = self.store.want_kf_messages(account.clone(), token.clone(), called_at);
+            if noting.await? {
+                self.bell.ring_for(account);
+            }
         }
         Ok(())
     }

@@ -240,6 +240,7 @@ impl Outbound {
             news: Arc::default(),
             arrived: Arc::clone(&self.arrived),
             receivers: Arc::clone(&self.receivers),
+            refused_token: None,
         })
     }
 

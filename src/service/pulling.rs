@@ -19,7 +19,7 @@ use crate::protocol::Private;
 use crate::protocol::kf::{KfContent, KfEvent, KfItem, KfItemError};
 use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, Store, StoreError};
 use crate::wecom::kf::{Servicer, SyncPage, SyncRequest, delivery_failure};
-use crate::wecom::{ApiError, Client};
+use crate::wecom::{ApiError, Client, Handling};
 
 /// Most messages of a page (doc/94670).
 const PAGE: u32 = 1000;
@@ -54,6 +54,8 @@ pub(super) struct Puller {
     /// To be rung when something waits for an answer.
     pub(super) arrived: Arc<Notify>,
     pub(super) receivers: Arc<Receivers>,
+    /// A callback's token that WeCom has refused.
+    pub(super) refused_token: Option<Private>,
 }
 
 /// Which accounts have somebody who receives.
@@ -93,7 +95,7 @@ enum Failure {
 
 impl Puller {
     /// Fetches for as long as the process runs: at the start, at every callback, and every five minutes.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut pause = PAUSE_AFTER_FAILURE;
         let mut looked: Option<Instant> = None;
         loop {
@@ -104,8 +106,10 @@ impl Puller {
             match self.pull().await {
                 Ok(is_done) => {
                     pause = PAUSE_AFTER_FAILURE;
-                    self.wait_for_news(is_done).await;
+                    self.wait_for_news(if is_done { RECONCILE_EVERY } else { LOOK_AGAIN }).await;
                 }
+                // A callback brings a token, with which one may go on at once.
+                Err(Failure::Api(ApiError::TokenlessBudget { free_at })) => self.wait_for_news(until(free_at)).await,
                 Err(failure) => {
                     self.report(&failure);
                     tokio::time::sleep(until_next_try(&failure, pause)).await;
@@ -115,8 +119,7 @@ impl Puller {
         }
     }
 
-    async fn wait_for_news(&self, is_done: bool) {
-        let longest = if is_done { RECONCILE_EVERY } else { LOOK_AGAIN };
+    async fn wait_for_news(&self, longest: Duration) {
         tokio::select! {
             () = self.news.notified() => {}
             () = tokio::time::sleep(longest) => {}
@@ -164,7 +167,7 @@ impl Puller {
 
     /// Fetches unless another process does. Whoever does follows up what came in the meantime, so `false` (somebody else is at it, and
     /// there is news) means to look again soon.
-    async fn pull(&self) -> Result<bool, Failure> {
+    async fn pull(&mut self) -> Result<bool, Failure> {
         let claim = self.store.claim_kf_pull(self.account.clone()).await;
         let Some(claim) = claim.map_err(Failure::Store)? else {
             let progress = self.progress().await?;
@@ -181,7 +184,7 @@ impl Puller {
     }
 
     /// Fetches until there is no more, and again if a callback came in the meantime.
-    async fn pull_as(&self, claim: i64) -> Result<(), Failure> {
+    async fn pull_as(&mut self, claim: i64) -> Result<(), Failure> {
         loop {
             let progress = self.progress().await?;
             let wanted = progress.wanted;
@@ -197,7 +200,7 @@ impl Puller {
         progress.map_err(Failure::Store)
     }
 
-    async fn pull_pages(&self, claim: i64, progress: KfProgress) -> Result<(), Failure> {
+    async fn pull_pages(&mut self, claim: i64, progress: KfProgress) -> Result<(), Failure> {
         let is_first = !progress.complete;
         let now = self.clock.platform_now();
         let holds = |at: Timestamp| now.duration_since(at) < TOKEN_HOLDS;
@@ -224,14 +227,20 @@ impl Puller {
         }
     }
 
-    async fn fetch(&self, cursor: Option<&str>, token: Option<Private>) -> Result<SyncPage, Failure> {
-        let request = SyncRequest {
+    /// Asks for a page, without the token once WeCom has refused it: every wrong one counts against the company.
+    async fn fetch(&mut self, cursor: Option<&str>, token: Option<Private>) -> Result<SyncPage, Failure> {
+        let mut request = SyncRequest {
             open_kf_id: self.account.open_kf_id.clone(),
             cursor: cursor.filter(|cursor| !cursor.is_empty()).map(str::to_owned),
-            token,
+            token: token.filter(|token| self.refused_token.as_ref() != Some(token)),
             limit: PAGE,
         };
-        self.client.sync_kf_messages(&request).await.map_err(Failure::Api)
+        let mut page = self.client.sync_kf_messages(&request).await;
+        if page.as_ref().is_err_and(is_about_token) {
+            self.refused_token = request.token.take();
+            page = self.client.sync_kf_messages(&request).await;
+        }
+        page.map_err(Failure::Api)
     }
 
     /// Keeps a page with its cursor; `false` when another process has moved on.
@@ -278,6 +287,10 @@ impl Puller {
     }
 }
 
+fn is_about_token(error: &ApiError) -> bool {
+    error.handling() == Handling::DropCallbackToken
+}
+
 /// Of a department nobody knows who is there.
 fn may_receive(servicer: &Servicer) -> bool {
     match servicer {
@@ -311,9 +324,9 @@ fn key_of_unreadable(raw: &Value) -> String {
 
 fn until_next_try(failure: &Failure, pause: Duration) -> Duration {
     let Failure::Api(error) = failure else { return pause };
-    let at = error
-        .retry_at()
-        .map(|at| at.duration_since(Timestamp::now()))
-        .and_then(|wait| Duration::try_from(wait).ok());
-    at.unwrap_or(pause).max(pause)
+    error.retry_at().map_or(pause, |at| until(at).max(pause))
+}
+
+fn until(at: Timestamp) -> Duration {
+    at.duration_since(Timestamp::now()).try_into().unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use super::address::{ApiBase, ProxyAddress};
 use super::api::{Api, Method, Repetition};
 use super::codes::{self, Handling};
 use super::error::{ApiError, ClientError, ExchangeFailure};
-use super::limits::{Gates, RecipientBudget, members_of};
+use super::limits::{Gates, RecipientBudget, TokenlessBudget, members_of};
 use super::persistence::{Attempted, persistently};
 use super::token::{Credentials, StoredToken, TokenStore, Tokens};
 use super::transport::{Answer, Transport};
@@ -47,6 +47,7 @@ pub struct Client {
     tokens: Tokens,
     gates: Mutex<Gates>,
     budget: Mutex<RecipientBudget>,
+    tokenless: Mutex<TokenlessBudget>,
 }
 
 /// One call with everything that goes over the wire but the token.
@@ -78,6 +79,7 @@ impl Client {
             transport,
             gates: Mutex::default(),
             budget: Mutex::default(),
+            tokenless: Mutex::default(),
         })
     }
 
@@ -146,6 +148,17 @@ impl Client {
         locked(&self.budget)
             .take(&members_of(body), Timestamp::now())
             .map_err(|free_at| ApiError::RecipientBudget { free_at })
+    }
+
+    /// Before a call of `kf/sync_msg` without the token of a callback.
+    pub(super) fn spend_tokenless(&self) -> Result<(), ApiError> {
+        let taken = locked(&self.tokenless).take(Timestamp::now());
+        taken.map_err(|free_at| ApiError::TokenlessBudget { free_at })
+    }
+
+    /// After one whose token WeCom did not accept.
+    pub(super) fn note_wrong_token(&self) {
+        locked(&self.tokenless).note(Timestamp::now());
     }
 
     async fn attempt(&self, request: Request<'_>, token: &StoredToken) -> Attempted {

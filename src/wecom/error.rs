@@ -58,6 +58,11 @@ pub enum ApiError {
         /// When it may be tried again.
         free_at: Timestamp,
     },
+    /// Messages of 微信客服 were read so often within a minute without the token of a callback that WeCom would block it; not called.
+    TokenlessBudget {
+        /// When it may be tried again; with a token at once.
+        free_at: Timestamp,
+    },
     /// There is no access token, so the call was not made.
     NoToken(TokenError),
 }
@@ -111,7 +116,9 @@ impl ApiError {
         match self {
             Self::Refused { refusal, .. } | Self::NoToken(TokenError::Refused { refusal, .. }) => Some(refusal.code),
             Self::GateClosed { code, .. } => Some(*code),
-            Self::Failed { .. } | Self::RecipientBudget { .. } | Self::NoToken(_) => None,
+            Self::Failed { .. } | Self::RecipientBudget { .. } | Self::TokenlessBudget { .. } | Self::NoToken(_) => {
+                None
+            }
         }
     }
 
@@ -120,7 +127,7 @@ impl ApiError {
         match self {
             Self::Refused { refusal, .. } => codes::handling(refusal.code),
             Self::Failed { failure, .. } => failure.handling(),
-            Self::GateClosed { .. } | Self::RecipientBudget { .. } => Handling::Wait,
+            Self::GateClosed { .. } | Self::RecipientBudget { .. } | Self::TokenlessBudget { .. } => Handling::Wait,
             Self::NoToken(error) => error.handling(),
         }
     }
@@ -132,7 +139,10 @@ impl ApiError {
                 after_unclear_attempt, ..
             } => *after_unclear_attempt,
             Self::Failed { failure, .. } => failure.is_unclear(),
-            Self::GateClosed { .. } | Self::RecipientBudget { .. } | Self::NoToken(_) => false,
+            Self::GateClosed { .. }
+            | Self::RecipientBudget { .. }
+            | Self::TokenlessBudget { .. }
+            | Self::NoToken(_) => false,
         }
     }
 
@@ -140,7 +150,7 @@ impl ApiError {
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
             Self::GateClosed { until, .. } | Self::NoToken(TokenError::Refused { until, .. }) => Some(*until),
-            Self::RecipientBudget { free_at } => Some(*free_at),
+            Self::RecipientBudget { free_at } | Self::TokenlessBudget { free_at } => Some(*free_at),
             Self::Refused { .. } | Self::Failed { .. } | Self::NoToken(_) => None,
         }
     }
@@ -152,6 +162,7 @@ impl ApiError {
             Self::Failed { api, failure } => failure.explanation(api.name(), language),
             Self::GateClosed { api, code, until } => closed_gate(*api, *code, *until, language),
             Self::RecipientBudget { free_at } => spent_budget(*free_at, language),
+            Self::TokenlessBudget { free_at } => spent_tokenless_budget(*free_at, language),
             Self::NoToken(error) => error.explanation(language),
         }
     }
@@ -178,6 +189,19 @@ fn spent_budget(free_at: Timestamp, language: Language) -> String {
         Language::Chinese | Language::TraditionalChinese => {
             format!("没有发送：有成员一分钟内已收到 20 条消息，再多会被企业微信静默丢弃。{free_at} 之后可以再发。")
         }
+    }
+}
+
+fn spent_tokenless_budget(free_at: Timestamp, language: Language) -> String {
+    let free_at = shown(free_at);
+    match language {
+        Language::English => format!(
+            "Messages of 微信客服 have been read six times within a minute without a callback asking for it, and WeCom blocks whoever does \
+             so more often. They are read at {free_at}, or at the next callback."
+        ),
+        Language::Chinese | Language::TraditionalChinese => format!(
+            "没有回调时一分钟内已读取微信客服消息 6 次，再多会被企业微信拦截。{free_at} 之后，或下一个回调到来时再读。"
+        ),
     }
 }
 

@@ -139,20 +139,22 @@ pub fn delivery_failure(reason: i64) -> &'static str {
 }
 
 impl Client {
-    /// One page of what happened in an account. When WeCom does not accept the token of the callback, the page is read without it: the cursor
-    /// is enough.
+    /// One page of what happened in an account. Without the token of a callback, or with one that is refused, only a few calls are made a
+    /// minute.
     ///
     /// # Errors
     ///
-    /// Why the call failed.
+    /// Why the call failed; [`Handling::DropCallbackToken`] when WeCom does not accept the token: the cursor alone is enough then.
     pub async fn sync_kf_messages(&self, request: &SyncRequest) -> Result<SyncPage, ApiError> {
         let api = Api::KfSyncMessages;
-        let answer = match self.call(api, Some(&request.body(request.token.as_deref()))).await {
-            Err(error) if request.token.is_some() && error.handling() == Handling::DropCallbackToken => {
-                self.call(api, Some(&request.body(None))).await?
+        if request.token.is_none() {
+            self.spend_tokenless()?;
+        }
+        let answer = self.call(api, Some(&request.body())).await.inspect_err(|error| {
+            if error.handling() == Handling::DropCallbackToken {
+                self.note_wrong_token();
             }
-            answer => answer?,
-        };
+        })?;
         let wire: SyncWire = read(api, answer)?;
         Ok(wire.page(request))
     }
@@ -264,9 +266,9 @@ impl Client {
 }
 
 impl SyncRequest {
-    fn body(&self, token: Option<&str>) -> String {
+    fn body(&self) -> String {
         let mut body = json!({"open_kfid": self.open_kf_id, "limit": self.limit.clamp(1, LARGEST_SYNC_PAGE)});
-        let optional = [("cursor", self.cursor.as_deref()), ("token", token)];
+        let optional = [("cursor", self.cursor.as_deref()), ("token", self.token.as_deref())];
         if let Some(fields) = body.as_object_mut() {
             let given = optional
                 .into_iter()

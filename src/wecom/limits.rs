@@ -20,7 +20,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// WeCom drops silently what a member gets beyond 30 messages a minute; this stays well below.
 const MESSAGES_A_MINUTE: usize = 20;
 
-/// The span of [`MESSAGES_A_MINUTE`].
+/// WeCom blocks reading for the whole company after ten calls a minute without, or with a wrong, token of a callback.
+const TOKENLESS_A_MINUTE: usize = 6;
+
+/// The span of [`MESSAGES_A_MINUTE`] and [`TOKENLESS_A_MINUTE`].
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Too many calls at the same time.
@@ -183,6 +186,34 @@ impl RecipientBudget {
     }
 }
 
+/// When this process read messages of 微信客服 within a minute without a token that held.
+#[derive(Debug, Default)]
+pub(super) struct TokenlessBudget {
+    calls: VecDeque<Timestamp>,
+}
+
+impl TokenlessBudget {
+    /// Counts one call, or says when it may be made.
+    pub(super) fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        if let Some(oldest) = self.calls.iter().rev().nth(TOKENLESS_A_MINUTE - 1) {
+            let free_at = oldest.saturating_add(MINUTE).unwrap_or(Timestamp::MAX);
+            if now < free_at {
+                return Err(free_at);
+            }
+        }
+        self.note(now);
+        Ok(())
+    }
+
+    /// Counts a call that was made, whose token turned out to be wrong.
+    pub(super) fn note(&mut self, now: Timestamp) {
+        self.calls.push_back(now);
+        while self.calls.len() > TOKENLESS_A_MINUTE {
+            self.calls.pop_front();
+        }
+    }
+}
+
 /// The members a body of message/send names, in one spelling. `@all`, departments and tags are not counted.
 pub(super) fn members_of(body: &str) -> Vec<String> {
     #[derive(serde::Deserialize)]
@@ -298,6 +329,20 @@ mod tests {
         budget.take(&["lisi".to_owned()], at(0)).unwrap();
         budget.take(&[], at(60)).unwrap();
         assert!(budget.sent.is_empty());
+    }
+
+    #[test]
+    fn the_seventh_call_without_a_token_has_to_wait_until_the_first_is_a_minute_old() {
+        let mut budget = TokenlessBudget::default();
+        for second in 0..6 {
+            assert_eq!(budget.take(at(second)), Ok(()));
+        }
+        assert_eq!(budget.take(at(6)), Err(at(60)));
+        assert_eq!(budget.take(at(60)), Ok(()));
+        assert_eq!(budget.take(at(60)), Err(at(61)));
+        budget.note(at(61));
+        assert_eq!(budget.take(at(61)), Err(at(62)), "a wrong token counts as well");
+        assert_eq!(budget.calls.len(), 6);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::kf::{KfAccount, ServiceState, Servicer, SyncRequest};
 use super::{
-    Api, ApiBase, ApiError, Client, ClientSettings, ExchangeFailure, ProxyAddress, StoredToken, TokenError, TokenStore,
+    Api, ApiBase, ApiError, Client, ClientSettings, ExchangeFailure, Handling, ProxyAddress, StoredToken, TokenError,
+    TokenStore,
 };
 use crate::knowledge::Language;
 use crate::store::{BoxFuture, StoreError};
@@ -685,14 +686,24 @@ async fn a_page_of_messages_is_read_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_page_is_read_without_the_callback_token_when_that_has_expired() {
+async fn a_wrong_callback_token_is_told_and_counts_as_one_of_the_calls_without() {
     let stub = with_tokens(|request, _| match request.body.contains("t1") {
         true => refused(95007),
         false => Answer::Json(json!({"errcode": 0, "next_cursor": "c2", "has_more": 0, "msg_list": []})),
     });
-    let page = stub.client().sync_kf_messages(&sync_request()).await.unwrap();
-    assert_eq!(page.next_cursor, "c2");
-    stub.check_count("kf/sync_msg", 2);
+    let client = stub.client();
+    let error = client.sync_kf_messages(&sync_request()).await.unwrap_err();
+    assert_eq!(error.handling(), Handling::DropCallbackToken);
+    let without = SyncRequest {
+        token: None,
+        ..sync_request()
+    };
+    for _ in 0..5 {
+        assert_eq!(client.sync_kf_messages(&without).await.unwrap().next_cursor, "c2");
+    }
+    let error = client.sync_kf_messages(&without).await.unwrap_err();
+    assert!(matches!(error, ApiError::TokenlessBudget { .. }), "{error:?}");
+    stub.check_count("kf/sync_msg", 6);
 }
 
 #[tokio::test]

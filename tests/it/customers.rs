@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::platform::{World, wait_until};
+use crate::server::{CORP_ID, now};
 
 fn menu_of(message: &Value) -> Vec<Value> {
     message["body"]["list"].as_array().cloned().unwrap_or_default()
@@ -225,6 +226,58 @@ fn callbacks_that_are_lost_repeated_or_overtake_each_other_change_nothing() {
         world.answers_to(&format!("wm{number}"), 1);
     }
     assert_once_and_in_order(&world, (0..20).map(|number| format!("wm{number}")));
+}
+
+fn pulls(world: &World) -> u64 {
+    world.counters()["calls"]["kf/sync_msg"].as_u64().unwrap_or_default()
+}
+
+fn refused_pulls(world: &World, code: &str) -> u64 {
+    world.counters()["refused"]["kf/sync_msg"][code]
+        .as_u64()
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_replayed_callback_burns_no_calls() {
+    let world = World::with_kf();
+    world.writes("wm1", "封号了");
+    world.answers_to("wm1", 1);
+    let before = pulls(&world);
+    let callback = |token: &str, created_at: i64| {
+        format!(
+            "<xml><ToUserName>{CORP_ID}</ToUserName><CreateTime>{created_at}</CreateTime><MsgType>event</MsgType>\
+             <Event>kf_msg_or_event</Event><Token>{token}</Token><OpenKfId>wk1</OpenKfId></xml>"
+        )
+    };
+    let (dead, older) = (callback("DeadToken", now()), callback("OlderToken", now() - 200));
+    for number in 0..50 {
+        assert_eq!(world.deliver(&dead, number), 200);
+        assert_eq!(world.deliver(&older, number), 200);
+    }
+    world.writes("wm2", "封号了");
+    world.answers_to("wm2", 1);
+    assert_eq!(refused_pulls(&world, "95007"), 1, "the dead token is tried once");
+    let after = pulls(&world);
+    assert!(after - before <= 4, "{} calls for 100 replays", after - before);
+}
+
+#[test]
+fn a_backlog_without_a_callback_is_read_below_the_limit_and_the_next_callback_reads_on_at_once() {
+    let mut world = World::new("kf = true");
+    world.open_account();
+    world.control("limits", json!({ "tokenless_pulls_per_minute": 6 }));
+    world.control(
+        "bulk",
+        json!({ "open_kfid": "wk1", "customers": 9000, "messages": 1, "prefix": "wm", "callbacks": "none",
+                "texts": ["封号了"], "ages_seconds": [200_000] }),
+    );
+    world.start_server(&[]);
+    wait_until("six pages", || pulls(&world) >= 6);
+    world.writes("wmNew", "封号了");
+    world.answers_to("wmNew", 1);
+    assert!(pulls(&world) >= 10, "{} pages of 9,001 messages", pulls(&world));
+    assert_eq!(refused_pulls(&world, "45009"), 0);
 }
 
 #[test]

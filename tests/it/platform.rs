@@ -7,17 +7,15 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiefeng::protocol::{WireFormat, seal_callback};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Ran, jiefeng, run};
+use crate::server::{CORP_ID, KEY, TOKEN, credentials, fresh, now};
 
 /// The longest that anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-pub(crate) const TOKEN: &str = "CanaryToken7Q";
-pub(crate) const KEY: &str = "CanaryKeyabcdefghijklmnopqrstuvwxyz01234567";
-pub(crate) const CORP_ID: &str = "ww0123456789abcdef";
 
 /// A company with one app, its bot and the platform.
 pub(crate) struct World {
@@ -252,6 +250,14 @@ impl World {
     /// Where the bot listens.
     pub(crate) fn server_address(&self) -> SocketAddr {
         self.server_address
+    }
+
+    /// Delivers a callback that the platform does not know of.
+    pub(crate) fn deliver(&self, plaintext: &str, number: u64) -> u16 {
+        let fresh = fresh(number, now());
+        let sealed = seal_callback(&credentials(), WireFormat::Xml, plaintext, "1000002", &fresh);
+        let target = format!("/callback/support?{}", sealed.query);
+        http(self.server_address(), "POST", &target, &sealed.body).0
     }
 
     /// An answer of the bot's own HTTP server.

@@ -18,7 +18,7 @@ pub(crate) struct Limits {
     pub(crate) calls_per_minute: u32,
     /// Calls of one API (doc/90312).
     pub(crate) calls_per_hour: u32,
-    /// Calls of `kf/sync_msg` without a token: "strict", the figure is not published (doc/94670).
+    /// Calls of `kf/sync_msg` without a token, or with a wrong one: "strict" (doc/94670); ten, as WeCom's people say in its forum.
     pub(crate) tokenless_pulls_per_minute: u32,
     /// Wrong secrets within an hour before the caller is banned; not published (doc/90313).
     pub(crate) wrong_secrets_before_ban: usize,
@@ -29,7 +29,7 @@ impl Default for Limits {
         Self {
             calls_per_minute: 10_000,
             calls_per_hour: 150_000,
-            tokenless_pulls_per_minute: 30,
+            tokenless_pulls_per_minute: 10,
             wrong_secrets_before_ban: 20,
         }
     }
@@ -48,7 +48,7 @@ impl Frequency {
         self.meter(api, HOUR, limits.calls_per_hour, now)
     }
 
-    /// Counts one pull that no callback asked for.
+    /// Counts one pull that no callback asked for, as far as its token tells.
     pub(crate) fn count_tokenless_pull(&mut self, limits: &Limits, now: Timestamp) -> Result<(), Refusal> {
         let most = limits.tokenless_pulls_per_minute;
         self.meter("kf/sync_msg without token", MINUTE, most, now)

@@ -18,10 +18,13 @@ impl Company {
         let account = self
             .kf
             .granted(optional_text(request, "open_kfid")?.unwrap_or_default())?;
-        match optional_text(request, "token")?.filter(|token| !token.is_empty()) {
-            Some(token) => account.news.check_token(token, now)?,
-            None => self.frequency.count_tokenless_pull(&self.limits, now)?,
+        let checked = optional_text(request, "token")?
+            .filter(|token| !token.is_empty())
+            .map(|token| account.news.check_token(token, now));
+        if !matches!(checked, Some(Ok(()))) {
+            self.frequency.count_tokenless_pull(&self.limits, now)?;
         }
+        checked.unwrap_or(Ok(()))?;
         let cursor = optional_text(request, "cursor")?.unwrap_or_default();
         at_most(cursor, 64, 40058, "cursor")?;
         let page = account

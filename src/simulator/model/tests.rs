@@ -362,8 +362,13 @@ fn pulls_without_a_token_are_few_doc_94670() {
     assert_eq!([pull(plain(), 0), pull(plain(), 1), pull(plain(), 2)], [0, 0, 45009]);
     assert_eq!(pull(with_token(&bell.token), 3), 0, "with a token it goes on");
     assert_eq!(
-        [pull(with_token("other"), 4), pull(with_token(&bell.token), 601)],
-        [95007; 2]
+        [
+            pull(with_token("other"), 4),
+            pull(with_token("other"), 100),
+            pull(with_token(&bell.token), 601)
+        ],
+        [45009, 95007, 95007],
+        "a wrong token is none"
     );
 }
 
