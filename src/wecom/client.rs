@@ -16,7 +16,7 @@ use super::codes::{self, Handling};
 use super::error::{ApiError, ClientError, ExchangeFailure};
 use super::limits::{Gates, RecipientBudget, TokenlessBudget, members_of};
 use super::persistence::{Attempted, persistently};
-use super::token::{Credentials, StoredToken, TokenStore, Tokens};
+use super::token::{AccessToken, Credentials, TokenStore, Tokens};
 use super::transport::{Answer, Transport};
 
 /// What a client needs to know.
@@ -161,11 +161,11 @@ impl Client {
         locked(&self.tokenless).note(Timestamp::now());
     }
 
-    async fn attempt(&self, request: Request<'_>, token: &StoredToken) -> Attempted {
+    async fn attempt(&self, request: Request<'_>, token: &AccessToken) -> Attempted {
         persistently(request.may_be_repeated(), || self.exchange(request, token)).await
     }
 
-    async fn exchange(&self, request: Request<'_>, token: &StoredToken) -> Result<Answer, ExchangeFailure> {
+    async fn exchange(&self, request: Request<'_>, token: &AccessToken) -> Result<Answer, ExchangeFailure> {
         let url = self.address(request, token);
         match request.api.method() {
             Method::Get => self.transport.get(url).await,
@@ -174,7 +174,7 @@ impl Client {
     }
 
     /// The address with the token in its query: for the wire only.
-    fn address(&self, request: Request<'_>, token: &StoredToken) -> Url {
+    fn address(&self, request: Request<'_>, token: &AccessToken) -> Url {
         let mut url = self.api_base.join(&request.api.path());
         let mut query = url.query_pairs_mut();
         query.append_pair("access_token", token.token.expose_secret());

@@ -15,6 +15,7 @@ mod limits;
 pub mod message;
 mod own_tokens;
 mod persistence;
+mod sealing;
 #[cfg(test)]
 mod tests;
 pub mod text;

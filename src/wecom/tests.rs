@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::kf::{KfAccount, ServiceState, Servicer, SyncRequest};
+use super::sealing::seal;
+use super::token::{AccessToken, Credentials};
 use super::{
     Api, ApiBase, ApiError, Client, ClientSettings, ExchangeFailure, Handling, ProxyAddress, StoredToken, TokenError,
     TokenStore,
@@ -167,12 +169,17 @@ impl MemoryTokens {
 
     fn put(&self, token: &str, generation: i64, seconds: i64) {
         let expires_at = Timestamp::now() + SignedDuration::from_secs(seconds);
-        let token = SecretString::from(token);
-        *self.token.lock().unwrap() = Some(StoredToken {
-            token,
+        let token = AccessToken {
+            token: SecretString::from(token),
             generation,
             expires_at,
-        });
+        };
+        let credentials = Credentials {
+            app: "support".to_owned(),
+            corp_id: "ww1".to_owned(),
+            secret: SecretString::from(SECRET),
+        };
+        *self.token.lock().unwrap() = seal(&credentials, &token);
     }
 
     fn generation(&self) -> i64 {
@@ -463,6 +470,20 @@ async fn a_token_is_not_that_of_another_secret() {
     let keys = keys.lock().unwrap();
     assert!(keys[0] == keys[2] && keys[0] != keys[1]);
     assert!(keys[0].starts_with("support:") && !keys[0].contains("canary"));
+}
+
+#[tokio::test]
+async fn a_stored_token_that_cannot_be_opened_counts_as_none() {
+    let stub = with_tokens(|_, _| good());
+    let tokens = MemoryTokens::with("of another Secret", 3, 7200);
+    if let Some(stored) = tokens.token.lock().unwrap().as_mut() {
+        stored.sealed = "a token in clear, of an older version".to_owned();
+    }
+    let client = client_of(stub.base(), tokens.clone());
+    client.call(Api::AgentGet, None).await.unwrap();
+    stub.check_count("gettoken", 1);
+    assert_eq!(tokens.generation(), 4);
+    assert!(!tokens.token.lock().unwrap().as_ref().unwrap().sealed.contains("canary"));
 }
 
 #[tokio::test]
@@ -878,7 +899,7 @@ fn settings_and_client_do_not_show_the_secret() {
     settings.proxy = ProxyAddress::parse("http://user:canary@proxy.example:3128").ok();
     let printed = format!("{settings:?}");
     let client = Client::new(settings, MemoryTokens::with("canary-token", 1, 7200)).unwrap();
-    let token = StoredToken {
+    let token = AccessToken {
         token: SecretString::from("canary-token"),
         generation: 1,
         expires_at: Timestamp::now(),

@@ -15,6 +15,7 @@ use super::address::ApiBase;
 use super::error::{ExchangeFailure, Refusal, TokenError};
 use super::limits::{Closure, Doubling, REPETITIONS};
 use super::persistence::{persistently, random};
+use super::sealing::{open, seal};
 use super::transport::Transport;
 use crate::store::{BoxFuture, StoreError};
 
@@ -42,12 +43,20 @@ const CLAIM_RESERVE: Duration = Duration::from_secs(10);
 /// An access token as processes share it.
 #[derive(Clone, Debug)]
 pub struct StoredToken {
-    /// The token.
-    pub token: SecretString,
+    /// The token, which only the app's Secret opens.
+    pub sealed: String,
     /// Counts the tokens of the app, from 1.
     pub generation: i64,
     /// When WeCom stops accepting it, at the latest.
     pub expires_at: Timestamp,
+}
+
+/// An access token as it is used.
+#[derive(Clone, Debug)]
+pub(super) struct AccessToken {
+    pub(super) token: SecretString,
+    pub(super) generation: i64,
+    pub(super) expires_at: Timestamp,
 }
 
 /// Where the processes that work for an app keep its access token.
@@ -83,7 +92,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         let mut digest = Sha256::new();
         digest.update(self.corp_id.as_bytes());
         digest.update([0]);
@@ -110,7 +119,7 @@ pub(super) struct Tokens {
 
 /// A token in memory.
 struct Held {
-    token: StoredToken,
+    token: AccessToken,
     renew_at: Timestamp,
 }
 
@@ -128,13 +137,13 @@ struct State {
 
 impl State {
     /// The token in memory, unless it is time to renew it.
-    fn fresh(&self, now: Timestamp) -> Option<StoredToken> {
+    fn fresh(&self, now: Timestamp) -> Option<AccessToken> {
         let held = self.held.as_ref()?;
         (now < held.renew_at).then(|| held.token.clone())
     }
 
     /// The token in memory, which could not be renewed though it is time: used on until the next attempt if it has not expired.
-    fn postponed(&mut self, now: Timestamp) -> Option<StoredToken> {
+    fn postponed(&mut self, now: Timestamp) -> Option<AccessToken> {
         let held = self.held.as_mut().filter(|held| now < held.token.expires_at)?;
         held.renew_at = now.saturating_add(POSTPONEMENT).unwrap_or(Timestamp::MAX);
         held.renew_at = held.renew_at.min(held.token.expires_at);
@@ -147,7 +156,7 @@ impl State {
         held.max(self.rejected)
     }
 
-    fn hold(&mut self, token: StoredToken, renew_at: Timestamp) -> StoredToken {
+    fn hold(&mut self, token: AccessToken, renew_at: Timestamp) -> AccessToken {
         self.held = Some(Held {
             token: token.clone(),
             renew_at,
@@ -204,7 +213,7 @@ impl Tokens {
     }
 
     /// A token that can be used now.
-    pub(super) async fn current(&self, transport: &Transport) -> Result<StoredToken, TokenError> {
+    pub(super) async fn current(&self, transport: &Transport) -> Result<AccessToken, TokenError> {
         let seen = self.ended.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         self.usable(&mut state, seen, transport).await
@@ -215,7 +224,7 @@ impl Tokens {
         &self,
         rejected: i64,
         transport: &Transport,
-    ) -> Result<Option<StoredToken>, TokenError> {
+    ) -> Result<Option<AccessToken>, TokenError> {
         let seen = self.ended.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if !state.reject(rejected, Timestamp::now()) {
@@ -224,7 +233,7 @@ impl Tokens {
         self.usable(&mut state, seen, transport).await.map(Some)
     }
 
-    async fn usable(&self, state: &mut State, seen: u64, transport: &Transport) -> Result<StoredToken, TokenError> {
+    async fn usable(&self, state: &mut State, seen: u64, transport: &Transport) -> Result<AccessToken, TokenError> {
         if let Some(token) = state.fresh(Timestamp::now()) {
             return Ok(token);
         }
@@ -237,7 +246,7 @@ impl Tokens {
     }
 
     /// Renews the token and leaves how that ended to those who wait.
-    async fn renew_for_all(&self, state: &mut State, transport: &Transport) -> Result<StoredToken, TokenError> {
+    async fn renew_for_all(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
         let renewed = self.renew(state, transport).await;
         state.last_error = renewed.as_ref().err().cloned();
         self.ended.fetch_add(1, Ordering::Release);
@@ -245,14 +254,14 @@ impl Tokens {
     }
 
     /// A newer token: the stored one, or one that is fetched when no other process is at it.
-    async fn renew(&self, state: &mut State, transport: &Transport) -> Result<StoredToken, TokenError> {
+    async fn renew(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
         if let Some(error) = state.standing_refusal(Timestamp::now()) {
             return Err(error);
         }
         let give_up = later(Timestamp::now(), self.timeout);
         loop {
             let now = Timestamp::now();
-            if let Some(newer) = self.stored(state.generation()).await? {
+            if let Some(newer) = self.stored(state).await? {
                 let renew_at = renewal(newer.expires_at);
                 state.hold(newer, renew_at);
             }
@@ -272,10 +281,18 @@ impl Tokens {
         }
     }
 
-    /// The stored token, if it is later than `generation`.
-    async fn stored(&self, generation: i64) -> Result<Option<StoredToken>, TokenError> {
+    /// The stored token, if it is later than those this process knows of. One that cannot be opened counts as none, and as rejected: the
+    /// next one follows it.
+    async fn stored(&self, state: &mut State) -> Result<Option<AccessToken>, TokenError> {
         let stored = self.store.token(&self.key).await.map_err(TokenError::Store)?;
-        Ok(stored.filter(|token| token.generation > generation))
+        let Some(stored) = stored.filter(|token| token.generation > state.generation()) else {
+            return Ok(None);
+        };
+        let opened = open(&self.credentials, &stored);
+        if opened.is_none() {
+            state.rejected = stored.generation;
+        }
+        Ok(opened)
     }
 
     /// Whether this process may fetch the token that follows the latest it knows of.
@@ -292,7 +309,7 @@ impl Tokens {
         Ok(is_granted)
     }
 
-    async fn fetch(&self, state: &mut State, transport: &Transport) -> Result<StoredToken, TokenError> {
+    async fn fetch(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
         let attempted = persistently(true, || transport.get(self.request())).await;
         let now = Timestamp::now();
         match attempted.result.map_err(TokenError::Failed)? {
@@ -307,12 +324,12 @@ impl Tokens {
         }
     }
 
-    async fn accept(&self, state: &mut State, answer: &Value, now: Timestamp) -> Result<StoredToken, TokenError> {
+    async fn accept(&self, state: &mut State, answer: &Value, now: Timestamp) -> Result<AccessToken, TokenError> {
         let (token, life) = read_token(answer).map_err(TokenError::Failed)?;
         let expires_at = now.saturating_add(life).unwrap_or(Timestamp::MAX);
         let half_life = now.saturating_add(life / 2).unwrap_or(Timestamp::MAX);
-        let generation = state.generation() + 1;
-        let token = StoredToken {
+        let generation = state.generation().saturating_add(1);
+        let token = AccessToken {
             token,
             generation,
             expires_at,
@@ -320,9 +337,14 @@ impl Tokens {
         state.refused = None;
         let token = state.hold(token, renewal(expires_at).max(half_life));
         let app = &self.credentials.app;
-        if let Err(error) = self.store.save_token(&self.key, token.clone()).await {
-            // It works in this process all the same; the others will fetch their own.
-            tracing::warn!(app, %error, "the access token could not be stored");
+        // It works in this process all the same; the others will fetch their own.
+        match seal(&self.credentials, &token) {
+            None => tracing::warn!(app, "the access token could not be sealed, and is not stored"),
+            Some(sealed) => {
+                if let Err(error) = self.store.save_token(&self.key, sealed).await {
+                    tracing::warn!(app, %error, "the access token could not be stored");
+                }
+            }
         }
         tracing::info!(app, generation, "access token fetched");
         Ok(token)

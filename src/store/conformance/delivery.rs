@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
 use crate::store::{
     Answered, AppealChange, ClaimedSend, ConversationKey, Effect, Fetched, Instead, KfAccountKey, KfPage, MessageKey,
-    NewSend, OpenedAppeal, Reminder, SendResult, ServedBy, SqliteStore, Step, Store, Urgency, Waiting,
+    NewSend, OpenedAppeal, Reminder, Retention, SendResult, ServedBy, SqliteStore, Step, Store, Urgency, Waiting,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
@@ -441,7 +440,7 @@ async fn one_process_alone_fetches_the_next_token_and_the_newer_one_stays() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
     let token = |text: &str, generation| StoredToken {
-        token: SecretString::from(text),
+        sealed: text.to_owned(),
         generation,
         expires_at: at(7200),
     };
@@ -452,7 +451,36 @@ async fn one_process_alone_fetches_the_next_token_and_the_newer_one_stays() {
     store.save_token("support", token("second", 2)).await.unwrap();
     store.save_token("support", token("first", 1)).await.unwrap();
     let stored = store.token("support").await.unwrap().unwrap();
-    assert_eq!((stored.token.expose_secret(), stored.generation), ("second", 2));
+    assert_eq!((stored.sealed.as_str(), stored.generation), ("second", 2));
     assert!(!store.claim_token_refresh("support", 1, at(32), at(62)).await.unwrap());
     assert!(store.claim_token_refresh("support", 2, at(33), at(63)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_token_that_expired_a_week_ago_is_forgotten_and_its_next_one_may_be_fetched() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let token = StoredToken {
+        sealed: "sealed".to_owned(),
+        generation: 5,
+        expires_at: at(7200),
+    };
+    store.save_token("support", token).await.unwrap();
+    let retention = Retention { questions_days: 180 };
+    store.purge(at(7200 + 6 * 86_400), retention).await.unwrap();
+    assert!(store.token("support").await.unwrap().is_some());
+    store.purge(at(7200 + 8 * 86_400), retention).await.unwrap();
+    assert!(store.token("support").await.unwrap().is_none());
+    assert!(
+        store
+            .claim_token_refresh("support", 3, at(800_000), at(800_030))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .claim_token_refresh("support", 5, at(800_031), at(800_060))
+            .await
+            .unwrap()
+    );
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::before;
 use super::sessions::Sessions;
+use super::tokens;
 use super::writer::Writer;
 use crate::store::hashes::timed;
 use crate::store::{Retention, StoreError};
@@ -52,7 +53,10 @@ pub(super) async fn purge(
         remove(writer, &sql, before).await?;
     }
     remove_sessions(writer, sessions, now.as_millisecond()).await?;
-    remove_customers(writer, messages).await
+    remove_customers(writer, messages).await?;
+    writer
+        .submit(move |connection| tokens::purge(connection, messages))
+        .await
 }
 
 /// Runs a statement until it finds nothing more.
