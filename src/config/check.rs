@@ -1,5 +1,7 @@
 //! Raw settings to settings the program can use.
 
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_CONNECTIONS: i64 = 4096;
 const DEFAULT_STORAGE: &str = "sqlite://data/jiefeng.db";
 
-/// Secrets are short; a larger file is the wrong file.
+/// Secrets are short; a larger file is the wrong file, and a device may have no end.
 const LARGEST_SECRET_FILE: u64 = 4096;
 
 pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> {
@@ -517,10 +519,13 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
 }
 
 fn read_secret(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST_SECRET_FILE {
-        return Err(format!("it has {size} bytes; a file with one secret in it is expected"));
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let read = file.take(LARGEST_SECRET_FILE + 1).read_to_string(&mut text);
+    if read.map_err(|error| error.to_string())? as u64 > LARGEST_SECRET_FILE {
+        return Err(format!(
+            "it has more than {LARGEST_SECRET_FILE} bytes; a file with one secret in it is expected"
+        ));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }

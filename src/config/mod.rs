@@ -130,15 +130,28 @@ impl fmt::Display for ConfigError {
 ///
 /// Every mistake of both. No message contains a secret.
 pub fn load(file: &Path, environment: &Environment) -> Result<Settings, ConfigError> {
-    let failed = |lines: Vec<String>| ConfigError { lines };
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| failed(vec![format!("cannot read `{name}`: {error}")]))?;
+    let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+        lines: vec![format!("cannot read `{name}`: {error}")],
+    })?;
+    read(&name, &text, environment)
+}
+
+/// Reads the text of a configuration file of this name, and what the environment changes of it.
+///
+/// # Errors
+///
+/// Every mistake of both. No message contains a secret.
+pub fn read(name: &str, text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
     let report = Report::default();
-    let raw = raw::Settings::read(&name, &text, environment, &report);
+    let raw = raw::Settings::read(name, text, environment, &report);
     let checked = raw.and_then(|raw| check::settings(raw, &report));
     match (checked, report.is_empty()) {
         (Some(settings), true) => Ok(settings),
-        _ => Err(failed(report.into_problems().into_iter().map(in_words).collect())),
+        _ => {
+            let lines = report.into_problems().into_iter().map(in_words).collect();
+            Err(ConfigError { lines })
+        }
     }
 }
 

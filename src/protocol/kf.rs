@@ -127,7 +127,8 @@ impl KfItem {
     ///
     /// When a field is missing without which the item means nothing.
     pub fn read(item: &Value) -> Result<Self, KfItemError> {
-        let msg_id = text(item, "msgid");
+        // An empty one would make one item of all that have it.
+        let msg_id = text(item, "msgid").filter(|id| !id.is_empty());
         let missing = |field| KfItemError {
             field,
             msg_id: msg_id.clone(),
@@ -136,11 +137,16 @@ impl KfItem {
         let body = item.get(&kind).unwrap_or(&Value::Null);
         // Events carry both ids inside.
         let either = |field| text(item, field).or_else(|| text(body, field)).unwrap_or_default();
+        let external_user_id = either("external_userid");
+        let origin = KfOrigin::of(number(item, "origin").ok_or_else(|| missing("origin"))?);
+        if origin == KfOrigin::Customer && external_user_id.is_empty() {
+            return Err(missing("external_userid"));
+        }
         Ok(Self {
             open_kf_id: either("open_kfid"),
-            external_user_id: either("external_userid"),
+            external_user_id,
             sent_at: number(item, "send_time").ok_or_else(|| missing("send_time"))?,
-            origin: KfOrigin::of(number(item, "origin").ok_or_else(|| missing("origin"))?),
+            origin,
             content: KfContent::read(&kind, body).ok_or_else(|| missing("content"))?,
             msg_id: msg_id.clone().ok_or_else(|| missing("msgid"))?,
         })
