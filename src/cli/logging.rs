@@ -16,8 +16,9 @@ pub(super) enum LogFormat {
 
 /// Logs to standard error, from `level` on unless `RUST_LOG` says otherwise.
 pub(super) fn start_logging(format: LogFormat, level: &str) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
+    // What actix_http has to say is about clients that speak no HTTP, an error for each of their requests.
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn,actix_http=off")));
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,12 +1,13 @@
 //! What is not from WeCom, from outside: forged, mutated, slow and oversized requests.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use jiefeng::protocol::{Credentials, Envelope, WireFormat, seal_callback};
+use jiefeng::protocol::{Credentials, Envelope, Fresh, WireFormat, seal_callback};
 use tempfile::TempDir;
 
-use crate::server::{CORP_ID, KEY, Server, TOKEN, credentials, credentials_of, fresh, now, text_message};
+use crate::server::{CORP_ID, KEY, Server, TOKEN, credentials, credentials_of, fresh, message, now, text_message};
 
 #[test]
 fn whatever_is_not_genuine_gets_one_constant_refusal() {
@@ -256,14 +257,32 @@ fn of_10_000_mutated_callbacks_none_is_accepted_whose_signed_part_changed_and_no
         Err(_) => u64::try_from(jiff::Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap() | 1,
     };
     eprintln!("to run this again: MUTATION_SEED={seed}");
+    // Threads and caches have their memory after the first requests.
+    let mut accepted = send_many_mutated(&server, seed, 500);
+    let before = server.memory_bytes();
+    accepted += send_many_mutated(&server, seed.wrapping_add(1), 10_000);
+    let grown = server.memory_bytes().saturating_sub(before);
+    assert!(grown <= 16 << 20, "{grown} bytes more");
+    assert_eq!(server.metric("answered") + server.metric("repeated"), accepted);
+    assert_eq!(
+        server.metric("failed") + server.metric("unreadable") + server.metric("unknown"),
+        0
+    );
+    assert_eq!(server.get("/healthz").body, "ok\n");
+    server.says("LiXiaoyu", 20_000, "加好友太频繁");
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+/// How many were accepted.
+fn send_many_mutated(server: &Server, seed: u64, count: u64) -> u64 {
     let threads = 4;
     let accepted = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 0..threads {
-            let (server, accepted) = (&server, &accepted);
+            let accepted = &accepted;
             scope.spawn(move || {
                 let mut random = Random(seed.wrapping_mul(thread + 1) | 1);
-                for number in 0..10_000 / threads {
+                for number in 0..count / threads {
                     let format = [WireFormat::Xml, WireFormat::Json][random.below(2)];
                     if send_mutated(server, &Genuine::new(number, format), &mut random) {
                         accepted.fetch_add(1, Ordering::Relaxed);
@@ -272,13 +291,128 @@ fn of_10_000_mutated_callbacks_none_is_accepted_whose_signed_part_changed_and_no
             });
         }
     });
-    let settled = server.metric("answered") + server.metric("repeated");
-    assert_eq!(settled, accepted.into_inner());
-    assert_eq!(
-        server.metric("failed") + server.metric("unreadable") + server.metric("unknown"),
-        0
+    accepted.into_inner()
+}
+
+/// A ciphertext that is signed as by somebody who has the Token, whatever it is.
+fn signed(ciphertext: &str, timestamp: i64) -> String {
+    let Fresh { nonce, timestamp, .. } = fresh(1, timestamp);
+    let signature = credentials().signature(&timestamp, &nonce, ciphertext);
+    let (signature, timestamp, nonce) = (signature.as_str(), timestamp.as_str(), nonce.as_str());
+    format!("msg_signature={signature}&timestamp={timestamp}&nonce={nonce}")
+}
+
+#[test]
+fn every_cryptographic_failure_looks_the_same_to_the_byte() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let message = text_message("LiXiaoyu", 1, "加好友太频繁");
+    let genuine = credentials().encrypt(&message, [7; 16]);
+    let encrypted = |key: &str, corp_id: &str| credentials_of(TOKEN, key, corp_id).encrypt(&message, [7; 16]);
+    let other_key = "OtherKeyabcdefghijklmnopqrstuvwxyz012345678";
+    let cut = |length: usize| genuine.get(..length).unwrap().to_owned();
+    let changed = |place: usize| {
+        let mut characters = genuine.clone().into_bytes();
+        characters[place] = if characters[place] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(characters).unwrap()
+    };
+    let ciphertexts = [
+        encrypted(other_key, CORP_ID),
+        encrypted(KEY, "ww_another"),
+        encrypted(KEY, ""),
+        cut(64),
+        cut(genuine.len() - 64),
+        cut(63),
+        "QUJDREVGR0hJSktMTU5PUB==".to_owned(),
+        "QUJDREVGR0hJSktMTU5PUA==".to_owned(),
+        "====".to_owned(),
+        "不是密文".to_owned(),
+        changed(0),
+        changed(24),
+        changed(genuine.len() / 2),
+        changed(genuine.len() - 20),
+    ];
+    let requests = ciphertexts
+        .iter()
+        .map(|ciphertext| (signed(ciphertext, now()), ciphertext));
+    let others = [
+        (signed("another ciphertext", now()), &genuine),
+        (signed(&genuine, now() - 400), &genuine),
+        (signed(&genuine, now() + 400), &genuine),
+        (signed(&genuine, 1_000_000_000), &genuine),
+    ];
+    let mut answers = BTreeSet::new();
+    for (query, ciphertext) in requests.chain(others) {
+        let body = format!("<xml><Encrypt><![CDATA[{ciphertext}]]></Encrypt></xml>");
+        let json = serde_json::json!({ "encrypt": ciphertext }).to_string();
+        let echo = ciphertext.replace('+', "%2B").replace("不是密文", "%E4%B8%8D%E6%98%AF");
+        let echo = format!("/callback/support?{query}&echostr={echo}");
+        for response in [
+            server.post(&query, &body),
+            server.post(&query, &json),
+            server.get(&echo),
+        ] {
+            let headers = response.headers.lines().filter(|line| !line.starts_with("date: "));
+            answers.insert(format!("{}\n{}", headers.collect::<Vec<_>>().join("\n"), response.body));
+        }
+    }
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+    assert!(
+        answers.iter().all(|answer| answer.starts_with("http/1.1 403")),
+        "{answers:#?}"
     );
-    assert_eq!(server.get("/healthz").body, "ok\n");
+    for reason in ["signature", "timestamp", "decryption", "receive_id"] {
+        server.assert_logs(&format!("reason=\"{reason}\""));
+    }
+}
+
+#[test]
+fn nothing_that_is_sent_makes_a_line_of_the_log() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let nasty = "a\r\n2026-11-22T00:00:00Z FORGED\u{1b}]0;x\u{7}\u{1b}[31m\u{85}\u{2028}\u{202e}b";
+    let encoded: String = nasty.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for target in [
+        format!("/callback/{encoded}"),
+        format!("/callback/support/{encoded}"),
+        format!("/callback/support?{encoded}={encoded}"),
+        format!("/{encoded}"),
+    ] {
+        assert!((400..500).contains(&server.get(&target).status), "{target}");
+    }
+    for raw in [
+        "GET /callback/\u{1b}[31mFORGED HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "FORGED\u{1b} /callback/support HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "FORGED /callback/support HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(),
+        format!("GET /callback/x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \u{1b}{encoded}\r\nConnection: close\r\n\r\n"),
+        "GET /callback/x HTTP/1.1\r\nHost: x\r\nUser-Agent: \u{9b}31mFORGED\r\nConnection: close\r\n\r\n".to_owned(),
+    ] {
+        assert!((400..500).contains(&server.raw(raw.as_bytes()).status), "{raw}");
+    }
+    let in_xml = nasty.replace(['\u{1b}', '\u{7}'], "");
+    let messages = [
+        format!("<MsgType>{in_xml}</MsgType><MsgId>1</MsgId>"),
+        format!("<MsgType>event</MsgType><Event>{in_xml}</Event>"),
+        format!(
+            "<MsgType>event</MsgType><Event>kf_msg_or_event</Event><Token>{in_xml}</Token><OpenKfId>{in_xml}</OpenKfId>"
+        ),
+        format!("<MsgType>event</MsgType><Event>change_contact</Event><ChangeType>{in_xml}</ChangeType>"),
+        format!("<MsgType>text</MsgType><Content>{in_xml}</Content><MsgId>{in_xml}</MsgId>"),
+    ];
+    for (number, rest) in (1..).zip(messages) {
+        server.deliver(WireFormat::Xml, &message("LiXiaoyu", &rest), number);
+        server.deliver(WireFormat::Xml, &message(&in_xml, &rest), number);
+    }
+    let json = serde_json::json!({ "FromUserName": "LiXiaoyu", "CreateTime": 1, "MsgType": nasty, "AgentID": nasty });
+    server.deliver(WireFormat::Json, &json.to_string(), 9);
+    server.deliver(WireFormat::Json, nasty, 10);
+    server.assert_logs("another agent_id");
+    server.assert_logs("unreadable");
+    for line in server.log().lines() {
+        let is_ours = line.contains(" jiefeng::") && !line.starts_with("2026-11-22T00");
+        assert!(is_ours && !line.chars().any(char::is_control), "{line:?}");
+        assert!(!line.contains(['\u{2028}', '\u{202e}']), "{line:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiefeng::protocol::{WireFormat, seal_callback};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Ran, jiefeng, run};
-use crate::server::{CORP_ID, KEY, TOKEN, credentials, fresh, now};
+use crate::server::{CORP_ID, KEY, TOKEN, assert_tells_nothing, credentials, fresh, has_access_token, now};
 
 /// The longest that anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -24,26 +25,34 @@ pub(crate) struct World {
     platform_address: SocketAddr,
     server_address: SocketAddr,
     server: Option<Process>,
+    /// What people wrote.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
-/// A process that ends with the test.
+/// A process that ends with the test, and must have told nothing by then that it should not.
 struct Process {
     child: Mutex<Child>,
     log: Arc<Mutex<String>>,
+    reading: Vec<JoinHandle<()>>,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
     /// Starts a command and waits for a line that has this text.
-    fn start(arguments: &[&str], environment: &[(&str, &str)], until: &str) -> Self {
+    fn start(arguments: &[&str], environment: &[(&str, &str)], until: &str, said: &Arc<Mutex<Vec<String>>>) -> Self {
         let mut command = jiefeng(arguments);
         command.env_remove("RUST_LOG").envs(environment.iter().copied());
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        keep(child.stdout.take().unwrap(), &log);
-        keep(child.stderr.take().unwrap(), &log);
+        let reading = vec![
+            keep(child.stdout.take().unwrap(), &log),
+            keep(child.stderr.take().unwrap(), &log),
+        ];
         let process = Self {
             child: Mutex::new(child),
             log,
+            reading,
+            said: Arc::clone(said),
         };
         wait_until(&format!("`{until}` from {arguments:?}"), || {
             process.log().contains(until)
@@ -72,16 +81,22 @@ impl Drop for Process {
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         let _ = child.kill();
         let _ = child.wait();
+        for reading in self.reading.drain(..) {
+            let _ = reading.join();
+        }
+        if !std::thread::panicking() {
+            assert_tells_nothing(&self.log(), &self.said.lock().unwrap());
+        }
     }
 }
 
-fn keep(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
+fn keep(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             log.lock().unwrap().push_str(&format!("{line}\n"));
         }
-    });
+    })
 }
 
 /// Waits for something that will come to be.
@@ -115,13 +130,15 @@ impl World {
         let config = folder.path().join("jiefeng.toml");
         let listen = platform_address.to_string();
         let arguments = ["simulate", "--config", config.to_str().unwrap(), "--listen", &listen];
-        let platform = Process::start(&arguments, &[], "Open the chat page");
+        let said = Arc::default();
+        let platform = Process::start(&arguments, &[], "Open the chat page", &said);
         Self {
             folder,
             platform,
             platform_address,
             server_address,
             server: None,
+            said,
         }
     }
 
@@ -148,7 +165,7 @@ impl World {
     pub(crate) fn start_server(&mut self, environment: &[(&str, &str)]) {
         let config = self.config();
         let arguments = ["serve", "--config", config.to_str().unwrap()];
-        self.server = Some(Process::start(&arguments, environment, "address="));
+        self.server = Some(Process::start(&arguments, environment, "address=", &self.said));
     }
 
     /// Ends the bot in the middle of whatever it does.
@@ -188,6 +205,10 @@ impl World {
     /// Has somebody act.
     #[track_caller]
     pub(crate) fn control(&self, action: &str, request: Value) -> Value {
+        let said = ["text", "customer", "member"]
+            .into_iter()
+            .filter_map(|name| request[name].as_str());
+        self.said.lock().unwrap().extend(said.map(str::to_owned));
         self.request("POST", &format!("/control/{action}"), &request.to_string())
     }
 
@@ -247,6 +268,11 @@ impl World {
         self.read("counters")
     }
 
+    /// An answer of the platform.
+    pub(crate) fn get_from_platform(&self, target: &str) -> String {
+        http(self.platform_address, "GET", target, "").1
+    }
+
     /// Where the bot listens.
     pub(crate) fn server_address(&self) -> SocketAddr {
         self.server_address
@@ -263,6 +289,23 @@ impl World {
     /// An answer of the bot's own HTTP server.
     pub(crate) fn get_from_server(&self, target: &str) -> (u16, String) {
         http(self.server_address(), "GET", target, "")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.server = None;
+        if std::thread::panicking() {
+            return;
+        }
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = file.unwrap().path();
+            let is_of_database = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().contains(".db"));
+            let has_token = is_of_database && has_access_token(&std::fs::read(&path).unwrap());
+            assert!(!has_token, "an access token is in {}", path.display());
+        }
     }
 }
 

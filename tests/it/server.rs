@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiefeng::protocol::{
@@ -44,11 +45,44 @@ pub(crate) fn fresh(number: u64, timestamp: i64) -> Fresh {
     }
 }
 
-/// A server process with its data in a folder that outlives it.
+/// What no log, error or metric may show: the secrets of every configuration here, and how they would look in an address.
+const CANARIES: [&str; 5] = [
+    "CanaryToken",
+    "CanaryKey",
+    "CanarySecret",
+    "access_token=",
+    "corpsecret=",
+];
+
+/// Shorter texts may stand in a log by chance.
+const LONG_ENOUGH: usize = 9;
+
+/// Fails when a text that others see has a secret, an access token, or something of what was said.
+#[track_caller]
+pub(crate) fn assert_tells_nothing(text: &str, said: &[String]) {
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "`{canary}` is in\n{text}");
+    }
+    assert!(!has_access_token(text.as_bytes()), "an access token is in\n{text}");
+    for said in said.iter().filter(|said| said.len() >= LONG_ENOUGH) {
+        assert!(!text.contains(said.as_str()), "`{said}` is in\n{text}");
+    }
+}
+
+/// Whether there is an access token of the simulator: parts of a hyphen and 32 hexadecimal digits each, eight of them.
+pub(crate) fn has_access_token(bytes: &[u8]) -> bool {
+    let is_part = |part: &[u8]| part.len() == 32 && part.iter().all(u8::is_ascii_hexdigit);
+    let parts: Vec<&[u8]> = bytes.split(|byte| *byte == b'-').collect();
+    parts.windows(2).any(|pair| pair.iter().all(|part| is_part(part)))
+}
+
+/// A server process with its data in a folder that outlives it. At its end it must have told nothing that it should not.
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
+    reading: Option<JoinHandle<()>>,
+    said: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -90,12 +124,18 @@ impl Server {
             }
         };
         let kept = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 kept.lock().unwrap().push_str(&format!("{line}\n"));
             }
         });
-        Self { process, address, log }
+        Self {
+            process,
+            address,
+            log,
+            reading: Some(reading),
+            said: Mutex::default(),
+        }
     }
 
     pub(crate) fn log(&self) -> String {
@@ -119,7 +159,11 @@ impl Server {
         stream.write_all(request).unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        Response::parse(&bytes)
+        let response = Response::parse(&bytes);
+        if response.status >= 400 {
+            assert_tells_nothing(&format!("{}{}", response.headers, response.body), &[]);
+        }
+        response
     }
 
     pub(crate) fn get(&self, target: &str) -> Response {
@@ -142,6 +186,7 @@ impl Server {
 
     /// A member writes; the decrypted plaintext of the reply.
     pub(crate) fn says(&self, user: &str, message_id: u64, text: &str) -> String {
+        self.said.lock().unwrap().extend([user.to_owned(), text.to_owned()]);
         let response = self.deliver(WireFormat::Xml, &text_message(user, message_id, text), message_id);
         assert_eq!(response.status, 200, "{}", response.body);
         open_reply(&credentials(), &response.body).unwrap()
@@ -158,6 +203,24 @@ impl Server {
         );
     }
 
+    /// What the process has in memory. 0 where the system does not tell it in a file.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kilobytes.unwrap_or(0) * 1024
+    }
+
+    fn metrics_if_running(&self) -> String {
+        let mut metrics = String::new();
+        if let Ok(mut stream) = TcpStream::connect(self.address) {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            let _ = stream.read_to_string(&mut metrics);
+        }
+        metrics
+    }
+
     pub(crate) fn metric(&self, fate: &str) -> u64 {
         let text = self.get("/metrics").body;
         let line = text
@@ -171,8 +234,18 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let metrics = match std::thread::panicking() {
+            true => String::new(),
+            false => self.metrics_if_running(),
+        };
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if let Some(reading) = self.reading.take() {
+            let _ = reading.join();
+        }
+        if !std::thread::panicking() {
+            assert_tells_nothing(&format!("{}{metrics}", self.log()), &self.said.lock().unwrap());
+        }
     }
 }
 
