@@ -26,6 +26,9 @@ const ANSWERED_AT_ONCE: u32 = 128;
 /// The accounts that the apps may manage are listed so often.
 const LIST_EVERY: Duration = Duration::from_secs(600);
 
+/// After they could not be listed.
+const LIST_AGAIN: Duration = Duration::from_secs(30);
+
 /// What waits is looked for at least so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -207,6 +210,7 @@ impl Outbound {
         let bell = self.bell.clone();
         async move {
             loop {
+                let mut next = LIST_EVERY;
                 for (corp_id, app, client) in &apps {
                     match client.kf_accounts().await {
                         Ok(managed) => {
@@ -218,12 +222,15 @@ impl Outbound {
                                 });
                             }
                         }
-                        Err(error) => tracing::error!(app, "the accounts of 微信客服 cannot be listed: {error}"),
+                        Err(error) => {
+                            next = LIST_AGAIN;
+                            tracing::error!(app, "the accounts of 微信客服 cannot be listed: {error}");
+                        }
                     }
                 }
                 tokio::select! {
                     () = bell.accounts_changed.notified() => {}
-                    () = tokio::time::sleep(LIST_EVERY) => {}
+                    () = tokio::time::sleep(next) => {}
                 }
             }
         }

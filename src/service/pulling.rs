@@ -106,7 +106,8 @@ impl Puller {
             match self.pull().await {
                 Ok(is_done) => {
                     pause = PAUSE_AFTER_FAILURE;
-                    self.wait_for_news(if is_done { RECONCILE_EVERY } else { LOOK_AGAIN }).await;
+                    self.wait_for_news(if is_done { RECONCILE_EVERY } else { LOOK_AGAIN })
+                        .await;
                 }
                 // A callback brings a token, with which one may go on at once.
                 Err(Failure::Api(ApiError::TokenlessBudget { free_at })) => self.wait_for_news(until(free_at)).await,

@@ -9,14 +9,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jiefeng::protocol::{
-    CallbackToken, Credentials, EncodingAesKey, Fresh, Nonce, Seconds, WireFormat, open_reply, read_text_reply,
-    seal_callback,
-};
+use jiefeng::protocol::{Credentials, Fresh, Nonce, Seconds, WireFormat, open_reply, read_text_reply, seal_callback};
 
+use crate::platform::World;
 #[cfg(feature = "failpoints")]
 use crate::platform::wait_until;
-use crate::platform::{CORP_ID, KEY, TOKEN, World};
+use crate::server::{CORP_ID, credentials};
 
 /// Members and customers who each write one message while the bot is being killed.
 const MEMBERS: u32 = 12;
@@ -155,15 +153,6 @@ fn write_until_received(address: SocketAddr, user: String) -> Received {
         }
     }
     Received { user, replies }
-}
-
-/// Those of the world's app.
-pub(crate) fn credentials() -> Credentials {
-    Credentials::new(
-        CallbackToken::parse(TOKEN).unwrap(),
-        EncodingAesKey::parse(KEY).unwrap(),
-        CORP_ID,
-    )
 }
 
 /// One delivery; the reply, if the whole response arrived and was a 200.

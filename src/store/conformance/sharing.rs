@@ -9,6 +9,7 @@ use crate::store::{
     Answered, ConversationKey, DeadLetterId, Effect, Fetched, InstanceReport, KfAccountKey, KfPage, MessageKey,
     NewSend, OpenError, SendResult, SetAside, SqliteStore, Step, Store, Urgency, Waiting,
 };
+use crate::wecom::TokenStore;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_764_000_000 + second).unwrap()
@@ -330,6 +331,16 @@ async fn a_file_is_for_one_server_and_any_number_of_commands() {
     assert_eq!(command.request_reload().await.unwrap(), 1);
     store.close().await.unwrap();
     open(&directory).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_right_to_fetch_a_token_ends_with_the_process_that_had_it() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    assert!(store.claim_token_refresh("support", 0, at(0), at(60)).await.unwrap());
+    store.close().await.unwrap();
+    let store = open(&directory);
+    assert!(store.claim_token_refresh("support", 0, at(1), at(61)).await.unwrap());
 }
 
 #[tokio::test]

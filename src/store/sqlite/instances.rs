@@ -9,6 +9,7 @@ use crate::store::{Beat, Instance, InstanceReport};
 pub(super) fn take_over(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.execute("DELETE FROM instances", [])?;
     connection.execute("UPDATE kf_accounts SET owner = NULL", [])?;
+    connection.execute("UPDATE tokens SET refresh_until = 0", [])?;
     connection.execute(
         "UPDATE inbox SET owner = NULL WHERE fate IS NULL AND owner IS NOT NULL",
         [],
