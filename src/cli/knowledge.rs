@@ -117,7 +117,7 @@ fn stats(assistant: &Assistant) {
         catalogue.scenarios.len(),
         catalogue.intents.len(),
         catalogue.outside.len(),
-        assistant.version.get(..12).unwrap_or_default()
+        assistant.version
     ));
 }
 

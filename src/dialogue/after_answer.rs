@@ -34,8 +34,8 @@ impl<'a> Turn<'a> {
     fn reply_to_open_question(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
         match &at_hand.open {
             Open::Nothing => None,
-            Open::Slot { slot } => {
-                let chosen = self.slot_choice(scenario, at_hand, slot);
+            Open::Slot { slot, offered } => {
+                let chosen = self.slot_choice(scenario, at_hand, slot, offered);
                 chosen.or_else(|| self.slot_value_named(scenario, at_hand, slot))
             }
             Open::OtherIssue { scenario: other } => self.other_issue_wanted(at_hand, other),
@@ -230,9 +230,7 @@ impl<'a> Turn<'a> {
     }
 
     /// A number or "none" in reply to a slot question.
-    fn slot_choice(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str) -> Option<Outcome> {
-        let values = &scenario.slot(slot)?.values;
-        let ids: Vec<String> = values.iter().map(|value| value.id.clone()).collect();
+    fn slot_choice(&self, scenario: &'a Scenario, at_hand: &AtHand, slot: &str, offered: &[String]) -> Option<Outcome> {
         match self.assistant.conversation.choice(self.normalised())? {
             Choice::NoneOfThese => {
                 let closed = AtHand {
@@ -242,7 +240,7 @@ impl<'a> Turn<'a> {
                 Some(self.kept(scenario, closed, self.words(TextKey::NoneOfTheValues)))
             }
             choice => {
-                let value = option_at(&ids, choice)?;
+                let value = option_at(offered, choice)?;
                 Some(self.slot_known(scenario, at_hand, slot, value))
             }
         }

@@ -1,5 +1,7 @@
 //! The bot's mind: the catalogue, the matcher trained on it, and what reads short replies; checked as a whole.
 
+use sha2::{Digest, Sha256};
+
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::circumstances::Circumstances;
 use crate::dialogue::compose::{Composer, KnownSlots};
@@ -8,7 +10,7 @@ use crate::dialogue::words::{ConversationReader, SlotReader};
 use crate::knowledge::{
     AmbiguousQuestions, Catalogue, DecisionThresholds, IntentKind, KnowledgeFiles, Language, OUTSIDE, Scenario, Section,
 };
-use crate::matching::{Class, ClassKind, Matcher, Thresholds, TrainingSet};
+use crate::matching::{Class, ClassKind, MATCHER_VERSION, Matcher, Thresholds, TrainingSet};
 
 /// Everything needed to answer, in memory.
 pub struct Assistant {
@@ -20,7 +22,7 @@ pub struct Assistant {
     pub(super) conversation: ConversationReader,
     /// Reads slot values.
     pub(super) slots: SlotReader,
-    /// Names the content of the knowledge and of the matcher; stored with every answer.
+    /// Names the content of the knowledge, and the way in which the matcher learns from it; stored with every answer.
     pub version: String,
     /// Utterances that another scenario wins. They should be mended, but nothing is broken: which ones these are depends on all
     /// others, and a bot must not stop because a question was added elsewhere.
@@ -29,6 +31,9 @@ pub struct Assistant {
 
 /// Ends what is said about an utterance while some of those it is compared with are missing.
 const WITHOUT_THE_UNREADABLE: &str = " (seen without what could not be read; it may be right where it is)";
+
+/// A version is read by people and stands in labels: so many bytes tell versions apart well enough.
+const VERSION_BYTES: usize = 8;
 
 /// A day whose dates are written as long as dates get, for measuring answers.
 pub(super) const ANY_DAY: jiff::civil::Date = jiff::civil::date(2026, 11, 22);
@@ -64,7 +69,7 @@ impl Assistant {
             return Err(report.into_problems());
         }
         let training = training_set(&catalogue);
-        let (version, matcher) = trained(&training, catalogue.lexicon.thresholds, cache);
+        let matcher = trained(&training, catalogue.lexicon.thresholds, cache);
         let misplaced = misplaced_utterances(&catalogue, &training, &matcher);
         let normalise = |word: &str| matcher.normalise(word);
         let conversation = ConversationReader::new(&catalogue.conversation, topics(&catalogue), normalise);
@@ -74,7 +79,7 @@ impl Assistant {
             matcher,
             conversation,
             slots,
-            version,
+            version: version_of(files),
             misplaced,
         })
     }
@@ -85,7 +90,7 @@ impl Assistant {
         let (catalogue, report) = read_and_measure(files);
         if !catalogue.scenarios.is_empty() {
             let training = training_set(&catalogue);
-            let (_, matcher) = trained(&training, catalogue.lexicon.thresholds, cache);
+            let matcher = trained(&training, catalogue.lexicon.thresholds, cache);
             for mut problem in misplaced_utterances(&catalogue, &training, &matcher) {
                 if report.has_unreadable() {
                     problem.message.push_str(WITHOUT_THE_UNREADABLE);
@@ -124,16 +129,25 @@ fn read_and_measure(files: &KnowledgeFiles) -> (Catalogue, Report) {
     (catalogue, report)
 }
 
-/// The fingerprint of what there is to learn, and the matcher that learnt it now or before.
-fn trained(training: &TrainingSet, thresholds: DecisionThresholds, cache: &impl MatcherCache) -> (String, Matcher) {
-    let version = hexadecimal(&training.fingerprint());
-    let cached = cache.load(&version).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
+/// Names the content of these files, and the way in which this program's matcher learns from it.
+pub fn version_of(files: &KnowledgeFiles) -> String {
+    let mut digest = Sha256::new();
+    digest.update(MATCHER_VERSION.to_le_bytes());
+    digest.update(files.fingerprint());
+    let digest = digest.finalize();
+    hexadecimal(digest.get(..VERSION_BYTES).unwrap_or_default())
+}
+
+/// The matcher that learnt what there is to learn, now or before.
+fn trained(training: &TrainingSet, thresholds: DecisionThresholds, cache: &impl MatcherCache) -> Matcher {
+    let name = hexadecimal(&training.fingerprint());
+    let cached = cache.load(&name).and_then(|bytes| Matcher::from_bytes(&bytes).ok());
     let matcher = cached.unwrap_or_else(|| {
         let matcher = Matcher::train(training);
-        cache.save(&version, &matcher.to_bytes());
+        cache.save(&name, &matcher.to_bytes());
         matcher
     });
-    (version, matcher.with_thresholds(thresholds_of(thresholds)))
+    matcher.with_thresholds(thresholds_of(thresholds))
 }
 
 /// The matcher's own thresholds, with those of the knowledge in their place.

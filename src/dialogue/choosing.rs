@@ -196,7 +196,12 @@ impl<'a> Turn<'a> {
         self.choose_among(TextKey::OtherOptions, question, others, 1)
     }
 
-    fn choose_among(&self, key: TextKey, question: &str, options: Vec<String>, misses: u8) -> Outcome {
+    fn choose_among(&self, key: TextKey, question: &str, mut options: Vec<String>, misses: u8) -> Outcome {
+        // What is offered and what is remembered as offered must be the same.
+        options.retain(|id| self.assistant.scenario(id).is_some());
+        if options.is_empty() {
+            return self.none_fits();
+        }
         let reply = self
             .composer
             .choice_of_scenarios(key, options.iter().map(String::as_str));

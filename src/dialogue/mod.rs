@@ -12,6 +12,7 @@ mod compose;
 mod compose_time;
 mod hand_over;
 mod how_long;
+mod known_still;
 mod language;
 mod lengths;
 mod script;
@@ -23,7 +24,7 @@ pub(crate) mod tests;
 mod when;
 mod words;
 
-pub use assistant::{Assistant, MatcherCache, NoCache, training_set};
+pub use assistant::{Assistant, MatcherCache, NoCache, training_set, version_of};
 pub use circumstances::Circumstances;
 pub use compose::{Composer, KnownSlots, LONGEST_TEXT};
 pub use hand_over::{DutyHours, Reach};

@@ -70,6 +70,9 @@ pub enum Open {
     Slot {
         /// Slot id.
         slot: String,
+        /// Ids of the values in the order offered.
+        #[serde(default)]
+        offered: Vec<String>,
     },
     /// Whether the other issue of the same message is to be answered as well.
     OtherIssue {

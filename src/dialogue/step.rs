@@ -59,6 +59,7 @@ impl Assistant {
 
     fn stepped(&self, session: Session, event: &Event, at: Timestamp) -> (Session, Vec<Action>) {
         let now = CHINA.to_datetime(at);
+        let session = self.known_still(session);
         match event {
             Event::Entered => self.entered(session, now),
             Event::CommonSituations => self.welcomed(session, now),
@@ -453,8 +454,9 @@ impl<'a> Turn<'a> {
         confidence: f32,
     ) -> Outcome {
         let unknown = first_unknown_slot(scenario, &slots).map(|slot| slot.id.clone());
-        let open = match unknown.filter(|_| !reply.options.is_empty()) {
-            Some(slot) => Open::Slot { slot },
+        let offered: Vec<String> = reply.options.iter().map(|option| option.id.clone()).collect();
+        let open = match unknown.filter(|_| !offered.is_empty()) {
+            Some(slot) => Open::Slot { slot, offered },
             None => Open::Nothing,
         };
         let at_hand = AtHand {

@@ -12,7 +12,7 @@ impl Assistant {
     /// as if it had been written.
     pub(super) fn tapped(&self, session: Session, id: &str, label: &str, now: Timestamp) -> (Session, Vec<Action>) {
         let now = CHINA.to_datetime(now);
-        let place = self.open_options(&session.state).iter().position(|option| option == id);
+        let place = open_options(&session.state).iter().position(|option| option == id);
         if let Some(place) = place {
             let number = place.saturating_add(1).to_string();
             return Turn::new(self, session, &number, now).take();
@@ -30,29 +30,24 @@ impl Assistant {
             None => Turn::new(self, session, label, now).take(),
         }
     }
+}
 
-    /// Ids of the options that are open, in the order in which they were offered.
-    fn open_options(&self, state: &State) -> Vec<String> {
-        match state {
-            State::Start => Vec::new(),
-            State::Choosing { options, .. } => options.clone(),
-            State::Answered(at_hand) => self.options_at_hand(at_hand),
-        }
+/// Ids of the options that are open, in the order in which they were offered.
+fn open_options(state: &State) -> Vec<String> {
+    match state {
+        State::Start => Vec::new(),
+        State::Choosing { options, .. } => options.clone(),
+        State::Answered(at_hand) => options_at_hand(at_hand),
     }
+}
 
-    fn options_at_hand(&self, at_hand: &AtHand) -> Vec<String> {
-        let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-        match &at_hand.open {
-            Open::Nothing | Open::SubmissionDay => Vec::new(),
-            Open::Slot { slot } => {
-                let scenario = self.scenario(&at_hand.scenario);
-                let slot = scenario.and_then(|scenario| scenario.slot(slot));
-                slot.map(|slot| slot.values.iter().map(|value| value.id.clone()).collect())
-                    .unwrap_or_default()
-            }
-            Open::OtherIssue { scenario } => vec![scenario.clone()],
-            Open::Tracking { .. } => owned(&[TRACK, DO_NOT_TRACK]),
-            Open::Result => owned(&[LIFTED, REFUSED]),
-        }
+fn options_at_hand(at_hand: &AtHand) -> Vec<String> {
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    match &at_hand.open {
+        Open::Nothing | Open::SubmissionDay => Vec::new(),
+        Open::Slot { offered, .. } => offered.clone(),
+        Open::OtherIssue { scenario } => vec![scenario.clone()],
+        Open::Tracking { .. } => owned(&[TRACK, DO_NOT_TRACK]),
+        Open::Result => owned(&[LIFTED, REFUSED]),
     }
 }

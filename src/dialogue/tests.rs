@@ -276,7 +276,7 @@ fn a_tapped_option_is_the_one_that_was_offered() {
 fn a_tapped_value_of_a_slot_is_known_from_then_on() {
     let (_, _, session) = last_of(&texts(&["群里发不了消息，被投诉了"]));
     let State::Answered(AtHand {
-        open: Open::Slot { slot },
+        open: Open::Slot { slot, .. },
         scenario,
         ..
     }) = &session.state

@@ -14,6 +14,8 @@ mod workdays;
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 pub use faq::{Faq, FaqEntry, FaqError, FaqRow, Place};
 pub use intents::{AmbiguousQuestions, Intent, IntentKind};
 pub use language::{Bilingual, Language};
@@ -46,6 +48,20 @@ pub struct KnowledgeFiles {
     pub files: Vec<KnowledgeFile>,
     /// What stands there and is none, or could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl KnowledgeFiles {
+    /// Identifies the whole content: every name and every text.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for file in &self.files {
+            for part in [&file.path, &file.text] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+        }
+        digest.finalize().into()
+    }
 }
 
 /// Everything the bot knows, checked.

@@ -38,4 +38,4 @@ pub use explain::{Explanation, Piece, Reasons};
 pub use matcher::Matcher;
 pub use question::Question;
 pub use reading::View;
-pub use training_set::{Class, ClassKind, TrainingSet};
+pub use training_set::{Class, ClassKind, MATCHER_VERSION, TrainingSet};
