@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -36,6 +35,15 @@ pub enum LoadError {
 pub fn load_assistant(directory: &Path, cache: &impl MatcherCache) -> Result<Assistant, LoadError> {
     let files = read_directory(directory).map_err(LoadError::Unreadable)?;
     Assistant::assemble(&files, cache).map_err(LoadError::Problems)
+}
+
+/// Each problem with the path of its file as whoever named the directory can open it.
+pub fn problem_lines(directory: &Path, problems: &[Problem]) -> Vec<String> {
+    let directory = directory.display();
+    problems
+        .iter()
+        .map(|problem| format!("{directory}/{problem}"))
+        .collect()
 }
 
 /// Reads the knowledge directory and looks for everything that is wrong with it. Says how many scenarios there are, too.
@@ -89,7 +97,7 @@ fn read_folder(directory: &Path, folder: &str, found: &mut KnowledgeFiles) -> an
 const README: &str = "README.md";
 
 /// What editors and file managers leave behind: hidden files and backups.
-fn is_left_behind(name: &str) -> bool {
+pub(super) fn is_left_behind(name: &str) -> bool {
     let is_backup = [".swp", ".swo", ".bak", ".orig", ".tmp", "~"]
         .iter()
         .any(|end| name.ends_with(end));
@@ -132,9 +140,9 @@ fn not_utf8(named: &str, bytes: &[u8], error: Utf8Error) -> Problem {
 }
 
 /// Trained matchers as files in a directory.
+#[derive(Clone, Debug)]
 pub struct MatcherFiles {
     directory: Option<PathBuf>,
-    has_saved: AtomicBool,
 }
 
 impl MatcherFiles {
@@ -142,13 +150,7 @@ impl MatcherFiles {
     pub fn new(directory: Option<PathBuf>) -> Self {
         Self {
             directory: directory.or_else(user_cache_directory),
-            has_saved: AtomicBool::new(false),
         }
-    }
-
-    /// Whether a matcher was trained and saved: the next start finds it.
-    pub fn has_saved(&self) -> bool {
-        self.has_saved.load(Ordering::Relaxed)
     }
 
     fn file(&self, name: &str) -> Option<PathBuf> {
@@ -190,12 +192,8 @@ impl MatcherCache for MatcherFiles {
     }
 
     fn save(&self, name: &str, bytes: &[u8]) {
-        match self.write(name, bytes) {
-            Some(Ok(())) => self.has_saved.store(true, Ordering::Relaxed),
-            Some(Err(error)) => {
-                tracing::info!(%error, "the trained matcher could not be cached; the next start trains it again");
-            }
-            None => {}
+        if let Some(Err(error)) = self.write(name, bytes) {
+            tracing::info!(%error, "the trained matcher could not be cached; the next start trains it again");
         }
         self.remove_old();
     }

@@ -1,7 +1,14 @@
 //! Wiring: checked settings to a running server.
 
+mod directory_watch;
 mod knowledge_directory;
+mod reloading;
 mod server;
+mod signals;
+mod training;
 
-pub use knowledge_directory::{LoadError, MatcherFiles, check_knowledge, load_assistant, read_directory};
+pub use knowledge_directory::{
+    LoadError, MatcherFiles, check_knowledge, load_assistant, problem_lines, read_directory,
+};
+pub use reloading::KnowledgeSource;
 pub use server::Server;

@@ -8,10 +8,11 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::reloading::{KnowledgeSource, Reloading};
+use super::signals::Hangups;
 use crate::config::{App, Settings, Wecom};
-use crate::dialogue::Assistant;
 use crate::http::{self, Capacity, ServerState};
-use crate::service::{ConversationClock, Outbound, SendingApp, Service};
+use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service};
 use crate::store::{Retention, SqliteStore, Store};
 use crate::wecom::{Client, ClientSettings, TokenStore};
 
@@ -35,15 +36,21 @@ pub struct Server {
     outbound: Outbound,
     capacity: Capacity,
     retention: Retention,
+    reloading: Reloading,
 }
 
 impl Server {
-    /// Opens the store and binds the address.
+    /// Opens the store and binds the address. `assistant` answers until the source of its knowledge changes.
     ///
     /// # Errors
     ///
     /// What keeps the store or the address from being used.
-    pub fn prepare(settings: Settings, assistant: Arc<Assistant>, clock: ConversationClock) -> anyhow::Result<Self> {
+    pub fn prepare(
+        settings: Settings,
+        source: KnowledgeSource,
+        assistant: CurrentAssistant,
+        clock: ConversationClock,
+    ) -> anyhow::Result<Self> {
         let Settings {
             server,
             storage,
@@ -55,7 +62,7 @@ impl Server {
         let sqlite = Arc::new(SqliteStore::open(&storage.path, storage.session_ttl)?);
         let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
         let sending = sending_apps(&apps, &wecom, &sqlite)?;
-        let outbound = Outbound::new(Arc::clone(&assistant), Arc::clone(&store), clock.clone(), sending, duty);
+        let outbound = Outbound::new(assistant.clone(), Arc::clone(&store), clock.clone(), sending, duty);
         let listener = TcpListener::bind(server.listen).with_context(|| {
             format!(
                 "cannot listen on {}; is another program using it? Change server.listen",
@@ -63,6 +70,11 @@ impl Server {
             )
         })?;
         let address = listener.local_addr().context("the bound address cannot be read")?;
+        let reloading = Reloading {
+            source,
+            current: assistant.clone(),
+            hangups: Hangups::heard().context("SIGHUP cannot be heard")?,
+        };
         let service = Service::new(assistant, Arc::clone(&store), clock, outbound.bell());
         let state = ServerState::new(apps, service, server.timestamp_window_seconds, server.trusted_proxies);
         Ok(Self {
@@ -76,6 +88,7 @@ impl Server {
                 connections: server.max_connections,
             },
             retention: storage.retention,
+            reloading,
         })
     }
 
@@ -86,11 +99,13 @@ impl Server {
     /// When serving fails, or the store cannot be finished.
     pub async fn run(self) -> anyhow::Result<()> {
         let purging = actix_web::rt::spawn(purge_regularly(Arc::clone(&self.store), self.retention));
+        let reloading = actix_web::rt::spawn(self.reloading.run());
         let (stop, stops) = watch::channel(false);
         let outbound = actix_web::rt::spawn(self.outbound.run(stops));
         let server = http::serve(self.listener, self.state, self.capacity).context("cannot serve")?;
         let served = server.await.context("the server failed");
         purging.abort();
+        reloading.abort();
         let _ = stop.send(true);
         if tokio::time::timeout(LAST_SENDS, outbound).await.is_err() {
             tracing::warn!("some messages were still being sent; they are sent again at the next start");

@@ -13,12 +13,12 @@ use secrecy::SecretString;
 
 use super::logging::{LogFormat, start_logging};
 use super::serve::moved_clock;
-use super::{Failure, KnowledgeOption, print_line};
-use crate::app::Server;
+use super::{Failure, KnowledgeOption, knowledge_failure, print_line};
+use crate::app::{KnowledgeSource, Server};
 use crate::config::{self, Settings};
-use crate::dialogue::{Assistant, DutyHours};
+use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
-use crate::service::{ConversationClock, NOW_VARIABLE, message_key};
+use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE, message_key};
 use crate::simulator::{Calendar, Companion, Simulator, SimulatorSettings};
 use crate::store::{BoxFuture, Retention, Store};
 use crate::wecom::ApiBase;
@@ -72,12 +72,24 @@ impl Demo {
             Ok(start) => moved_clock(&start)?,
             Err(_) => ConversationClock::default(),
         };
-        let assistant = Arc::new(self.knowledge.load()?);
-        actix_web::rt::System::new().block_on(self.serve(assistant, clock))?;
+        let source = KnowledgeSource::new(&config::Knowledge {
+            dir: self.knowledge.directory.clone(),
+            cache_dir: None,
+        });
+        let assistant = source
+            .load()
+            .map_err(|error| knowledge_failure(source.directory(), error))?;
+        let assistant = CurrentAssistant::new(assistant);
+        actix_web::rt::System::new().block_on(self.serve(source, assistant, clock))?;
         Ok(())
     }
 
-    async fn serve(self, assistant: Arc<Assistant>, clock: ConversationClock) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        source: KnowledgeSource,
+        assistant: CurrentAssistant,
+        clock: ConversationClock,
+    ) -> anyhow::Result<()> {
         let credentials = generated_credentials()?;
         let secret = SecretString::from(random_letters(43)?);
         let page = bind(self.simulator_listen, SIMULATOR_PORT)?;
@@ -97,7 +109,7 @@ impl Demo {
         };
         let api_base = ApiBase::parse(&format!("http://{}", reachable(page_address)))?;
         let settings = settings(listen, database.clone(), &self.knowledge.directory, api_base, app);
-        let server = Server::prepare(settings, Arc::clone(&assistant), clock.clone())?;
+        let server = Server::prepare(settings, source, assistant.clone(), clock.clone())?;
         let callback = format!("http://{}/callback/{APP}", server.address);
         let companion = BotHere {
             store: Arc::clone(&server.store),
@@ -216,7 +228,7 @@ fn free_address(usual: u16) -> anyhow::Result<SocketAddr> {
 /// The server beside the simulator: looks up in its store how a message was understood, and adds what the matcher saw in it.
 struct BotHere {
     store: Arc<dyn Store>,
-    assistant: Arc<Assistant>,
+    assistant: CurrentAssistant,
     corp_id: String,
     clock: ConversationClock,
 }
@@ -230,7 +242,7 @@ impl BotHere {
 
     fn third_business_day(&self, now: Timestamp) -> Option<Timestamp> {
         let today = CHINA.to_datetime(now).date();
-        let day = self.assistant.catalogue.workdays.business_day_after(today, 3)?;
+        let day = self.assistant.get().catalogue.workdays.business_day_after(today, 3)?;
         CHINA.to_timestamp(day.to_datetime(MORNING)).ok()
     }
 }
@@ -242,7 +254,7 @@ impl Companion for BotHere {
             let key = message.deduplication_key(&plaintext);
             let key = message_key(&self.corp_id, APP, &message, &key);
             let question = self.store.question(key).await.ok()??;
-            let evidence = serde_json::to_value(self.assistant.matcher.explain(&question.text)).ok()?;
+            let evidence = serde_json::to_value(self.assistant.get().matcher.explain(&question.text)).ok()?;
             let mut decision = serde_json::to_value(question).ok()?;
             decision.as_object_mut()?.insert("evidence".to_owned(), evidence);
             Some(decision)

@@ -14,13 +14,14 @@ mod messages;
 mod serve;
 mod simulate;
 mod text_file;
+mod train;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{LoadError, MatcherFiles, load_assistant};
+use crate::app::{LoadError, MatcherFiles, load_assistant, problem_lines};
 use crate::dialogue::Assistant;
 
 /// Answers people whose WeCom or WeChat account has been restricted, inside WeCom (企业微信账号解封助手).
@@ -67,6 +68,8 @@ enum Command {
     Kf(kf::Kf),
     /// Run the WeCom simulator alone, against a server of yours
     Simulate(simulate::Simulate),
+    #[command(hide = true)]
+    Train(train::Train),
 }
 
 /// Where the knowledge is.
@@ -92,14 +95,11 @@ fn knowledge_failure(directory: &Path, error: LoadError) -> Failure {
     match error {
         LoadError::Unreadable(error) => Failure::CannotRun(error),
         LoadError::Problems(problems) => {
-            let directory = directory.display();
-            let lines = problems.iter().map(|problem| format!("{directory}/{problem}\n"));
             let count = problems.len();
-            let message = format!(
-                "{}the knowledge has {count} problem(s); nothing was started",
-                lines.collect::<String>()
-            );
-            Failure::CannotRun(anyhow::anyhow!(message))
+            let lines = problem_lines(directory, &problems).join("\n");
+            Failure::CannotRun(anyhow::anyhow!(
+                "{lines}\nthe knowledge has {count} problem(s); nothing was started"
+            ))
         }
     }
 }
@@ -133,6 +133,7 @@ pub fn run() -> ExitCode {
         Command::Messages(messages) => messages.run(),
         Command::Kf(kf) => kf.run(),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Train(train) => train.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,6 @@
 //! `jiefeng serve`: production.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -10,13 +9,9 @@ use jiff::Timestamp;
 use super::Failure;
 use super::knowledge_failure;
 use super::logging::{LogFormat, start_logging};
-use crate::app::{MatcherFiles, Server, load_assistant};
+use crate::app::{KnowledgeSource, Server};
 use crate::config::{Environment, Settings, load};
-use crate::service::{ConversationClock, NOW_VARIABLE};
-
-/// Set for a program that was started again after training, so that this happens once.
-#[cfg(unix)]
-const STARTED_AGAIN: &str = "JIEFENG_STARTED_AGAIN";
+use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE};
 
 /// Run the server
 #[derive(Args)]
@@ -40,41 +35,22 @@ impl Serve {
         start_logging(self.log, "info");
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let clock = clock_of(&settings)?;
-        let cache = MatcherFiles::new(settings.knowledge.cache_dir.clone());
-        let directory = settings.knowledge.dir.clone();
-        let assistant = load_assistant(&directory, &cache).map_err(|error| knowledge_failure(&directory, error))?;
-        if cache.has_saved() {
-            start_again();
-        }
-        for problem in &assistant.misplaced {
-            tracing::warn!(%problem, "an utterance is misplaced; `jiefeng knowledge check` lists them");
-        }
+        let source = KnowledgeSource::new(&settings.knowledge);
+        let assistant = source
+            .load()
+            .map_err(|error| knowledge_failure(source.directory(), error))?;
         let callbacks: Vec<String> = settings
             .apps
             .iter()
             .map(|app| format!("/callback/{}", app.name))
             .collect();
         actix_web::rt::System::new().block_on(async move {
-            let server = Server::prepare(settings, Arc::new(assistant), clock)?;
+            let server = Server::prepare(settings, source, CurrentAssistant::new(assistant), clock)?;
             tracing::info!(address = %server.address, callbacks = callbacks.join(" "), "ready");
             server.run().await?;
             tracing::info!("stopped; everything that was acknowledged is stored");
             Ok(())
         })
-    }
-}
-
-/// Starts the program anew in the same process after training, with what was learnt in the cache: training needs three times the memory
-/// that serving does, and an allocator gives back little of it. Goes on as it is where that cannot be done.
-fn start_again() {
-    #[cfg(unix)]
-    if std::env::var_os(STARTED_AGAIN).is_none()
-        && let Ok(program) = std::env::current_exe()
-    {
-        let mut again = std::process::Command::new(program);
-        again.args(std::env::args_os().skip(1)).env(STARTED_AGAIN, "1");
-        let error = std::os::unix::process::CommandExt::exec(&mut again);
-        tracing::info!(%error, "going on with the memory of training");
     }
 }
 

@@ -8,6 +8,7 @@ mod answering;
 mod app_reply;
 mod aside;
 mod clock;
+mod current_assistant;
 mod outbound;
 mod presence;
 mod pulling;
@@ -21,19 +22,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 
 pub use clock::{ConversationClock, NOW_VARIABLE};
+pub use current_assistant::CurrentAssistant;
 pub use outbound::{Bell, Outbound, SendingApp};
 
 use self::app_reply::{AppReply, Recipient};
 use self::aside::{failed_step, unreadable_step};
 use crate::channels::app::{Heard, heard};
 use crate::config::App;
-use crate::dialogue::{Assistant, Event};
+use crate::dialogue::Event;
 use crate::protocol::{DeduplicationKey, IncomingMessage, TextReply, WireFormat};
 use crate::store::{ConversationKey, KfAccountKey, MessageKey, Settlement, Store, StoreError};
 
 /// Answers messages.
 pub struct Service {
-    assistant: Arc<Assistant>,
+    assistant: CurrentAssistant,
     store: Arc<dyn Store>,
     clock: ConversationClock,
     bell: Bell,
@@ -72,7 +74,7 @@ impl Lateness {
 
 impl Service {
     /// A service that remembers in `store` and rings `bell` when there is something to fetch or to send.
-    pub fn new(assistant: Arc<Assistant>, store: Arc<dyn Store>, clock: ConversationClock, bell: Bell) -> Self {
+    pub fn new(assistant: CurrentAssistant, store: Arc<dyn Store>, clock: ConversationClock, bell: Bell) -> Self {
         Self {
             assistant,
             store,
@@ -144,7 +146,8 @@ impl Service {
         format: WireFormat,
         lateness: Lateness,
     ) -> Result<Outcome, StoreError> {
-        let (event, response_code) = match heard(&message.content, &self.assistant.catalogue.texts) {
+        let assistant = self.assistant.get();
+        let (event, response_code) = match heard(&message.content, &assistant.catalogue.texts) {
             Heard::Event(event) => (event, None),
             Heard::Card { event, response_code } => (event, Some(response_code)),
             Heard::Nothing => return Ok(Outcome::Acknowledged),
@@ -154,7 +157,7 @@ impl Service {
         let corp_id = app.credentials.receive_id();
         let key = message_key(corp_id, &app.name, message, &deduplication_key);
         let reply = AppReply {
-            assistant: Arc::clone(&self.assistant),
+            assistant,
             recipient: Recipient::of(app, message),
             send_id: answering::send_id(&[corp_id, &app.name, deduplication_key.as_str()]),
             response_code,
@@ -216,7 +219,7 @@ impl Service {
             app = app.name,
             "a message could not be answered; see `jiefeng messages list`"
         );
-        let (assistant, plaintext, now) = (Arc::clone(&self.assistant), plaintext.to_owned(), self.clock.now());
+        let (assistant, plaintext, now) = (self.assistant.get(), plaintext.to_owned(), self.clock.now());
         let step = Box::new(move |remembered| failed_step(&assistant, remembered, plaintext, now));
         let conversation = conversation_key(app, message);
         self.store

@@ -9,14 +9,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::ConversationClock;
 use super::answering::{Answerer, FRESH};
 use super::aside::{Agents, answer_or_set_aside};
 use super::presence::{Presence, Processes};
 use super::pulling::{Puller, Receivers};
 use super::reminding::Reminding;
 use super::sending::{Clients, Sender};
-use crate::dialogue::{Assistant, DutyHours};
+use super::{ConversationClock, CurrentAssistant};
+use crate::dialogue::DutyHours;
 use crate::store::{KfAccountKey, Store, Waiting};
 use crate::wecom::Client;
 
@@ -74,7 +74,7 @@ impl Bell {
 
 /// All tasks, ready to run.
 pub struct Outbound {
-    assistant: Arc<Assistant>,
+    assistant: CurrentAssistant,
     store: Arc<dyn Store>,
     clock: ConversationClock,
     apps: Vec<SendingApp>,
@@ -88,7 +88,7 @@ pub struct Outbound {
 impl Outbound {
     /// For these apps; people take over during `duty`.
     pub fn new(
-        assistant: Arc<Assistant>,
+        assistant: CurrentAssistant,
         store: Arc<dyn Store>,
         clock: ConversationClock,
         apps: Vec<SendingApp>,
@@ -170,7 +170,7 @@ impl Outbound {
     fn presence(&self, clients: &Arc<Clients>, processes: &Processes) -> Presence {
         Presence {
             store: Arc::clone(&self.store),
-            assistant: Arc::clone(&self.assistant),
+            assistant: self.assistant.clone(),
             clients: Arc::clone(clients),
             processes: processes.clone(),
         }
@@ -183,7 +183,7 @@ impl Outbound {
 
     fn reminding(&self) -> Reminding {
         Reminding {
-            assistant: Arc::clone(&self.assistant),
+            assistant: self.assistant.clone(),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
             agents: self.agents(),
@@ -253,7 +253,7 @@ impl Outbound {
 
     /// Answers what waits, for as long as the process runs.
     fn answering(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (assistant, store, clock) = (Arc::clone(&self.assistant), Arc::clone(&self.store), self.clock.clone());
+        let (assistant, store, clock) = (self.assistant.clone(), Arc::clone(&self.store), self.clock.clone());
         let (arrived, sends) = (Arc::clone(&self.arrived), Arc::clone(&self.bell.sends));
         let (receivers, duty) = (Arc::clone(&self.receivers), self.duty);
         let agents = Arc::new(self.agents());
@@ -261,7 +261,7 @@ impl Outbound {
             loop {
                 let now = clock.platform_now();
                 let answerer = Answerer {
-                    assistant: Arc::clone(&assistant),
+                    assistant: assistant.get(),
                     duty,
                     now,
                     conversation_now: clock.now(),

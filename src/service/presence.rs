@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::CurrentAssistant;
 use super::sending::Clients;
-use crate::dialogue::Assistant;
 use crate::failpoint::failpoint;
 use crate::store::{InstanceReport, Store};
 
@@ -31,7 +31,7 @@ impl Processes {
 /// Says that this process is alive for as long as it runs.
 pub(super) struct Presence {
     pub(super) store: Arc<dyn Store>,
-    pub(super) assistant: Arc<Assistant>,
+    pub(super) assistant: CurrentAssistant,
     pub(super) clients: Arc<Clients>,
     pub(super) processes: Processes,
 }
@@ -51,7 +51,7 @@ impl Presence {
     fn report(&self) -> InstanceReport {
         InstanceReport {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            knowledge_version: self.assistant.version.clone(),
+            knowledge_version: self.assistant.get().version.clone(),
             ..InstanceReport::default()
         }
     }

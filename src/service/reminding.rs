@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::ConversationClock;
 use super::answering::send_id;
 use super::aside::Agents;
 use super::clock::later;
+use super::{ConversationClock, CurrentAssistant};
 use crate::channels::app::text_message;
 use crate::channels::kf::Outgoing;
-use crate::dialogue::{Appeal, Assistant};
+use crate::dialogue::Appeal;
 use crate::store::{DueReminder, NewSend, Store, Urgency};
 use crate::wecom::Api;
 
@@ -23,7 +23,7 @@ const OF_USE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reminds whoever asked for it.
 pub(super) struct Reminding {
-    pub(super) assistant: Arc<Assistant>,
+    pub(super) assistant: CurrentAssistant,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: ConversationClock,
     /// The agent ids of the apps that can send, by company and name of the app.
@@ -64,7 +64,7 @@ impl Reminding {
 
     fn send_for(&self, reminder: &DueReminder) -> Option<NewSend> {
         let appeal: Appeal = serde_json::from_str(&reminder.record).ok()?;
-        let text = self.assistant.reminder_text(&appeal, self.clock.now());
+        let text = self.assistant.get().reminder_text(&appeal, self.clock.now());
         let (app, open_kf_id) = match reminder.app.split_once('/') {
             Some((app, open_kf_id)) => (app, Some(open_kf_id)),
             None => (reminder.app.as_str(), None),

@@ -20,6 +20,7 @@ mod limits;
 mod members;
 mod platform;
 mod program;
+mod reloading;
 mod rotating;
 mod server;
 mod serving;
