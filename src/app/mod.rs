@@ -2,7 +2,9 @@
 
 mod directory_watch;
 mod knowledge_directory;
+mod listening;
 mod reloading;
+mod running;
 mod server;
 mod signals;
 mod training;
@@ -11,4 +13,5 @@ pub use knowledge_directory::{
     LoadError, MatcherFiles, check_knowledge, load_assistant, problem_lines, read_directory,
 };
 pub use reloading::KnowledgeSource;
+pub use running::End;
 pub use server::Server;

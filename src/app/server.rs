@@ -7,12 +7,15 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::listening::listener;
 use super::reloading::{KnowledgeSource, Reloading};
-use super::signals::Hangups;
+use super::running::{End, Running};
+use super::signals::{Hangups, Stops};
 use crate::config::{App, Settings, Wecom};
 use crate::http::{self, Capacity, ServerState};
-use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service};
+use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service, kept_up};
 use crate::store::{Retention, SqliteStore, Store};
 use crate::wecom::{Client, ClientSettings, TokenStore};
 
@@ -21,9 +24,6 @@ const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How long WeCom's API may take to answer.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long what is being sent may still take after a stop signal.
-const LAST_SENDS: Duration = Duration::from_secs(4);
 
 /// A server whose address is bound and whose store is open.
 pub struct Server {
@@ -35,8 +35,10 @@ pub struct Server {
     state: ServerState,
     outbound: Outbound,
     capacity: Capacity,
+    drain: Duration,
     retention: Retention,
     reloading: Reloading,
+    stops: Stops,
 }
 
 impl Server {
@@ -51,6 +53,8 @@ impl Server {
         assistant: CurrentAssistant,
         clock: ConversationClock,
     ) -> anyhow::Result<Self> {
+        // A signal that comes from now on is followed once everything is ready.
+        let (hangups, stops) = (Hangups::heard()?, Stops::heard()?);
         let Settings {
             server,
             storage,
@@ -63,17 +67,12 @@ impl Server {
         let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
         let sending = sending_apps(&apps, &wecom, &sqlite)?;
         let outbound = Outbound::new(assistant.clone(), Arc::clone(&store), clock.clone(), sending, duty);
-        let listener = TcpListener::bind(server.listen).with_context(|| {
-            format!(
-                "cannot listen on {}; is another program using it? Change server.listen",
-                server.listen
-            )
-        })?;
+        let listener = listener(server.listen)?;
         let address = listener.local_addr().context("the bound address cannot be read")?;
         let reloading = Reloading {
             source,
             current: assistant.clone(),
-            hangups: Hangups::heard().context("SIGHUP cannot be heard")?,
+            hangups,
         };
         let service = Service::new(assistant, Arc::clone(&store), clock, outbound.bell());
         let state = ServerState::new(apps, service, server.timestamp_window_seconds, server.trusted_proxies);
@@ -87,31 +86,58 @@ impl Server {
                 workers: server.workers,
                 connections: server.max_connections,
             },
+            drain: Duration::from_secs(server.drain_seconds),
             retention: storage.retention,
             reloading,
+            stops,
         })
     }
 
-    /// Serves until the process is told to stop, then finishes what is under way.
+    /// Serves until the process is told to stop, then finishes what is under way. A second signal ends it at once.
     ///
     /// # Errors
     ///
     /// When serving fails, or the store cannot be finished.
-    pub async fn run(self) -> anyhow::Result<()> {
-        let purging = actix_web::rt::spawn(purge_regularly(Arc::clone(&self.store), self.retention));
-        let reloading = actix_web::rt::spawn(self.reloading.run());
-        let (stop, stops) = watch::channel(false);
-        let outbound = actix_web::rt::spawn(self.outbound.run(stops));
-        let server = http::serve(self.listener, self.state, self.capacity).context("cannot serve")?;
-        let served = server.await.context("the server failed");
-        purging.abort();
-        reloading.abort();
-        let _ = stop.send(true);
-        if tokio::time::timeout(LAST_SENDS, outbound).await.is_err() {
-            tracing::warn!("some messages were still being sent; they are sent again at the next start");
+    pub async fn run(self) -> anyhow::Result<End> {
+        let (mut running, mut stops) = self.start()?;
+        let told = tokio::select! {
+            () = stops.next() => Ok(()),
+            failure = running.failure() => Err(failure),
+        };
+        let is_told = told.is_ok();
+        let finishing = async {
+            if is_told {
+                running.drain().await;
+            }
+            running.finish().await
+        };
+        tokio::select! {
+            finished = finishing => finished?,
+            () = stops.next() => return Ok(End::AtOnce),
         }
-        self.store.close().await.context("the store could not be closed")?;
-        served
+        told.map(|()| End::InOrder)
+    }
+
+    fn start(self) -> anyhow::Result<(Running, Stops)> {
+        let (store, retention) = (Arc::clone(&self.store), self.retention);
+        let mut beside = JoinSet::new();
+        beside.spawn(kept_up("purging", move || {
+            purge_regularly(Arc::clone(&store), retention)
+        }));
+        beside.spawn(self.reloading.run());
+        let (stop_outbound, outbound_stops) = watch::channel(false);
+        let outbound = actix_web::rt::spawn(self.outbound.run(outbound_stops));
+        let (serving, ending) = http::serve(self.listener, self.state, self.capacity).context("cannot serve")?;
+        let running = Running {
+            store: self.store,
+            serving: actix_web::rt::spawn(serving),
+            ending,
+            drain: self.drain,
+            outbound,
+            stop_outbound,
+            beside,
+        };
+        Ok((running, self.stops))
     }
 }
 

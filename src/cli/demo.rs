@@ -138,7 +138,7 @@ impl Demo {
         ));
         let served = server.run().await;
         stop_simulator.stop(false).await;
-        served
+        served.map(drop)
     }
 }
 
@@ -155,6 +155,7 @@ fn settings(
             workers: Some(2),
             max_connections: 1024,
             trusted_proxies: config::Networks::loopback(),
+            drain_seconds: 0,
             timestamp_window_seconds: 300,
             allow_sample_credentials: false,
         },

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::knowledge_failure;
 use super::logging::{LogFormat, start_logging};
-use crate::app::{KnowledgeSource, Server};
+use crate::app::{End, KnowledgeSource, Server};
 use crate::config::{Environment, Settings, load};
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE};
 
@@ -47,11 +47,19 @@ impl Serve {
         actix_web::rt::System::new().block_on(async move {
             let server = Server::prepare(settings, source, CurrentAssistant::new(assistant), clock)?;
             tracing::info!(address = %server.address, callbacks = callbacks.join(" "), "ready");
-            server.run().await?;
-            tracing::info!("stopped; everything that was acknowledged is stored");
+            match server.run().await? {
+                End::InOrder => tracing::info!("stopped; everything that was acknowledged is stored"),
+                End::AtOnce => end_at_once(),
+            }
             Ok(())
         })
     }
+}
+
+/// Leaves without waiting for anything, as a second signal asks to.
+fn end_at_once() {
+    tracing::warn!("stopped at once by a second signal; what was being sent may be sent again at the next start");
+    std::process::exit(1);
 }
 
 /// The real clock, or one moved by the environment where that is allowed.

@@ -178,7 +178,9 @@ impl Checker<'_> {
                 .parsed(raw.trusted_proxies, "server.trusted_proxies", Networks::parse)
                 .map(|networks| networks.value),
         };
+        let drain = self.number(raw.drain_seconds, "server.drain_seconds", Some(3), 0..=60)?;
         Some(Server {
+            drain_seconds: u64::try_from(drain).ok()?,
             workers: workers.and_then(Result::ok),
             max_connections: usize::try_from(connections?).ok()?,
             trusted_proxies: trusted_proxies?,

@@ -53,6 +53,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Proxies that are believed when they say whom they pass on.
     pub trusted_proxies: Networks,
+    /// How long connections are still accepted after a stop signal, in seconds.
+    pub drain_seconds: u64,
     /// How far the time stamp of a callback may be from this machine's clock, in seconds.
     pub timestamp_window_seconds: i64,
     /// Tests only: credentials that are published, or shared by two apps, do not stop the start.

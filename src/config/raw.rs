@@ -98,6 +98,7 @@ raw_section!(Server {
     workers: i64 = optional_integer,
     max_connections: i64 = optional_integer,
     trusted_proxies: String = optional_text,
+    drain_seconds: i64 = optional_integer,
     timestamp_window_seconds: i64 = optional_integer,
     allow_sample_credentials: bool = boolean,
 });

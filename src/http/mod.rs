@@ -2,6 +2,7 @@
 
 mod callback;
 mod connection;
+mod ending;
 mod error;
 mod limiting;
 mod metrics;
@@ -18,6 +19,7 @@ use actix_web::http::header::ContentType;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, HttpServer};
 
+pub use ending::Ending;
 pub use error::Refusal;
 pub use metrics::{Fate, Metrics};
 pub use reason::Reason;
@@ -38,13 +40,14 @@ pub struct Capacity {
     pub connections: usize,
 }
 
-/// Starts serving on a bound listener. The returned server runs until it is awaited to its end.
+/// Starts serving on a bound listener. The returned server is to be awaited; it runs until it is ended.
 ///
 /// # Errors
 ///
 /// When the listener cannot be used.
-pub fn serve(listener: TcpListener, state: ServerState, capacity: Capacity) -> std::io::Result<Server> {
+pub fn serve(listener: TcpListener, state: ServerState, capacity: Capacity) -> std::io::Result<(Server, Ending)> {
     let state = Data::new(state);
+    let draining = state.draining().clone();
     actix_web::rt::spawn(limiting::summarise(state.clone()));
     let workers = capacity
         .workers
@@ -53,19 +56,25 @@ pub fn serve(listener: TcpListener, state: ServerState, capacity: Capacity) -> s
     let server = HttpServer::new(move || {
         let state = state.clone();
         actix_web::App::new()
-            .wrap_fn(|request, service| connection::closing(request, service, answers_genuine_callback))
+            .wrap_fn(|request, service| connection::closing(request, service, is_kept))
             .configure(move |routes| configure(routes, state))
     })
     .workers(workers)
     .max_connections(capacity.connections.div_ceil(workers.max(1)))
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(HEAD_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_SECONDS);
-    Ok(server.listen(listener)?.run())
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals();
+    let server = server.listen(listener)?.run();
+    let handle = server.handle();
+    Ok((server, Ending { handle, draining }))
 }
 
-fn answers_genuine_callback(response: &ServiceResponse) -> bool {
-    response.status().is_success() && response.request().path().starts_with("/callback/")
+/// Only for whoever has sent a genuine callback, and not once the end is announced: the next one shall go where it is still received.
+fn is_kept(response: &ServiceResponse) -> bool {
+    let state = response.request().app_data::<Data<ServerState>>();
+    let is_draining = state.is_some_and(|state| state.draining().is_announced());
+    !is_draining && response.status().is_success() && response.request().path().starts_with("/callback/")
 }
 
 fn configure(routes: &mut ServiceConfig, state: Data<ServerState>) {
@@ -90,8 +99,11 @@ async fn alive() -> HttpResponse {
     plain("ok\n".to_owned())
 }
 
-/// Ready means: a message could be made durable now.
+/// Ready means: a message could be made durable now, and messages are still wanted.
 async fn ready(state: Data<ServerState>) -> HttpResponse {
+    if state.draining().is_announced() {
+        return Refusal::Ending.response();
+    }
     match state.probe().await {
         Ok(()) => plain("ready\n".to_owned()),
         Err(error) => {

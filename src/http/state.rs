@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::ending::Draining;
 use super::metrics::Metrics;
 use super::source::Sources;
 use crate::config::{App, Networks};
@@ -28,6 +29,7 @@ pub struct ServerState {
     last_probe: Mutex<Option<(Instant, Result<(), StoreError>)>>,
     /// When each app's previous credentials were last said to be in use.
     reminded: Mutex<BTreeMap<String, Instant>>,
+    draining: Draining,
 }
 
 impl ServerState {
@@ -49,6 +51,7 @@ impl ServerState {
             sources: Mutex::default(),
             last_probe: Mutex::default(),
             reminded: Mutex::default(),
+            draining: Draining::default(),
         }
     }
 
@@ -62,6 +65,10 @@ impl ServerState {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(super) fn draining(&self) -> &Draining {
+        &self.draining
     }
 
     pub(super) fn timestamp_window_seconds(&self) -> i64 {

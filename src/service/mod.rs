@@ -9,6 +9,7 @@ mod app_reply;
 mod aside;
 mod clock;
 mod current_assistant;
+mod keeping_up;
 mod outbound;
 mod presence;
 mod pulling;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 
 pub use clock::{ConversationClock, NOW_VARIABLE};
 pub use current_assistant::CurrentAssistant;
+pub(crate) use keeping_up::kept_up;
 pub use outbound::{Bell, Outbound, SendingApp};
 
 use self::app_reply::{AppReply, Recipient};

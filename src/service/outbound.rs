@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 
 use super::answering::{Answerer, FRESH};
 use super::aside::{Agents, answer_or_set_aside};
+use super::keeping_up::kept_up;
 use super::presence::{Presence, Processes};
 use super::pulling::{Puller, Receivers};
 use super::reminding::Reminding;
 use super::sending::{Clients, Sender};
 use super::{ConversationClock, CurrentAssistant};
 use crate::dialogue::DutyHours;
-use crate::store::{KfAccountKey, Store, Waiting};
+use crate::store::{KfAccountKey, Store, StoreError, Waiting};
 use crate::wecom::Client;
 
 /// So many conversations are answered in one transaction.
@@ -121,13 +122,16 @@ impl Outbound {
     /// Runs all tasks until `stop` says true. Then nothing new is begun, and what is being sent is sent to its end.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let clients = self.clients();
-        let processes = Processes::default();
-        let sender = self.sender(&clients, &processes);
-        let sending = actix_web::rt::spawn(sender.run(stop.clone()));
-        tasks.spawn(self.presence(&clients, &processes).run());
-        tasks.spawn(self.reminding().run());
-        tasks.spawn(self.answering());
+        let (clients, processes) = (self.clients(), Processes::default());
+        let (sender, stops) = (self.sender(&clients, &processes), stop.clone());
+        let sending = kept_up("sending", move || sender.clone().run(stops.clone()));
+        let sending = actix_web::rt::spawn(sending);
+        let presence = self.presence(&clients, &processes);
+        tasks.spawn(kept_up("presence", move || presence.clone().run()));
+        let reminding = self.reminding();
+        tasks.spawn(kept_up("reminding", move || reminding.clone().run()));
+        let answering = self.answering();
+        tasks.spawn(kept_up("answering", move || answering.clone().run()));
         tokio::select! {
             () = self.pull(&mut tasks) => {}
             _ = stop.wait_for(|stops| *stops) => {}
@@ -139,14 +143,15 @@ impl Outbound {
     /// Has every account pulled by a task of its own.
     async fn pull(&mut self, tasks: &mut JoinSet<()>) {
         self.ring_for_known_accounts().await;
-        tasks.spawn(self.listing());
+        let listing = self.listing();
+        tasks.spawn(kept_up("listing", move || listing.clone().run()));
         let mut pullers: BTreeMap<KfAccountKey, Arc<Notify>> = BTreeMap::new();
         while let Some(account) = self.rung.recv().await {
             if let Some(news) = pullers.get(&account) {
                 news.notify_one();
             } else if let Some(puller) = self.puller(&account) {
                 pullers.insert(account, Arc::clone(&puller.news));
-                tasks.spawn(puller.run());
+                tasks.spawn(kept_up("pulling", move || puller.clone().run()));
             }
         }
     }
@@ -201,38 +206,13 @@ impl Outbound {
         }
     }
 
-    /// Rings for the accounts that the apps may manage, at the start, when that changes, and now and then.
-    fn listing(&self) -> impl Future<Output = ()> + Send + 'static {
+    fn listing(&self) -> Listing {
         let with_kf = self.apps.iter().filter(|app| app.kf);
-        let apps: Vec<(String, String, Arc<Client>)> = with_kf
-            .map(|app| (app.corp_id.clone(), app.name.clone(), Arc::clone(&app.client)))
-            .collect();
-        let bell = self.bell.clone();
-        async move {
-            loop {
-                let mut next = LIST_EVERY;
-                for (corp_id, app, client) in &apps {
-                    match client.kf_accounts().await {
-                        Ok(managed) => {
-                            for account in managed.into_iter().filter(|account| account.manage_privilege) {
-                                bell.ring_for(KfAccountKey {
-                                    corp_id: corp_id.clone(),
-                                    app: app.clone(),
-                                    open_kf_id: account.open_kf_id,
-                                });
-                            }
-                        }
-                        Err(error) => {
-                            next = LIST_AGAIN;
-                            tracing::error!(app, "the accounts of 微信客服 cannot be listed: {error}");
-                        }
-                    }
-                }
-                tokio::select! {
-                    () = bell.accounts_changed.notified() => {}
-                    () = tokio::time::sleep(next) => {}
-                }
-            }
+        Listing {
+            apps: with_kf
+                .map(|app| (app.corp_id.clone(), app.name.clone(), Arc::clone(&app.client)))
+                .collect(),
+            bell: self.bell.clone(),
         }
     }
 
@@ -251,43 +231,108 @@ impl Outbound {
         })
     }
 
-    /// Answers what waits, for as long as the process runs.
-    fn answering(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (assistant, store, clock) = (self.assistant.clone(), Arc::clone(&self.store), self.clock.clone());
-        let (arrived, sends) = (Arc::clone(&self.arrived), Arc::clone(&self.bell.sends));
-        let (receivers, duty) = (Arc::clone(&self.receivers), self.duty);
-        let agents = Arc::new(self.agents());
-        async move {
-            loop {
-                let now = clock.platform_now();
-                let answerer = Answerer {
-                    assistant: assistant.get(),
-                    duty,
-                    now,
-                    conversation_now: clock.now(),
-                };
-                let (receivers, agents) = (Arc::clone(&receivers), Arc::clone(&agents));
-                let answer = Box::new(move |waiting: Waiting| {
-                    let receives = receivers.of(&waiting.account);
-                    answer_or_set_aside(&answerer, &agents, waiting, receives)
-                });
-                let answered = store
-                    .answer_waiting(now, earlier(now, FRESH), ANSWERED_AT_ONCE, answer)
-                    .await;
-                match answered {
-                    Ok(0) => {}
-                    Ok(_) => {
-                        sends.notify_one();
-                        continue;
+    fn answering(&self) -> Answering {
+        Answering {
+            assistant: self.assistant.clone(),
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            arrived: Arc::clone(&self.arrived),
+            sends: Arc::clone(&self.bell.sends),
+            receivers: Arc::clone(&self.receivers),
+            duty: self.duty,
+            agents: Arc::new(self.agents()),
+        }
+    }
+}
+
+/// Lists the accounts that the apps may manage.
+#[derive(Clone)]
+struct Listing {
+    /// Company, name and client of each app that serves 微信客服.
+    apps: Vec<(String, String, Arc<Client>)>,
+    bell: Bell,
+}
+
+impl Listing {
+    /// Rings for the accounts at the start, when they change, and now and then.
+    async fn run(self) {
+        loop {
+            let mut next = LIST_EVERY;
+            for (corp_id, app, client) in &self.apps {
+                match client.kf_accounts().await {
+                    Ok(managed) => {
+                        for account in managed.into_iter().filter(|account| account.manage_privilege) {
+                            self.bell.ring_for(KfAccountKey {
+                                corp_id: corp_id.clone(),
+                                app: app.clone(),
+                                open_kf_id: account.open_kf_id,
+                            });
+                        }
                     }
-                    Err(error) => tracing::error!(%error, "what waits could not be answered; trying again"),
-                }
-                tokio::select! {
-                    () = arrived.notified() => {}
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    Err(error) => {
+                        next = LIST_AGAIN;
+                        tracing::error!(app, "the accounts of 微信客服 cannot be listed: {error}");
+                    }
                 }
             }
+            tokio::select! {
+                () = self.bell.accounts_changed.notified() => {}
+                () = tokio::time::sleep(next) => {}
+            }
         }
+    }
+}
+
+/// Answers what waits.
+#[derive(Clone)]
+struct Answering {
+    assistant: CurrentAssistant,
+    store: Arc<dyn Store>,
+    clock: ConversationClock,
+    arrived: Arc<Notify>,
+    /// To be rung when there is something to send.
+    sends: Arc<Notify>,
+    receivers: Arc<Receivers>,
+    duty: Option<DutyHours>,
+    agents: Arc<Agents>,
+}
+
+impl Answering {
+    /// Answers for as long as the process runs.
+    async fn run(self) {
+        loop {
+            match self.answer_waiting().await {
+                Ok(0) => {}
+                Ok(_) => {
+                    self.sends.notify_one();
+                    continue;
+                }
+                Err(error) => tracing::error!(%error, "what waits could not be answered; trying again"),
+            }
+            tokio::select! {
+                () = self.arrived.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn answer_waiting(&self) -> Result<u32, StoreError> {
+        let now = self.clock.platform_now();
+        let answerer = Answerer {
+            assistant: self.assistant.get(),
+            duty: self.duty,
+            now,
+            conversation_now: self.clock.now(),
+        };
+        let (receivers, agents) = (Arc::clone(&self.receivers), Arc::clone(&self.agents));
+        let answer = Box::new(move |waiting: Waiting| {
+            let receives = receivers.of(&waiting.account);
+            answer_or_set_aside(&answerer, &agents, waiting, receives)
+        });
+        let fresh_since = earlier(now, FRESH);
+        self.store
+            .answer_waiting(now, fresh_since, ANSWERED_AT_ONCE, answer)
+            .await
     }
 }
 

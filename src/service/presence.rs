@@ -29,6 +29,7 @@ impl Processes {
 }
 
 /// Says that this process is alive for as long as it runs.
+#[derive(Clone)]
 pub(super) struct Presence {
     pub(super) store: Arc<dyn Store>,
     pub(super) assistant: CurrentAssistant,

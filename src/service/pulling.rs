@@ -44,6 +44,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const MOST_IDLE_PAGES: u32 = 3;
 
 /// Fetches the messages of one account.
+#[derive(Clone)]
 pub(super) struct Puller {
     pub(super) account: KfAccountKey,
     pub(super) client: Arc<Client>,

@@ -22,6 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const OF_USE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reminds whoever asked for it.
+#[derive(Clone)]
 pub(super) struct Reminding {
     pub(super) assistant: CurrentAssistant,
     pub(super) store: Arc<dyn Store>,

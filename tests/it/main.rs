@@ -13,6 +13,7 @@ mod crashes;
 mod customers;
 mod dead_letters;
 mod dialogues;
+mod ending;
 mod fuzzing;
 mod hostile;
 mod house;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::platform::wait_until;
 use crate::program::KnowledgeCopy;
-use crate::serving::{Server, text_of};
+use crate::server::{Server, text_of};
 
 const QUESTION: &str = "群满了拉不进人";
 const FILE: &str = "scenarios/pull-group-full.toml";

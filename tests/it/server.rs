@@ -100,6 +100,12 @@ impl Server {
 
     /// `app_keys` go into the app's section of the configuration.
     pub(crate) fn start_app(folder: &Path, server_keys: &str, app_keys: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_on(Stdio::null(), folder, &[server_keys, app_keys], environment)
+    }
+
+    /// The same with a standard input, by which a socket can be passed on. The keys are those of server and app.
+    pub(crate) fn start_on(input: Stdio, folder: &Path, keys: &[&str; 2], environment: &[(&str, &str)]) -> Self {
+        let [server_keys, app_keys] = keys;
         let config = folder.join("jiefeng.toml");
         let database = folder.join("jiefeng.db");
         let text = format!(
@@ -111,7 +117,8 @@ impl Server {
         std::fs::write(&config, text).unwrap();
         let mut command = jiefeng(&["serve", "--config", config.to_str().unwrap()]);
         command.env_remove("RUST_LOG").envs(environment.iter().copied());
-        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        command.stdin(input).stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let address = loop {
@@ -234,7 +241,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let metrics = match std::thread::panicking() {
+        let has_ended = matches!(self.process.try_wait(), Ok(Some(_)));
+        let metrics = match std::thread::panicking() || has_ended {
             true => String::new(),
             false => self.metrics_if_running(),
         };
