@@ -15,6 +15,8 @@ pub mod dialogue;
 
 pub mod config;
 
+pub mod metrics;
+
 pub mod store;
 
 pub mod wecom;

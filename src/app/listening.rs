@@ -17,7 +17,12 @@ pub(super) fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
             tracing::info!("listening on the socket that was passed on; server.listen is not used");
             Ok(listener)
         }
-        None => TcpListener::bind(address)
-            .with_context(|| format!("cannot listen on {address}; is another program using it? Change server.listen")),
+        None => bound(address, "server.listen"),
     }
+}
+
+/// A socket bound to this address, which stands under `key` in the configuration.
+pub(super) fn bound(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address}; is another program using it? Change {key}"))
 }

@@ -1,6 +1,6 @@
 //! Store, assistant and HTTP server put together, and taken down in order.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::listening::listener;
+use super::listening::{bound, listener};
 use super::reloading::{KnowledgeSource, Reloading};
 use super::running::{End, Running};
 use super::signals::{Hangups, Stops};
 use crate::config::{App, Settings, Wecom};
-use crate::http::{self, Capacity, ServerState};
+use crate::http::{self, Capacity, Listeners, ServerState};
+use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service, kept_up};
 use crate::store::{Retention, SqliteStore, Store};
 use crate::wecom::{Client, ClientSettings, TokenStore};
@@ -31,7 +32,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where it remembers.
     pub store: Arc<dyn Store>,
-    listener: TcpListener,
+    listeners: Listeners,
     state: ServerState,
     outbound: Outbound,
     capacity: Capacity,
@@ -39,6 +40,7 @@ pub struct Server {
     retention: Retention,
     reloading: Reloading,
     stops: Stops,
+    metrics: Metrics,
 }
 
 impl Server {
@@ -65,21 +67,43 @@ impl Server {
         } = settings;
         let sqlite = Arc::new(SqliteStore::open(&storage.path, storage.session_ttl)?);
         let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
-        let sending = sending_apps(&apps, &wecom, &sqlite)?;
-        let outbound = Outbound::new(assistant.clone(), Arc::clone(&store), clock.clone(), sending, duty);
-        let listener = listener(server.listen)?;
-        let address = listener.local_addr().context("the bound address cannot be read")?;
+        let metrics = Metrics::default();
+        let sending = sending_apps(&apps, &wecom, &sqlite, &metrics)?;
+        let outbound = Outbound::new(
+            assistant.clone(),
+            Arc::clone(&store),
+            clock.clone(),
+            sending,
+            duty,
+            metrics.clone(),
+        );
+        let listeners = Listeners {
+            callbacks: listener(server.listen)?,
+            metrics: server
+                .metrics_listen
+                .map(|address| bound(address, "server.metrics_listen"))
+                .transpose()?,
+        };
+        let address = listeners.callbacks.local_addr();
+        let address = address.context("the bound address cannot be read")?;
         let reloading = Reloading {
             source,
             current: assistant.clone(),
             hangups,
+            metrics: metrics.clone(),
         };
-        let service = Service::new(assistant, Arc::clone(&store), clock, outbound.bell());
-        let state = ServerState::new(apps, service, server.timestamp_window_seconds, server.trusted_proxies);
+        let service = Service::new(assistant, Arc::clone(&store), clock, outbound.bell(), metrics.clone());
+        let state = ServerState::new(
+            apps,
+            service,
+            server.timestamp_window_seconds,
+            server.trusted_proxies,
+            storage.path,
+        );
         Ok(Self {
             address,
             store,
-            listener,
+            listeners,
             state,
             outbound,
             capacity: Capacity {
@@ -90,6 +114,7 @@ impl Server {
             retention: storage.retention,
             reloading,
             stops,
+            metrics,
         })
     }
 
@@ -119,15 +144,15 @@ impl Server {
     }
 
     fn start(self) -> anyhow::Result<(Running, Stops)> {
-        let (store, retention) = (Arc::clone(&self.store), self.retention);
+        let (store, retention, metrics) = (Arc::clone(&self.store), self.retention, self.metrics);
         let mut beside = JoinSet::new();
-        beside.spawn(kept_up("purging", move || {
+        beside.spawn(kept_up("purging", metrics, move || {
             purge_regularly(Arc::clone(&store), retention)
         }));
         beside.spawn(self.reloading.run());
         let (stop_outbound, outbound_stops) = watch::channel(false);
         let outbound = actix_web::rt::spawn(self.outbound.run(outbound_stops));
-        let (serving, ending) = http::serve(self.listener, self.state, self.capacity).context("cannot serve")?;
+        let (serving, ending) = http::serve(self.listeners, self.state, self.capacity).context("cannot serve")?;
         let running = Running {
             store: self.store,
             serving: actix_web::rt::spawn(serving),
@@ -142,7 +167,12 @@ impl Server {
 }
 
 /// The apps that have a Secret, each with its client.
-fn sending_apps(apps: &[App], wecom: &Wecom, store: &Arc<SqliteStore>) -> anyhow::Result<Vec<SendingApp>> {
+fn sending_apps(
+    apps: &[App],
+    wecom: &Wecom,
+    store: &Arc<SqliteStore>,
+    metrics: &Metrics,
+) -> anyhow::Result<Vec<SendingApp>> {
     let with_secret = apps.iter().filter_map(|app| Some((app, app.secret.clone()?)));
     let sending = with_secret.map(|(app, secret)| {
         let settings = ClientSettings {
@@ -153,6 +183,7 @@ fn sending_apps(apps: &[App], wecom: &Wecom, store: &Arc<SqliteStore>) -> anyhow
             api_base: wecom.api_base.clone(),
             proxy: wecom.proxy.clone(),
             timeout: API_TIMEOUT,
+            metrics: metrics.clone(),
         };
         let corp_id = settings.corp_id.clone();
         let tokens = Arc::clone(store) as Arc<dyn TokenStore>;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::config::{App, Environment, Settings, load};
+use crate::metrics::Metrics;
 use crate::wecom::{Client, ClientSettings, OwnTokens};
 
 /// How long WeCom's API may take to answer.
@@ -49,6 +50,7 @@ impl CallingApp {
             api_base: settings.wecom.api_base.clone(),
             proxy: settings.wecom.proxy.clone(),
             timeout: TIMEOUT,
+            metrics: Metrics::default(),
         };
         let client = Client::new(client, Arc::new(OwnTokens::default()))?;
         Ok((settings, app, client))

@@ -67,7 +67,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
-        start_logging(LogFormat::Text, "warn");
+        let _logging = start_logging(LogFormat::Text, "warn");
         let clock = match std::env::var(NOW_VARIABLE) {
             Ok(start) => moved_clock(&start)?,
             Err(_) => ConversationClock::default(),
@@ -152,6 +152,7 @@ fn settings(
     Settings {
         server: config::Server {
             listen,
+            metrics_listen: None,
             workers: Some(2),
             max_connections: 1024,
             trusted_proxies: config::Networks::loopback(),

@@ -1,8 +1,9 @@
 //! Where log lines go.
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal};
 
 use clap::ValueEnum;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// How log lines are written.
@@ -14,15 +15,24 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// Lines are written by a thread of their own. Dropping this waits until all of them are.
+#[must_use = "lines are lost when it is dropped too early"]
+pub(super) struct Logging(#[expect(dead_code, reason = "it is held, not looked at")] WorkerGuard);
+
 /// Logs to standard error, from `level` on unless `RUST_LOG` says otherwise.
-pub(super) fn start_logging(format: LogFormat, level: &str) {
+pub(super) fn start_logging(format: LogFormat, level: &str) -> Logging {
     // What actix_http has to say is about clients that speak no HTTP, an error for each of their requests.
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn,actix_http=off")));
+    // Whoever logs waits only when very many lines are waiting already; none is left out.
+    let (lines, worker) = NonBlockingBuilder::default()
+        .lossy(false)
+        .thread_name("log")
+        .finish(BufWriter::new(std::io::stderr()));
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(lines)
         .with_ansi(colours);
     let started = match format {
         LogFormat::Text => lines.try_init(),
@@ -30,4 +40,10 @@ pub(super) fn start_logging(format: LogFormat, level: &str) {
     };
     // A second start in one process keeps the first one's.
     drop(started);
+    std::panic::set_hook(Box::new(|panic| {
+        // Its words may have something that a person wrote, so only its place is told.
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a defect of this program; please report it");
+    }));
+    Logging(worker)
 }

@@ -2,6 +2,7 @@
 
 mod appeals;
 mod ask;
+mod backup;
 mod calling;
 mod chat;
 mod demo;
@@ -11,6 +12,7 @@ mod knowledge;
 mod logging;
 mod menu;
 mod messages;
+mod reload;
 mod serve;
 mod simulate;
 mod text_file;
@@ -58,6 +60,10 @@ enum Command {
     /// Check, count, import or export knowledge
     #[command(subcommand)]
     Knowledge(knowledge::Knowledge),
+    /// Have the servers look at the knowledge now, and say what each of them answers with
+    Reload(reload::Reload),
+    /// Copy the database while the server runs
+    Backup(backup::Backup),
     /// The app's menu in WeCom
     #[command(subcommand)]
     Menu(menu::Menu),
@@ -129,6 +135,8 @@ pub fn run() -> ExitCode {
         Command::Appeals(appeals) => appeals.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Knowledge(knowledge) => knowledge.run(),
+        Command::Reload(reload) => reload.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Menu(menu) => menu.run(),
         Command::Messages(messages) => messages.run(),
         Command::Kf(kf) => kf.run(),

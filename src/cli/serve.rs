@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Failure;
 use super::knowledge_failure;
-use super::logging::{LogFormat, start_logging};
+use super::logging::{LogFormat, Logging, start_logging};
 use crate::app::{End, KnowledgeSource, Server};
 use crate::config::{Environment, Settings, load};
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE};
@@ -32,7 +32,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        start_logging(self.log, "info");
+        let logging = start_logging(self.log, "info");
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let clock = clock_of(&settings)?;
         let source = KnowledgeSource::new(&settings.knowledge);
@@ -49,7 +49,7 @@ impl Serve {
             tracing::info!(address = %server.address, callbacks = callbacks.join(" "), "ready");
             match server.run().await? {
                 End::InOrder => tracing::info!("stopped; everything that was acknowledged is stored"),
-                End::AtOnce => end_at_once(),
+                End::AtOnce => end_at_once(logging),
             }
             Ok(())
         })
@@ -57,8 +57,9 @@ impl Serve {
 }
 
 /// Leaves without waiting for anything, as a second signal asks to.
-fn end_at_once() {
+fn end_at_once(logging: Logging) {
     tracing::warn!("stopped at once by a second signal; what was being sent may be sent again at the next start");
+    drop(logging);
     std::process::exit(1);
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Simulate {
 
 impl Simulate {
     pub(super) fn run(self) -> Result<(), Failure> {
-        start_logging(LogFormat::Text, "warn");
+        let _logging = start_logging(LogFormat::Text, "warn");
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let wanted = |name: &str| self.app.as_ref().is_none_or(|app| app == name);
         let app = settings.apps.into_iter().find(|app| wanted(&app.name));

@@ -149,20 +149,12 @@ impl Checker<'_> {
     }
 
     fn server(&self, raw: raw::Server) -> Option<Server> {
-        let listen: Option<SocketAddr> = match raw.listen.value() {
-            None => DEFAULT_LISTEN.parse().ok(),
-            Some(listen) => {
-                let address = listen.value.parse().ok();
-                if address.is_none() {
-                    self.wrong(
-                        &listen.place,
-                        "server.listen",
-                        "is no address with port such as 127.0.0.1:8080 or [::]:8080",
-                    );
-                }
-                address
-            }
+        let listen = match raw.listen.is_nothing() {
+            true => DEFAULT_LISTEN.parse().ok(),
+            false => self.address(raw.listen, "server.listen"),
         };
+        let has_metrics = !raw.metrics_listen.is_nothing();
+        let metrics_listen = self.address(raw.metrics_listen, "server.metrics_listen");
         let workers = self
             .number(raw.workers, "server.workers", None, 1..=1024)
             .map(usize::try_from);
@@ -178,21 +170,32 @@ impl Checker<'_> {
                 .parsed(raw.trusted_proxies, "server.trusted_proxies", Networks::parse)
                 .map(|networks| networks.value),
         };
-        let drain = self.number(raw.drain_seconds, "server.drain_seconds", Some(3), 0..=60)?;
+        let drain = self.number(raw.drain_seconds, "server.drain_seconds", Some(3), 0..=60);
+        let window = self.number(
+            raw.timestamp_window_seconds,
+            "server.timestamp_window_seconds",
+            Some(300),
+            1..=3600,
+        );
+        if has_metrics && metrics_listen.is_none() {
+            return None;
+        }
         Some(Server {
-            drain_seconds: u64::try_from(drain).ok()?,
+            drain_seconds: u64::try_from(drain?).ok()?,
             workers: workers.and_then(Result::ok),
             max_connections: usize::try_from(connections?).ok()?,
             trusted_proxies: trusted_proxies?,
-            timestamp_window_seconds: self.number(
-                raw.timestamp_window_seconds,
-                "server.timestamp_window_seconds",
-                Some(300),
-                1..=3600,
-            )?,
+            timestamp_window_seconds: window?,
             allow_sample_credentials: raw.allow_sample_credentials.value().is_some_and(|allow| allow.value),
             listen: listen?,
+            metrics_listen,
         })
+    }
+
+    fn address(&self, raw: Given<String>, key: &str) -> Option<SocketAddr> {
+        let rule = "is no address with port such as 127.0.0.1:8080 or [::]:8080";
+        let parse = |text: &str| text.parse().map_err(|_| rule);
+        self.parsed(raw, key, parse).map(|address| address.value)
     }
 
     fn storage(&self, raw: raw::Storage) -> Option<Storage> {

@@ -47,6 +47,8 @@ pub struct Settings {
 pub struct Server {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Address of `/metrics`, where it has one of its own.
+    pub metrics_listen: Option<SocketAddr>,
     /// Worker threads; `None`: one a processor core.
     pub workers: Option<usize>,
     /// Open connections; more wait until others are closed.

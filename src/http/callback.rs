@@ -1,14 +1,15 @@
 //! The callback path: `GET` verifies the URL, `POST` brings a message (doc/90930).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, ContentType};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 
+use super::course::Course;
 use super::error::Refusal;
-use super::metrics::Fate;
+use super::fate::Fate;
 use super::reason::Reason;
 use super::state::ServerState;
 use crate::config::App;
@@ -17,7 +18,7 @@ use crate::protocol::{
     ActivityChange, Content, Credentials, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, Opened,
     RANDOM_PREFIX, Seconds, SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
 };
-use crate::service::{Lateness, Outcome};
+use crate::service::Outcome;
 use crate::store::StoreError;
 
 /// Largest body that is read. Callbacks have a few KiB.
@@ -49,7 +50,7 @@ pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: 
     };
     match verified(app, request.query_string(), state.timestamp_window_seconds()) {
         Ok(opened) => {
-            state.metrics().count(Fate::Verified);
+            state.count(Fate::Verified);
             tracing::info!(app = app.name, "verified");
             state.note_set(app, opened.set);
             HttpResponse::Ok()
@@ -67,25 +68,22 @@ pub(super) async fn receive(
     payload: Payload,
     state: Data<ServerState>,
 ) -> HttpResponse {
-    let started = Instant::now();
     let Some(app) = state.app(&name) else {
         return refuse_address(&state, &name);
     };
-    let opened = match body_of(&request, payload).await {
-        Ok(body) => opened(app, request.query_string(), &body, state.timestamp_window_seconds()),
-        Err(refused) => Err(refused),
-    };
+    let body = body_of(&request, payload).await;
+    let mut course = Course::begun();
+    let opened = body.and_then(|body| opened(app, request.query_string(), &body, state.timestamp_window_seconds()));
     let genuine = match opened {
         Ok(genuine) => genuine,
         Err(refused) => return refuse(&state, app, &refused),
     };
     failpoint!("after_verify");
     state.note_set(app, genuine.opened.set);
-    let (fate, response) = answered(&state, app, &genuine).await;
+    let (fate, response) = answered(&state, app, &genuine, &mut course).await;
     failpoint!("before_answer");
-    state.metrics().count(fate);
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(app = app.name, fate = fate.name(), micros, "message");
+    state.count(fate);
+    course.tell(app, fate, state.metrics());
     response
 }
 
@@ -149,9 +147,11 @@ fn decrypted<'a>(app: &'a App, query: &SignedQuery, ciphertext: &str, window: i6
 }
 
 /// Settles a genuine message. Only what could not be stored is an error to WeCom, because only then a repeated delivery helps.
-async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>) -> (Fate, HttpResponse) {
+async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>, course: &mut Course) -> (Fate, HttpResponse) {
     let (format, plaintext) = (genuine.format, genuine.opened.plaintext.as_str());
-    let message = match IncomingMessage::parse(plaintext) {
+    let parsed = IncomingMessage::parse(plaintext);
+    course.opened();
+    let message = match parsed {
         Ok(message) => message,
         Err(error) => {
             tracing::warn!(app = app.name, %error, "genuine, but unreadable; see `jiefeng messages list`");
@@ -167,7 +167,9 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>) -> (Fat
     }
     if let Content::Event(Event::KfMessageOrEvent { token, open_kf_id }) = &message.content {
         let called_at = Timestamp::from_second(message.created_at).unwrap_or_default();
-        return noted(state, app, (open_kf_id, token), called_at).await;
+        let noted = noted(state, app, (open_kf_id, token), called_at).await;
+        course.stored();
+        return noted;
     }
     if let Content::Event(Event::Unknown { event, .. }) = &message.content
         && event == "kf_account_auth_change"
@@ -175,11 +177,13 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>) -> (Fat
         state.service().list_kf_accounts();
         return (Fate::Acknowledged, acknowledgement());
     }
-    let lateness = Lateness::default();
-    let settling = state.service().take(app, &message, plaintext, format, lateness.clone());
-    match tokio::time::timeout(SETTLE_TIMEOUT, settling).await {
+    let delivery = course.delivery().clone();
+    let settling = state.service().take(app, &message, plaintext, format, delivery);
+    let settled = tokio::time::timeout(SETTLE_TIMEOUT, settling).await;
+    course.stored();
+    match settled {
         Err(_) => {
-            lateness.declare();
+            course.delivery().declare_late();
             tracing::error!(
                 app = app.name,
                 "the store took too long; WeCom will deliver the message again"
@@ -194,8 +198,9 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>) -> (Fat
         }
         Ok(Ok(Outcome::Reply { plaintext, repeated })) => {
             let fate = if repeated { Fate::Repeated } else { Fate::Answered };
-            sealed(genuine.opened.set.credentials(), format, &plaintext)
-                .map_or((Fate::Failed, Refusal::CannotStore.response()), |reply| (fate, reply))
+            let reply = sealed(genuine.opened.set.credentials(), format, &plaintext);
+            course.sealed();
+            reply.map_or((Fate::Failed, Refusal::CannotStore.response()), |reply| (fate, reply))
         }
     }
 }
@@ -317,7 +322,7 @@ fn refuse_address(state: &ServerState, name: &str) -> HttpResponse {
 }
 
 fn refusal(state: &ServerState, reason: Reason) -> HttpResponse {
-    state.metrics().count_refusal(reason);
+    state.count_refusal(reason);
     reason.refusal().response()
 }
 

@@ -22,7 +22,7 @@ impl Draining {
 /// Ends a server that [`super::serve`] has started.
 #[derive(Clone, Debug)]
 pub struct Ending {
-    pub(super) handle: ServerHandle,
+    pub(super) handles: Vec<ServerHandle>,
     pub(super) draining: Draining,
 }
 
@@ -36,8 +36,12 @@ impl Ending {
     /// Accepts nothing more and waits for the requests under way.
     pub async fn finish(&self) {
         // Stopping drops connections whose request has not been read yet, so accepting ends before.
-        self.handle.pause().await;
+        for handle in &self.handles {
+            handle.pause().await;
+        }
         tokio::time::sleep(JUST_ACCEPTED).await;
-        self.handle.stop(true).await;
+        for handle in &self.handles {
+            handle.stop(true).await;
+        }
     }
 }

@@ -25,13 +25,11 @@ pub enum Refusal {
     TooMany,
     /// The message could not be made durable; WeCom delivers it again.
     CannotStore,
-    /// The process is about to end; asked whether it is ready, it says no.
-    Ending,
 }
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Refusal; 10] = [
+    pub const ALL: [Refusal; 9] = [
         Refusal::NotFound,
         Refusal::MethodNotAllowed,
         Refusal::Malformed,
@@ -41,7 +39,6 @@ impl Refusal {
         Refusal::NotGenuine,
         Refusal::TooMany,
         Refusal::CannotStore,
-        Refusal::Ending,
     ];
 
     /// The HTTP status of the response.
@@ -55,7 +52,7 @@ impl Refusal {
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotGenuine => StatusCode::FORBIDDEN,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::CannotStore | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CannotStore => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -70,6 +67,13 @@ impl Refusal {
     }
 }
 
+/// To whoever asks whether the server is ready: which checks say no.
+pub(super) fn not_ready(failing: &[&str]) -> HttpResponse {
+    HttpResponse::ServiceUnavailable()
+        .insert_header(ContentType::plaintext())
+        .body(format!("not ready: {}\n", failing.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +81,6 @@ mod tests {
     #[test]
     fn every_refusal_has_its_status() {
         let statuses: Vec<u16> = Refusal::ALL.iter().map(|refusal| refusal.status().as_u16()).collect();
-        assert_eq!(statuses, [404, 405, 400, 413, 408, 415, 403, 429, 503, 503]);
+        assert_eq!(statuses, [404, 405, 400, 413, 408, 415, 403, 429, 503]);
     }
 }

@@ -6,6 +6,7 @@ use actix_web::Error;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
+use tracing::Instrument;
 
 use super::error::Refusal;
 use super::reason::Reason;
@@ -34,7 +35,7 @@ where
         .is_some_and(|(state, source)| turns_away(state, *source));
     let answer = match turned_away {
         true => Err(request.into_response(Refusal::TooMany.response())),
-        false => Ok(service.call(request)),
+        false => Ok(service.call(request).instrument(named())),
     };
     async move {
         let response = match answer {
@@ -46,6 +47,12 @@ where
         }
         Ok(response)
     }
+}
+
+/// What is logged of one request has one name.
+fn named() -> tracing::Span {
+    let number = getrandom::u32().unwrap_or_default();
+    tracing::error_span!("callback", request = format_args!("{number:08x}"))
 }
 
 /// Says now and then how much was turned away.
@@ -75,7 +82,7 @@ fn source_of(request: &ServiceRequest, state: &ServerState) -> Option<Source> {
 fn turns_away(state: &ServerState, source: Source) -> bool {
     let turned_away = state.sources().turns_away(source, Instant::now());
     if turned_away {
-        state.metrics().count_refusal(Reason::TooMany);
+        state.count_refusal(Reason::TooMany);
     }
     turned_away
 }

@@ -2,26 +2,28 @@
 
 mod callback;
 mod connection;
+mod course;
 mod ending;
 mod error;
+mod fate;
+mod health;
 mod limiting;
-mod metrics;
 mod reason;
 mod source;
 mod state;
 
+use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServiceResponse};
-use actix_web::http::header::ContentType;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, HttpServer};
+use actix_web::{App, HttpServer};
 
 pub use ending::Ending;
 pub use error::Refusal;
-pub use metrics::{Fate, Metrics};
+pub use fate::Fate;
 pub use reason::Reason;
 pub use state::ServerState;
 
@@ -40,34 +42,70 @@ pub struct Capacity {
     pub connections: usize,
 }
 
-/// Starts serving on a bound listener. The returned server is to be awaited; it runs until it is ended.
+/// Bound sockets to serve on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For WeCom, and for whoever asks how the server is.
+    pub callbacks: TcpListener,
+    /// For whoever reads the figures, where they are not read from the other.
+    pub metrics: Option<TcpListener>,
+}
+
+/// Starts serving. What is returned is to be awaited; it runs until it is ended.
 ///
 /// # Errors
 ///
-/// When the listener cannot be used.
-pub fn serve(listener: TcpListener, state: ServerState, capacity: Capacity) -> std::io::Result<(Server, Ending)> {
+/// When a listener cannot be used.
+pub fn serve(
+    listeners: Listeners,
+    state: ServerState,
+    capacity: Capacity,
+) -> io::Result<(impl Future<Output = io::Result<()>>, Ending)> {
     let state = Data::new(state);
     let draining = state.draining().clone();
     actix_web::rt::spawn(limiting::summarise(state.clone()));
+    let (metrics, has_metrics) = match listeners.metrics {
+        Some(listener) => (Some(serve_metrics(listener, state.clone())?), false),
+        None => (None, true),
+    };
     let workers = capacity
         .workers
         .or_else(|| std::thread::available_parallelism().ok().map(NonZeroUsize::get))
         .unwrap_or(1);
     let server = HttpServer::new(move || {
         let state = state.clone();
-        actix_web::App::new()
+        App::new()
             .wrap_fn(|request, service| connection::closing(request, service, is_kept))
-            .configure(move |routes| configure(routes, state))
+            .configure(move |routes| configure(routes, state, has_metrics))
     })
     .workers(workers)
     .max_connections(capacity.connections.div_ceil(workers.max(1)))
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals();
-    let server = server.listen(listener)?.run();
-    let handle = server.handle();
-    Ok((server, Ending { handle, draining }))
+    .disable_signals()
+    .listen(listeners.callbacks)?
+    .run();
+    let handles = std::iter::once(&server).chain(&metrics).map(Server::handle).collect();
+    let serving = async move {
+        match metrics {
+            Some(metrics) => tokio::try_join!(server, metrics).map(drop),
+            None => server.await,
+        }
+    };
+    Ok((serving, Ending { handles, draining }))
+}
+
+/// Figures on a socket of their own, which the reverse proxy knows nothing of.
+fn serve_metrics(listener: TcpListener, state: Data<ServerState>) -> io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .route("/metrics", web::get().to(health::metrics))
+            .default_service(web::to(|| async { Refusal::NotFound.response() }))
+    });
+    let server = server.workers(1).shutdown_timeout(1).disable_signals();
+    Ok(server.listen(listener)?.run())
 }
 
 /// Only for whoever has sent a genuine callback, and not once the end is announced: the next one shall go where it is still received.
@@ -77,7 +115,7 @@ fn is_kept(response: &ServiceResponse) -> bool {
     !is_draining && response.status().is_success() && response.request().path().starts_with("/callback/")
 }
 
-fn configure(routes: &mut ServiceConfig, state: Data<ServerState>) {
+fn configure(routes: &mut ServiceConfig, state: Data<ServerState>, has_metrics: bool) {
     let callback = web::resource("/{app}")
         .route(web::get().to(callback::verify_url))
         .route(web::post().to(callback::receive))
@@ -89,36 +127,10 @@ fn configure(routes: &mut ServiceConfig, state: Data<ServerState>) {
     routes
         .app_data(state)
         .service(callbacks)
-        .route("/healthz", web::get().to(alive))
-        .route("/readyz", web::get().to(ready))
-        .route("/metrics", web::get().to(metrics))
+        .route("/healthz", web::get().to(health::alive))
+        .route("/readyz", web::get().to(health::ready))
         .default_service(web::to(|| async { Refusal::NotFound.response() }));
-}
-
-async fn alive() -> HttpResponse {
-    plain("ok\n".to_owned())
-}
-
-/// Ready means: a message could be made durable now, and messages are still wanted.
-async fn ready(state: Data<ServerState>) -> HttpResponse {
-    if state.draining().is_announced() {
-        return Refusal::Ending.response();
+    if has_metrics {
+        routes.route("/metrics", web::get().to(health::metrics));
     }
-    match state.probe().await {
-        Ok(()) => plain("ready\n".to_owned()),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            Refusal::CannotStore.response()
-        }
-    }
-}
-
-async fn metrics(state: Data<ServerState>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(state.metrics().as_text())
-}
-
-fn plain(text: String) -> HttpResponse {
-    HttpResponse::Ok().insert_header(ContentType::plaintext()).body(text)
 }

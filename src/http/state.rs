@@ -1,19 +1,25 @@
 //! What request handlers share.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ending::Draining;
-use super::metrics::Metrics;
+use super::fate::Fate;
+use super::reason::Reason;
 use super::source::Sources;
 use crate::config::{App, Networks};
+use crate::metrics::Metrics;
 use crate::protocol::CredentialSet;
 use crate::service::Service;
 use crate::store::StoreError;
 
 /// How long the outcome of a probe stands. A probe is a durable write, so a load balancer must not cause one with every request.
 const PROBE_STANDS: Duration = Duration::from_secs(5);
+
+/// A store that takes longer would be too late for a callback as well.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// That an app's previous credentials are still in use is said so often.
 const BETWEEN_REMINDERS: Duration = Duration::from_secs(3600);
@@ -23,6 +29,7 @@ pub struct ServerState {
     apps: BTreeMap<String, App>,
     service: Service,
     metrics: Metrics,
+    database: PathBuf,
     timestamp_window_seconds: i64,
     trusted_proxies: Networks,
     sources: Mutex<Sources>,
@@ -34,18 +41,25 @@ pub struct ServerState {
 
 impl ServerState {
     /// State for these apps; `timestamp_window_seconds` is how far the time stamp of a callback may be from now, `trusted_proxies` are
-    /// believed when they say whom they pass on.
+    /// believed when they say whom they pass on, and `database` tells where to look for room on the disk.
     pub fn new(
         apps: impl IntoIterator<Item = App>,
         service: Service,
         timestamp_window_seconds: i64,
         trusted_proxies: Networks,
+        database: PathBuf,
     ) -> Self {
+        let metrics = service.metrics().clone();
+        metrics.expect_callbacks(
+            Fate::ALL.into_iter().map(|(_, name)| name),
+            Reason::ALL.into_iter().map(|(_, name)| name),
+        );
         let apps = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
         Self {
             apps,
             service,
-            metrics: Metrics::default(),
+            metrics,
+            database,
             timestamp_window_seconds,
             trusted_proxies,
             sources: Mutex::default(),
@@ -65,6 +79,19 @@ impl ServerState {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(super) fn count(&self, fate: Fate) {
+        self.metrics.callback(fate.name());
+    }
+
+    pub(super) fn count_refusal(&self, reason: Reason) {
+        self.count(Fate::Refused);
+        self.metrics.refusal(reason.name());
+    }
+
+    pub(super) fn database(&self) -> &Path {
+        &self.database
     }
 
     pub(super) fn draining(&self) -> &Draining {
@@ -106,7 +133,8 @@ impl ServerState {
         {
             return outcome;
         }
-        let outcome = self.service.store().probe().await;
+        let probing = tokio::time::timeout(PROBE_TIMEOUT, self.service.store().probe()).await;
+        let outcome = probing.unwrap_or(Err(StoreError::Overloaded));
         *self.last_probe.lock().map_err(|_| StoreError::Closed)? = Some((Instant::now(), outcome.clone()));
         outcome
     }

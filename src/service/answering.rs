@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::clock::later;
+use super::send_ids::{message_id, send_id};
 use super::turn::{Turned, session_of, turn};
 use crate::channels::kf::{Outgoing, heard, messages_of, to_pool};
 use crate::dialogue::{Assistant, Cause, DutyHours, Reach, Session};
@@ -34,9 +34,6 @@ pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 /// Of many fresh messages so many are answered.
 const MOST_FRESH: usize = 3;
-
-/// Platform ids have at most 32 characters.
-const LONGEST_SEND_ID: usize = 32;
 
 /// What is needed for answering.
 #[derive(Clone)]
@@ -201,8 +198,9 @@ impl Answerer {
 
     /// Puts the messages to what one item said into the order of sending.
     fn send(&self, way: &str, said: &Said, answered: &mut Answered) {
+        let answered_message = message_id(&[&said.item.open_kf_id, &said.item.msg_id]);
         for (part, message) in said.messages.iter().enumerate() {
-            let send_id = send_id(&[&said.item.open_kf_id, &said.item.msg_id, &part.to_string()]);
+            let send_id = send_id(&answered_message, &part.to_string());
             let send = match &said.item.content {
                 KfContent::Event(KfEvent::EnterSession {
                     welcome_code: Some(code),
@@ -265,7 +263,7 @@ impl Answerer {
         let nobody = self
             .assistant
             .hand_over_text(session, &Reach::Nobody, self.conversation_now);
-        let send_id = send_id(&[&last.send_id, "transfer"]);
+        let send_id = send_id(&last.send_id, "transfer");
         let nobody = Outgoing::Text(nobody).to_customer(open_kf_id, &answered.customer, &id_of_instead(&send_id));
         let instead = nobody.map(|body| Instead {
             api: Api::KfSendMessage.name().to_owned(),
@@ -316,24 +314,9 @@ fn within(mut said: Vec<Said>, room: usize, fates: &mut [&'static str]) -> Vec<S
     said
 }
 
-/// An id made of what it stands for, so that sending again uses the same one (doc/94677: at most 32 letters and digits).
-pub(super) fn send_id(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.len().to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    let digest = digest.finalize();
-    let mut id: String = std::iter::once("j".to_owned())
-        .chain(digest.iter().map(|byte| format!("{byte:02x}")))
-        .collect();
-    id.truncate(LONGEST_SEND_ID);
-    id
-}
-
 /// The id of what is sent in the place of something refused: another message, so another id.
 fn id_of_instead(send: &str) -> String {
-    send_id(&[send, "instead"])
+    send_id(send, "instead")
 }
 
 #[cfg(test)]

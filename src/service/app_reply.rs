@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::answering::send_id;
 use super::clock::later;
+use super::send_ids::send_id;
 use super::turn::{Turned, session_of, turn};
 use crate::channels::app::{card_message, chosen_on_card, options_for_card, reply_text, text_message, without_options};
 use crate::config::App;
@@ -48,8 +48,8 @@ impl Recipient {
 pub(super) struct AppReply {
     pub(super) assistant: Arc<Assistant>,
     pub(super) recipient: Recipient,
-    /// What the ids of everything that is sent for this message are made of.
-    pub(super) send_id: String,
+    /// What the ids of everything that is sent for this message begin with.
+    pub(super) message_id: String,
     /// Set when a button of a card was pressed.
     pub(super) response_code: Option<Private>,
     pub(super) conversation_now: Timestamp,
@@ -105,7 +105,7 @@ impl AppReply {
         let reply = options_for_card(&turned.replies).filter(|_| self.recipient.cards)?;
         let composer = self.assistant.composer(turned.session.language, self.conversation_now);
         let Recipient { agent_id, user, .. } = &self.recipient;
-        let task_id = send_id(&[&self.send_id, "task"]);
+        let task_id = send_id(&self.message_id, "task");
         let in_words = composer.as_plain_text(&Reply {
             text: composer.words(TextKey::PleaseChoose),
             options: reply.options.clone(),
@@ -133,7 +133,7 @@ impl AppReply {
 
     fn send(&self, what: &str, api: Api, body: String) -> NewSend {
         NewSend {
-            send_id: send_id(&[&self.send_id, what]),
+            send_id: send_id(&self.message_id, what),
             way: self.recipient.app.clone(),
             api: api.name().to_owned(),
             body,

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::answering::{Answerer, send_id};
+use super::answering::Answerer;
 use super::clock::later;
+use super::send_ids::{message_id, send_id};
 use super::turn::{session_of, turn};
 use crate::channels::app::{Heard, heard, reply_text, text_message};
 use crate::channels::kf::Outgoing;
@@ -151,7 +152,7 @@ fn to_member(answerer: &Answerer, agents: &Agents, waiting: &Waiting, text: &str
     let agent_id = *agents.get(&(account.corp_id.clone(), account.app.clone()))?;
     let key = message.deduplication_key(&waiting.items.last()?.item);
     Some(NewSend {
-        send_id: send_id(&[&account.corp_id, &account.app, key.as_str(), what]),
+        send_id: send_id(&message_id(&[&account.corp_id, &account.app, key.as_str()]), what),
         way: account.app.clone(),
         api: Api::MessageSend.name().to_owned(),
         body: text_message(agent_id, message.from_user.as_str(), text, true)?,
@@ -166,7 +167,7 @@ fn to_member(answerer: &Answerer, agents: &Agents, waiting: &Waiting, text: &str
 fn to_customer(answerer: &Answerer, waiting: &Waiting, text: &str) -> Option<NewSend> {
     let item = serde_json::from_str(&waiting.items.last()?.item).ok()?;
     let item = KfItem::read(&item).ok()?;
-    let send_id = send_id(&[&item.open_kf_id, &item.msg_id, "failed"]);
+    let send_id = send_id(&message_id(&[&item.open_kf_id, &item.msg_id]), "failed");
     let outgoing = Outgoing::Text(text.to_owned());
     Some(NewSend {
         way: waiting.account.conversation_app(),

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::metrics::Metrics;
+
 /// Before it is begun again: a defect that is met at once must not keep the processor busy.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs a task to its end, beginning it again whenever it panics.
-pub(crate) async fn kept_up<Task>(name: &'static str, begin: impl Fn() -> Task)
+pub(crate) async fn kept_up<Task>(name: &'static str, metrics: Metrics, begin: impl Fn() -> Task)
 where
     Task: Future<Output = ()> + Send + 'static,
 {
@@ -18,6 +20,7 @@ where
         running.spawn(begin());
         match running.join_next().await {
             Some(Err(error)) if error.is_panic() => {
+                metrics.task_restarted(name);
                 tracing::error!(
                     task = name,
                     "a task ended by a defect of this program and is begun again"
@@ -38,13 +41,15 @@ mod tests {
 
     #[test]
     fn a_task_that_panics_is_begun_again_until_it_ends_by_itself() {
-        let begun = Arc::new(AtomicU32::new(0));
+        let (begun, metrics) = (Arc::new(AtomicU32::new(0)), Metrics::default());
         let begin = || {
             let number = begun.fetch_add(1, Ordering::Relaxed);
             async move { assert!(number > 0, "the first one panics") }
         };
-        actix_web::rt::System::new().block_on(kept_up("test", begin));
+        actix_web::rt::System::new().block_on(kept_up("test", metrics.clone(), begin));
         assert_eq!(begun.load(Ordering::Relaxed), 2);
+        let restarted = "jiefeng_tasks_restarted_total{task=\"test\"} 1";
+        assert!(metrics.as_text().contains(restarted), "{}", metrics.as_text());
     }
 
     #[test]
@@ -52,7 +57,7 @@ mod tests {
         actix_web::rt::System::new().block_on(async {
             let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
             let sender = std::sync::Mutex::new(Some(sender));
-            let keeping = tokio::spawn(kept_up("test", move || {
+            let keeping = tokio::spawn(kept_up("test", Metrics::default(), move || {
                 let held = sender.lock().unwrap().take();
                 async move {
                     std::future::pending::<()>().await;

@@ -5,33 +5,39 @@
 //! one to the next: whatever is rung in between merely saves waiting.
 
 mod answering;
+mod answering_waiting;
 mod app_reply;
 mod aside;
 mod clock;
 mod current_assistant;
+mod delivery;
 mod keeping_up;
 mod outbound;
 mod presence;
 mod pulling;
 mod reminding;
+mod send_ids;
 mod sending;
 mod turn;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
 pub use clock::{ConversationClock, NOW_VARIABLE};
-pub use current_assistant::CurrentAssistant;
+pub use current_assistant::{CurrentAssistant, Followed};
+pub use delivery::Delivery;
 pub(crate) use keeping_up::kept_up;
 pub use outbound::{Bell, Outbound, SendingApp};
 
 use self::app_reply::{AppReply, Recipient};
 use self::aside::{failed_step, unreadable_step};
+use self::send_ids::{log_name, message_id};
 use crate::channels::app::{Heard, heard};
 use crate::config::App;
 use crate::dialogue::Event;
+use crate::metrics::Metrics;
 use crate::protocol::{DeduplicationKey, IncomingMessage, TextReply, WireFormat};
 use crate::store::{ConversationKey, KfAccountKey, MessageKey, Settlement, Store, StoreError};
 
@@ -41,6 +47,7 @@ pub struct Service {
     store: Arc<dyn Store>,
     clock: ConversationClock,
     bell: Bell,
+    metrics: Metrics,
 }
 
 /// What became of a message.
@@ -59,30 +66,32 @@ pub enum Outcome {
     Unknown(String),
 }
 
-/// Tells a step that has not run yet that nobody waits for its reply any more.
-#[derive(Clone, Debug, Default)]
-pub struct Lateness(Arc<AtomicBool>);
-
-impl Lateness {
-    /// From now on a reply is too late.
-    pub fn declare(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn is_declared(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 impl Service {
     /// A service that remembers in `store` and rings `bell` when there is something to fetch or to send.
-    pub fn new(assistant: CurrentAssistant, store: Arc<dyn Store>, clock: ConversationClock, bell: Bell) -> Self {
+    pub fn new(
+        assistant: CurrentAssistant,
+        store: Arc<dyn Store>,
+        clock: ConversationClock,
+        bell: Bell,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             assistant,
             store,
             clock,
             bell,
+            metrics,
         }
+    }
+
+    /// What answers.
+    pub fn assistant(&self) -> &CurrentAssistant {
+        &self.assistant
+    }
+
+    /// Where things are counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Where messages are settled.
@@ -134,8 +143,8 @@ impl Service {
         self.bell.ring_for_changed_accounts();
     }
 
-    /// Settles one genuine message of an app and says what to reply. If `lateness` is declared before the step has run, the reply is
-    /// sent as a message instead, where the app can send.
+    /// Settles one genuine message of an app and says what to reply. If `delivery` is declared late before the step has run, the reply
+    /// is sent as a message instead, where the app can send.
     ///
     /// # Errors
     ///
@@ -146,7 +155,7 @@ impl Service {
         message: &IncomingMessage,
         plaintext: &str,
         format: WireFormat,
-        lateness: Lateness,
+        delivery: Delivery,
     ) -> Result<Outcome, StoreError> {
         let assistant = self.assistant.get();
         let (event, response_code) = match heard(&message.content, &assistant.catalogue.texts) {
@@ -158,15 +167,17 @@ impl Service {
         let deduplication_key = message.deduplication_key(plaintext);
         let corp_id = app.credentials.receive_id();
         let key = message_key(corp_id, &app.name, message, &deduplication_key);
+        let message_id = message_id(&[corp_id, &app.name, deduplication_key.as_str()]);
+        delivery.name(log_name(&*self.store, &message_id));
         let reply = AppReply {
             assistant,
             recipient: Recipient::of(app, message),
-            send_id: answering::send_id(&[corp_id, &app.name, deduplication_key.as_str()]),
+            message_id,
             response_code,
             conversation_now: self.clock.now(),
             platform_now: self.clock.platform_now(),
         };
-        let settled = self.settle(app, message, key.clone(), event, reply, lateness).await;
+        let settled = self.settle(app, message, key.clone(), event, reply, delivery).await;
         let settlement = match settled {
             Err(StoreError::Panicked) => self.set_aside(app, message, key, plaintext).await?,
             settled => settled?,
@@ -236,12 +247,21 @@ impl Service {
         key: MessageKey,
         event: Event,
         reply: AppReply,
-        lateness: Lateness,
+        delivery: Delivery,
     ) -> Result<Settlement, StoreError> {
         let conversation = conversation_key(app, message);
         // Sessions expire by the platform's clock, however far the conversation's is moved.
         let now = self.clock.platform_now();
-        let step = move |remembered| reply.step(remembered, &event, lateness.is_declared());
+        let metrics = self.metrics.clone();
+        let step = move |remembered| {
+            let (started, is_late) = (Instant::now(), delivery.is_late());
+            let step = reply.step(remembered, &event, is_late);
+            delivery.note_step(started.elapsed());
+            if is_late && step.reply.is_some() {
+                metrics.late_reply();
+            }
+            step
+        };
         self.store.settle(key, conversation, now, Box::new(step)).await
     }
 }

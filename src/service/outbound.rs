@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::answering::{Answerer, FRESH};
-use super::aside::{Agents, answer_or_set_aside};
+use super::answering_waiting::AnsweringWaiting;
+use super::aside::Agents;
 use super::keeping_up::kept_up;
 use super::presence::{Presence, Processes};
 use super::pulling::{Puller, Receivers};
@@ -18,20 +17,15 @@ use super::reminding::Reminding;
 use super::sending::{Clients, Sender};
 use super::{ConversationClock, CurrentAssistant};
 use crate::dialogue::DutyHours;
-use crate::store::{KfAccountKey, Store, StoreError, Waiting};
+use crate::metrics::Metrics;
+use crate::store::{KfAccountKey, Store};
 use crate::wecom::Client;
-
-/// So many conversations are answered in one transaction.
-const ANSWERED_AT_ONCE: u32 = 128;
 
 /// The accounts that the apps may manage are listed so often.
 const LIST_EVERY: Duration = Duration::from_secs(600);
 
 /// After they could not be listed.
 const LIST_AGAIN: Duration = Duration::from_secs(30);
-
-/// What waits is looked for at least so often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// An app that can call WeCom's API.
 pub struct SendingApp {
@@ -84,6 +78,7 @@ pub struct Outbound {
     rung: UnboundedReceiver<KfAccountKey>,
     arrived: Arc<Notify>,
     receivers: Arc<Receivers>,
+    metrics: Metrics,
 }
 
 impl Outbound {
@@ -94,6 +89,7 @@ impl Outbound {
         clock: ConversationClock,
         apps: Vec<SendingApp>,
         duty: Option<DutyHours>,
+        metrics: Metrics,
     ) -> Self {
         let (accounts, rung) = unbounded_channel();
         let bell = Bell {
@@ -111,6 +107,7 @@ impl Outbound {
             rung,
             arrived: Arc::default(),
             receivers: Arc::default(),
+            metrics,
         }
     }
 
@@ -124,14 +121,22 @@ impl Outbound {
         let mut tasks = JoinSet::new();
         let (clients, processes) = (self.clients(), Processes::default());
         let (sender, stops) = (self.sender(&clients, &processes), stop.clone());
-        let sending = kept_up("sending", move || sender.clone().run(stops.clone()));
+        let sending = kept_up("sending", self.metrics.clone(), move || {
+            sender.clone().run(stops.clone())
+        });
         let sending = actix_web::rt::spawn(sending);
         let presence = self.presence(&clients, &processes);
-        tasks.spawn(kept_up("presence", move || presence.clone().run()));
+        tasks.spawn(kept_up("presence", self.metrics.clone(), move || {
+            presence.clone().run()
+        }));
         let reminding = self.reminding();
-        tasks.spawn(kept_up("reminding", move || reminding.clone().run()));
+        tasks.spawn(kept_up("reminding", self.metrics.clone(), move || {
+            reminding.clone().run()
+        }));
         let answering = self.answering();
-        tasks.spawn(kept_up("answering", move || answering.clone().run()));
+        tasks.spawn(kept_up("answering", self.metrics.clone(), move || {
+            answering.clone().run()
+        }));
         tokio::select! {
             () = self.pull(&mut tasks) => {}
             _ = stop.wait_for(|stops| *stops) => {}
@@ -144,14 +149,14 @@ impl Outbound {
     async fn pull(&mut self, tasks: &mut JoinSet<()>) {
         self.ring_for_known_accounts().await;
         let listing = self.listing();
-        tasks.spawn(kept_up("listing", move || listing.clone().run()));
+        tasks.spawn(kept_up("listing", self.metrics.clone(), move || listing.clone().run()));
         let mut pullers: BTreeMap<KfAccountKey, Arc<Notify>> = BTreeMap::new();
         while let Some(account) = self.rung.recv().await {
             if let Some(news) = pullers.get(&account) {
                 news.notify_one();
             } else if let Some(puller) = self.puller(&account) {
                 pullers.insert(account, Arc::clone(&puller.news));
-                tasks.spawn(kept_up("pulling", move || puller.clone().run()));
+                tasks.spawn(kept_up("pulling", self.metrics.clone(), move || puller.clone().run()));
             }
         }
     }
@@ -169,6 +174,7 @@ impl Outbound {
             news: Arc::clone(&self.bell.sends),
             ways: Arc::default(),
             processes: processes.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -228,11 +234,12 @@ impl Outbound {
             arrived: Arc::clone(&self.arrived),
             receivers: Arc::clone(&self.receivers),
             refused_token: None,
+            metrics: self.metrics.clone(),
         })
     }
 
-    fn answering(&self) -> Answering {
-        Answering {
+    fn answering(&self) -> AnsweringWaiting {
+        AnsweringWaiting {
             assistant: self.assistant.clone(),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
@@ -241,6 +248,7 @@ impl Outbound {
             receivers: Arc::clone(&self.receivers),
             duty: self.duty,
             agents: Arc::new(self.agents()),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -281,61 +289,4 @@ impl Listing {
             }
         }
     }
-}
-
-/// Answers what waits.
-#[derive(Clone)]
-struct Answering {
-    assistant: CurrentAssistant,
-    store: Arc<dyn Store>,
-    clock: ConversationClock,
-    arrived: Arc<Notify>,
-    /// To be rung when there is something to send.
-    sends: Arc<Notify>,
-    receivers: Arc<Receivers>,
-    duty: Option<DutyHours>,
-    agents: Arc<Agents>,
-}
-
-impl Answering {
-    /// Answers for as long as the process runs.
-    async fn run(self) {
-        loop {
-            match self.answer_waiting().await {
-                Ok(0) => {}
-                Ok(_) => {
-                    self.sends.notify_one();
-                    continue;
-                }
-                Err(error) => tracing::error!(%error, "what waits could not be answered; trying again"),
-            }
-            tokio::select! {
-                () = self.arrived.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
-    }
-
-    async fn answer_waiting(&self) -> Result<u32, StoreError> {
-        let now = self.clock.platform_now();
-        let answerer = Answerer {
-            assistant: self.assistant.get(),
-            duty: self.duty,
-            now,
-            conversation_now: self.clock.now(),
-        };
-        let (receivers, agents) = (Arc::clone(&self.receivers), Arc::clone(&self.agents));
-        let answer = Box::new(move |waiting: Waiting| {
-            let receives = receivers.of(&waiting.account);
-            answer_or_set_aside(&answerer, &agents, waiting, receives)
-        });
-        let fresh_since = earlier(now, FRESH);
-        self.store
-            .answer_waiting(now, fresh_since, ANSWERED_AT_ONCE, answer)
-            .await
-    }
-}
-
-fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }

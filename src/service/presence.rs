@@ -39,21 +39,42 @@ pub(super) struct Presence {
 
 impl Presence {
     pub(super) async fn run(self) {
+        let mut followed = self.assistant.followed();
+        let mut is_first = true;
         loop {
             failpoint!("before_beat");
             match self.store.beat(self.report()).await {
-                Ok(beat) => self.share_with(beat.live),
+                Ok(beat) => {
+                    self.share_with(beat.live);
+                    self.pass_on(beat.reload, std::mem::take(&mut is_first));
+                }
                 Err(error) => tracing::error!(%error, "the store does not hear that this process is alive"),
             }
-            tokio::time::sleep(BEAT_EVERY).await;
+            // Whoever asked for a look waits for what comes of it.
+            tokio::select! {
+                () = tokio::time::sleep(BEAT_EVERY) => {}
+                _ = followed.changed() => {}
+            }
+        }
+    }
+
+    /// Requests to look at the knowledge; what was requested before the start has been followed by it.
+    fn pass_on(&self, request: i64, is_first: bool) {
+        let followed = self.assistant.followed().borrow().clone();
+        if is_first {
+            self.assistant.follow(request, followed.refusal);
+        } else if request != followed.request {
+            self.assistant.ask(request);
         }
     }
 
     fn report(&self) -> InstanceReport {
+        let followed = self.assistant.followed().borrow().clone();
         InstanceReport {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             knowledge_version: self.assistant.get().version.clone(),
-            ..InstanceReport::default()
+            knowledge_refusal: followed.refusal,
+            reload: followed.request,
         }
     }
 

@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::ConversationClock;
+use super::send_ids::{log_name, message_id};
 use crate::channels::kf::fetched;
 use crate::failpoint::failpoint;
+use crate::metrics::Metrics;
 use crate::protocol::Private;
 use crate::protocol::kf::{KfContent, KfEvent, KfItem, KfItemError};
 use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, Store, StoreError};
@@ -57,6 +59,7 @@ pub(super) struct Puller {
     pub(super) receivers: Arc<Receivers>,
     /// A callback's token that WeCom has refused.
     pub(super) refused_token: Option<Private>,
+    pub(super) metrics: Metrics,
 }
 
 /// Which accounts have somebody who receives.
@@ -281,11 +284,38 @@ impl Puller {
             done: place.done,
             at: now,
         };
+        let keys: Vec<String> = page.items.iter().map(|item| item.key.clone()).collect();
         let kept = self.store.keep_kf_page(page).await.map_err(Failure::Store)?;
         if waits {
             self.arrived.notify_one();
         }
-        Ok(kept)
+        if let Some(fates) = &kept {
+            self.tell(&keys, fates);
+        }
+        Ok(kept.is_some())
+    }
+
+    /// What became of a page, in short, and of each item where the log says so much.
+    fn tell(&self, keys: &[String], fates: &[&'static str]) {
+        let KfAccountKey { app, open_kf_id, .. } = &self.account;
+        let mut waiting: u32 = 0;
+        for (key, fate) in keys.iter().zip(fates) {
+            match *fate {
+                "waiting" => waiting = waiting.saturating_add(1),
+                "repeated" => {}
+                fate => self.metrics.fetched(fate),
+            }
+            tracing::debug!(
+                app,
+                open_kf_id,
+                message_hash = log_name(&*self.store, &message_id(&[open_kf_id, key])),
+                fate,
+                "fetched"
+            );
+        }
+        if !fates.is_empty() {
+            tracing::info!(app, open_kf_id, items = fates.len(), waiting, "fetched a page");
+        }
     }
 }
 

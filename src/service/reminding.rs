@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::answering::send_id;
 use super::aside::Agents;
 use super::clock::later;
+use super::send_ids::message_id;
 use super::{ConversationClock, CurrentAssistant};
 use crate::channels::app::text_message;
 use crate::channels::kf::Outgoing;
@@ -72,7 +72,7 @@ impl Reminding {
         };
         let agent_id = *self.agents.get(&(reminder.corp_id.clone(), app.to_owned()))?;
         let day = reminder.business_day.to_string();
-        let id = send_id(&[
+        let id = message_id(&[
             "reminder",
             &reminder.corp_id,
             &reminder.app,

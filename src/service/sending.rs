@@ -12,7 +12,9 @@ use tokio::task::JoinSet;
 use super::ConversationClock;
 use super::clock::later;
 use super::presence::Processes;
+use super::send_ids::log_name;
 use crate::failpoint::failpoint;
+use crate::metrics::Metrics;
 use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy, Store};
 use crate::wecom::app::SendReceipt;
 use crate::wecom::kf::ServiceState;
@@ -50,6 +52,7 @@ pub(super) struct Sender {
     pub(super) ways: Arc<Ways>,
     /// How many processes send.
     pub(super) processes: Processes,
+    pub(super) metrics: Metrics,
 }
 
 /// The ways that are closed for now: what would go by them fails for the same reason and need not be tried one by one.
@@ -128,6 +131,7 @@ impl Sender {
         }
         let now = self.clock.platform_now();
         let paused = self.ways.paused(now);
+        self.metrics.state().ways_closed(paused.len());
         let claimed = self.store.claim_sends(now, most, paused).await;
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot look for what is to be sent");
@@ -138,14 +142,26 @@ impl Sender {
     async fn send(&self, send: ClaimedSend) {
         let (claim, api) = (send.claim, send.api.clone());
         let SendClaim { id, attempts } = claim;
+        let message_hash = log_name(&*self.store, &send.send_id);
         failpoint!("before_send");
         let result = self.outcome_or_panic(send).await;
         failpoint!("after_send");
-        match &result {
-            SendResult::Sent => tracing::info!(send = id, api, attempts, "sent"),
-            SendResult::Later { code, .. } => tracing::info!(send = id, api, attempts, ?code, "to be sent again"),
-            SendResult::Refused { code, .. } => tracing::warn!(send = id, api, attempts, ?code, "not sent"),
-        }
+        let word = match &result {
+            SendResult::Sent => {
+                tracing::info!(message_hash, send = id, api, attempts, "sent");
+                "sent"
+            }
+            SendResult::Later { code, .. } => {
+                tracing::info!(message_hash, send = id, api, attempts, ?code, "to be sent again");
+                "later"
+            }
+            SendResult::Refused { code, .. } => {
+                tracing::warn!(message_hash, send = id, api, attempts, ?code, "not sent");
+                "refused"
+            }
+        };
+        self.metrics
+            .send(Api::from_name(&api).map_or("unknown", Api::name), word);
         if let Err(error) = self.store.settle_send(claim, result, self.clock.platform_now()).await {
             tracing::error!(send = id, %error, "how sending went could not be stored; it will be sent again under the same id");
         }

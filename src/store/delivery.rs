@@ -158,6 +158,15 @@ pub struct WaitingItem {
     pub sent_at: Timestamp,
 }
 
+/// What was done about conversations in which something waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnsweredBatch {
+    /// How many conversations it were.
+    pub conversations: u32,
+    /// How many messages were left to a person, who serves the customer by now.
+    pub left_to_people: u32,
+}
+
 /// What an answer leads to.
 #[derive(Debug, Default)]
 pub struct Answered {
@@ -246,6 +255,8 @@ pub struct SendClaim {
 pub struct ClaimedSend {
     /// What to settle it with.
     pub claim: SendClaim,
+    /// Its id.
+    pub send_id: String,
     /// By which way it goes.
     pub way: String,
     /// Name of the API.

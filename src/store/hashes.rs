@@ -54,6 +54,11 @@ impl Hashes {
         self.of([&account.corp_id, &account.conversation_app(), customer])
     }
 
+    /// A name for the log.
+    pub(super) fn pseudonym(&self, of: &str) -> String {
+        shown(&self.of(["log", of, ""]))
+    }
+
     fn of(&self, parts: [&str; 3]) -> Hash {
         // Each part goes in with its length, so that no two different triples hash the same text.
         let mut mac = self.keyed.clone();

@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{
-    AnswerFunction, Answered, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage, KfProgress,
-    NewSend, SendClaim, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
+    AnswerFunction, Answered, AnsweredBatch, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage,
+    KfProgress, NewSend, SendClaim, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
 };
 pub use figures::{AccountFigures, Figures};
 pub use instances::{Beat, Instance, InstanceReport};
-pub use sqlite::{OpenError, ReadError, SqliteStore, StoreReader};
+pub use sqlite::{BackupError, OpenError, ReadError, SqliteStore, StoreReader, back_up};
 
 /// What a store gives back: something to wait for, whichever store it is.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -271,11 +271,11 @@ pub trait Store: Send + Sync {
     /// Gives the right back, if it is still the one of this number.
     fn return_kf_pull(&self, account: KfAccountKey, claim: i64) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Keeps a page: every item once, and the cursor, in one transaction. `false`: somebody else has fetched or moved the cursor, nothing
-    /// was kept.
-    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<bool, StoreError>>;
+    /// Keeps a page: every item once, and the cursor, in one transaction. Comes with what became of each item: `waiting` for an answer,
+    /// `repeated`, or the fate that it has at once. Nothing comes, and nothing was kept, when somebody else has fetched or moved the cursor.
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<Vec<&'static str>>, StoreError>>;
 
-    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says how many it were. What
+    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says what it was. What
     /// is begun is counted before, and whoever has been begun in vain is answered alone.
     fn answer_waiting(
         &self,
@@ -283,7 +283,7 @@ pub trait Store: Send + Sync {
         fresh_since: Timestamp,
         most: u32,
         answer: AnswerFunction,
-    ) -> BoxFuture<'_, Result<u32, StoreError>>;
+    ) -> BoxFuture<'_, Result<AnsweredBatch, StoreError>>;
 
     /// Takes up to `most` messages that are due, in order for each person. They are ours until they are settled, or until this process
     /// has been silent too long. What goes by a paused way stays.
@@ -335,6 +335,9 @@ pub trait Store: Send + Sync {
 
     /// What waits, for how long, and what is dead.
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>>;
+
+    /// A short name for what must not stand in a log itself: the same in all processes that use the store, and nothing can be told of it.
+    fn pseudonym(&self, of: &str) -> String;
 
     /// The question that came with a message, if it is kept.
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>>;

@@ -18,6 +18,7 @@ use super::limits::{Gates, RecipientBudget, TokenlessBudget, members_of};
 use super::persistence::{Attempted, persistently};
 use super::token::{AccessToken, Credentials, TokenStore, Tokens};
 use super::transport::{Answer, Transport};
+use crate::metrics::Metrics;
 
 /// What a client needs to know.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct ClientSettings {
     pub proxy: Option<ProxyAddress>,
     /// How long one exchange may take, with all of its answer.
     pub timeout: Duration,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 /// Calls WeCom's API for one app. Limits are kept per client, so a process has one for every app.
@@ -45,6 +48,7 @@ pub struct Client {
     api_base: ApiBase,
     transport: Transport,
     tokens: Tokens,
+    metrics: Metrics,
     gates: Mutex<Gates>,
     budget: Mutex<RecipientBudget>,
     tokenless: Mutex<TokenlessBudget>,
@@ -65,7 +69,7 @@ impl Client {
     ///
     /// When TLS or the HTTP client cannot be set up.
     pub fn new(settings: ClientSettings, tokens: Arc<dyn TokenStore>) -> Result<Self, ClientError> {
-        let transport = Transport::new(settings.proxy.as_ref(), settings.timeout)?;
+        let transport = Transport::new(settings.proxy.as_ref(), settings.timeout, settings.metrics.clone())?;
         let credentials = Credentials {
             app: settings.app.clone(),
             corp_id: settings.corp_id,
@@ -77,6 +81,7 @@ impl Client {
             tokens: Tokens::new(credentials, &settings.api_base, tokens, settings.timeout),
             api_base: settings.api_base,
             transport,
+            metrics: settings.metrics,
             gates: Mutex::default(),
             budget: Mutex::default(),
             tokenless: Mutex::default(),
@@ -166,10 +171,10 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<'_>, token: &AccessToken) -> Result<Answer, ExchangeFailure> {
-        let url = self.address(request, token);
+        let (call, url) = (request.api.name(), self.address(request, token));
         match request.api.method() {
-            Method::Get => self.transport.get(url).await,
-            Method::Post => self.transport.post(url, request.body.unwrap_or("{}")).await,
+            Method::Get => self.transport.get(call, url).await,
+            Method::Post => self.transport.post(call, url, request.body.unwrap_or("{}")).await,
         }
     }
 
@@ -196,11 +201,14 @@ impl Client {
                 gates.open(api);
                 Ok(answer)
             }
-            Err(refusal) if codes::handling(refusal.code) == Handling::Wait => Err(ApiError::GateClosed {
-                api,
-                code: refusal.code,
-                until: gates.close(api, refusal.code, Timestamp::now()),
-            }),
+            Err(refusal) if codes::handling(refusal.code) == Handling::Wait => {
+                self.metrics.gate_closed(api.name());
+                Err(ApiError::GateClosed {
+                    api,
+                    code: refusal.code,
+                    until: gates.close(api, refusal.code, Timestamp::now()),
+                })
+            }
             Err(refusal) => Err(ApiError::Refused {
                 api,
                 refusal,

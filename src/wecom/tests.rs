@@ -18,6 +18,7 @@ use super::{
     TokenStore,
 };
 use crate::knowledge::Language;
+use crate::metrics::Metrics;
 use crate::store::{BoxFuture, StoreError};
 
 const SECRET: &str = "canary-secret";
@@ -252,6 +253,7 @@ fn settings(api_base: ApiBase, timeout: Duration) -> ClientSettings {
         api_base,
         proxy: None,
         timeout,
+        metrics: Metrics::default(),
     }
 }
 

@@ -310,7 +310,7 @@ impl Tokens {
     }
 
     async fn fetch(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
-        let attempted = persistently(true, || transport.get(self.request())).await;
+        let attempted = persistently(true, || transport.get("gettoken", self.request())).await;
         let now = Timestamp::now();
         match attempted.result.map_err(TokenError::Failed)? {
             Ok(answer) => self.accept(state, &answer, now).await,

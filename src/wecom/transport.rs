@@ -10,7 +10,9 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use super::address::ProxyAddress;
+use super::codes;
 use super::error::{ClientError, ExchangeFailure, Refusal};
+use crate::metrics::Metrics;
 
 /// Largest answer that is read; a page of 1000 messages stays below.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
@@ -24,10 +26,11 @@ pub(super) type Answer = Result<Value, Refusal>;
 /// Makes the exchanges.
 pub(super) struct Transport {
     client: reqwest::Client,
+    metrics: Metrics,
 }
 
 impl Transport {
-    pub(super) fn new(proxy: Option<&ProxyAddress>, timeout: Duration) -> Result<Self, ClientError> {
+    pub(super) fn new(proxy: Option<&ProxyAddress>, timeout: Duration, metrics: Metrics) -> Result<Self, ClientError> {
         let mut builder = http_client()?
             .timeout(timeout)
             // Shorter, so that a connection that cannot be made is told from an answer that does not come.
@@ -40,17 +43,25 @@ impl Transport {
         let client = builder
             .build()
             .map_err(|error| ClientError::Http(error.without_url()))?;
-        Ok(Self { client })
+        Ok(Self { client, metrics })
     }
 
-    pub(super) async fn get(&self, url: Url) -> Result<Answer, ExchangeFailure> {
-        self.exchange(self.client.get(url)).await
+    /// Counted under the name of the call.
+    pub(super) async fn get(&self, call: &'static str, url: Url) -> Result<Answer, ExchangeFailure> {
+        self.counted(call, self.client.get(url)).await
     }
 
-    pub(super) async fn post(&self, url: Url, body: &str) -> Result<Answer, ExchangeFailure> {
+    /// Counted under the name of the call.
+    pub(super) async fn post(&self, call: &'static str, url: Url, body: &str) -> Result<Answer, ExchangeFailure> {
         let json = HeaderValue::from_static("application/json");
         let request = self.client.post(url).header(CONTENT_TYPE, json);
-        self.exchange(request.body(body.to_owned())).await
+        self.counted(call, request.body(body.to_owned())).await
+    }
+
+    async fn counted(&self, call: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, ExchangeFailure> {
+        let answer = self.exchange(request).await;
+        self.metrics.api_call(call, class(&answer));
+        answer
     }
 
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer, ExchangeFailure> {
@@ -62,6 +73,18 @@ impl Transport {
         let body = body_of(response).await?;
         let answer: Value = serde_json::from_slice(&body).map_err(|_| ExchangeFailure::Malformed("no JSON"))?;
         read_answer(answer)
+    }
+}
+
+/// What an answer means, in a word.
+fn class(answer: &Result<Answer, ExchangeFailure>) -> &'static str {
+    match answer {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(refusal)) => codes::handling(refusal.code).name(),
+        Err(ExchangeFailure::Unreachable(_)) => "unreachable",
+        Err(ExchangeFailure::Interrupted) => "interrupted",
+        Err(ExchangeFailure::Status(_)) => "status",
+        Err(ExchangeFailure::TooLarge | ExchangeFailure::Malformed(_)) => "malformed",
     }
 }
 

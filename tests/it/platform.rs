@@ -159,7 +159,12 @@ impl World {
     }
 
     fn config(&self) -> PathBuf {
-        self.folder.path().join("jiefeng.toml")
+        self.path("jiefeng.toml")
+    }
+
+    /// A file beside the bot's configuration and database.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) fn start_server(&mut self, environment: &[(&str, &str)]) {

@@ -22,7 +22,7 @@ struct Reloadable {
     knowledge: KnowledgeCopy,
     server: Server,
     messages: AtomicU64,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Reloadable {
@@ -39,7 +39,7 @@ impl Reloadable {
             knowledge,
             server,
             messages: AtomicU64::new(1),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -178,6 +178,36 @@ fn where_nothing_can_be_cached_the_knowledge_is_learnt_all_the_same() {
         "{}",
         world.server.log()
     );
+}
+
+#[test]
+fn the_command_says_what_the_server_answers_with_or_why_it_refuses() {
+    let mut world = Reloadable::start();
+    let config = world.folder.path().join("jiefeng.toml");
+    let command = || crate::program::run(&["reload", "--config", config.to_str().unwrap()]);
+    let before = command();
+    assert_eq!(before.status, 0, "{}{}", before.out, before.err);
+    world.knowledge.replace(FILE, SENTENCE, "一个客户群装五百人。");
+    let taken = command();
+    assert_eq!(taken.status, 0, "{}{}", taken.out, taken.err);
+    assert!(
+        taken.out.contains("answers with") && taken.out != before.out,
+        "{}",
+        taken.out
+    );
+    assert!(world.answer(QUESTION).contains("一个客户群装五百人。"));
+    world.knowledge.replace(FILE, "what = ", "whatever = ");
+    let refused = command();
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    assert!(
+        refused.out.contains("pull-group-full.toml:") && refused.out.contains("(and "),
+        "{}",
+        refused.out
+    );
+    world.server.signal("-TERM");
+    assert!(world.server.process.wait().unwrap().success());
+    let alone = command();
+    assert_eq!(alone.status, 2, "{}{}", alone.out, alone.err);
 }
 
 /// How many reloads; 50 unless RELOADS says otherwise.

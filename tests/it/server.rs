@@ -117,7 +117,40 @@ impl Server {
         std::fs::write(&config, text).unwrap();
         let mut command = jiefeng(&["serve", "--config", config.to_str().unwrap()]);
         command.env_remove("RUST_LOG").envs(environment.iter().copied());
-        command.stdin(input).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.stdin(input);
+        Self::launch(command)
+    }
+
+    /// A server whose log is JSON.
+    pub(crate) fn start_logging_json(folder: &Path) -> Self {
+        drop(Self::start(folder));
+        let config = folder.join("jiefeng.toml");
+        Self::launch(jiefeng(&[
+            "serve",
+            "--log",
+            "json",
+            "--config",
+            config.to_str().unwrap(),
+        ]))
+    }
+
+    /// A server that may open so many files.
+    pub(crate) fn start_with_descriptors(folder: &Path, descriptors: u32) -> Self {
+        drop(Self::start(folder));
+        let config = folder.join("jiefeng.toml");
+        let serve = jiefeng(&["serve", "--config", config.to_str().unwrap()]);
+        let mut limited = std::process::Command::new("sh");
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        limited
+            .args(["-c", &script])
+            .arg(serve.get_program())
+            .args(serve.get_args());
+        limited.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::launch(limited)
+    }
+
+    fn launch(mut command: std::process::Command) -> Self {
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
@@ -126,8 +159,15 @@ impl Server {
                 panic!("the server ended early:\n{}", log.lock().unwrap())
             };
             log.lock().unwrap().push_str(&format!("{line}\n"));
-            if let Some(rest) = line.split("address=").nth(1) {
-                break rest.split_whitespace().next().unwrap().parse().unwrap();
+            if let Some(rest) = line.split("address").nth(1) {
+                let is_of_address = |letter: char| letter.is_ascii_digit() || ".:".contains(letter);
+                let address = rest.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+                break address
+                    .split(|letter| !is_of_address(letter))
+                    .next()
+                    .unwrap()
+                    .parse()
+                    .unwrap();
             }
         };
         let kept = Arc::clone(&log);

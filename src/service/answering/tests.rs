@@ -89,7 +89,7 @@ fn a_question_is_answered_with_at_most_two_messages_and_its_options_as_a_menu() 
     let send = &answered.step.sends[0];
     assert_eq!(send.urgency, Urgency::Fresh);
     assert_eq!(send.not_after, now() - 5.seconds() + 48.hours());
-    assert!(send.send_id.len() <= LONGEST_SEND_ID);
+    assert!(send.send_id.len() <= crate::service::send_ids::LONGEST);
 }
 
 #[test]

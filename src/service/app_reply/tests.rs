@@ -16,7 +16,7 @@ fn reply(can_send: bool, cards: bool) -> AppReply {
             can_send,
             cards,
         },
-        send_id: "m1".to_owned(),
+        message_id: "m1".to_owned(),
         response_code: None,
         conversation_now: now,
         platform_now: now,

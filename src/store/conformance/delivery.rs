@@ -52,7 +52,7 @@ async fn keep(store: &SqliteStore, from: Option<&str>, next: &str, items: Vec<Fe
         done: None,
         at: at(100),
     };
-    store.keep_kf_page(page).await.unwrap()
+    store.keep_kf_page(page).await.unwrap().is_some()
 }
 
 fn send(id: &str) -> NewSend {

@@ -79,7 +79,13 @@ fn failed(waiting: &Waiting) -> Answered {
 async fn with_waiting(directory: &TempDir, items: &[(&str, &str)]) -> SqliteStore {
     let store = open(directory);
     let claim = store.claim_kf_pull(account()).await.unwrap().unwrap();
-    assert!(store.keep_kf_page(page(claim, None, "c1", items)).await.unwrap());
+    assert!(
+        store
+            .keep_kf_page(page(claim, None, "c1", items))
+            .await
+            .unwrap()
+            .is_some()
+    );
     store
 }
 
@@ -90,18 +96,9 @@ async fn a_page_of_somebody_who_no_longer_has_the_account_is_not_kept() {
     let old = store.claim_kf_pull(account()).await.unwrap().unwrap();
     let new = store.claim_kf_pull(account()).await.unwrap().unwrap();
     assert!(new > old);
-    assert!(
-        !store
-            .keep_kf_page(page(old, None, "c1", &[("m1", "wm1")]))
-            .await
-            .unwrap()
-    );
-    assert!(
-        store
-            .keep_kf_page(page(new, None, "c1", &[("m1", "wm1")]))
-            .await
-            .unwrap()
-    );
+    let keep = |claim| store.keep_kf_page(page(claim, None, "c1", &[("m1", "wm1")]));
+    assert_eq!(keep(old).await.unwrap(), None);
+    assert_eq!(keep(new).await.unwrap(), Some(vec!["waiting"]));
     store.return_kf_pull(account(), old).await.unwrap();
     store.return_kf_pull(account(), new).await.unwrap();
     assert!(store.claim_kf_pull(account()).await.unwrap().unwrap() > new);

@@ -94,16 +94,21 @@ fn add_account(connection: &Connection, account: &KfAccountKey) -> Result<(), ru
 }
 
 /// Keeps a page and moves the cursor, unless somebody else has fetched in the meantime.
-pub(super) fn keep_page(connection: &Connection, hashes: &Hashes, page: &KfPage) -> Result<bool, rusqlite::Error> {
+pub(super) fn keep_page(
+    connection: &Connection,
+    hashes: &Hashes,
+    page: &KfPage,
+) -> Result<Option<Vec<&'static str>>, rusqlite::Error> {
     if !move_cursor(connection, page)? {
-        return Ok(false);
+        return Ok(None);
     }
+    let mut fates = Vec::with_capacity(page.items.len());
     for item in &page.items {
-        keep(connection, hashes, page, item)?;
+        fates.push(keep(connection, hashes, page, item)?);
         failpoint!("mid_page");
     }
     failpoint!("before_cursor");
-    Ok(true)
+    Ok(Some(fates))
 }
 
 fn move_cursor(connection: &Connection, page: &KfPage) -> Result<bool, rusqlite::Error> {
@@ -122,8 +127,13 @@ fn move_cursor(connection: &Connection, page: &KfPage) -> Result<bool, rusqlite:
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }
 
-/// Keeps one item. What came before, with an earlier page or in this one, has had its effect.
-fn keep(connection: &Connection, hashes: &Hashes, page: &KfPage, fetched: &Fetched) -> Result<(), rusqlite::Error> {
+/// Keeps one item and says what became of it. What came before, with an earlier page or in this one, has had its effect.
+fn keep(
+    connection: &Connection,
+    hashes: &Hashes,
+    page: &KfPage,
+    fetched: &Fetched,
+) -> Result<&'static str, rusqlite::Error> {
     let account = &page.account;
     let person = hashes.customer(account, &fetched.customer);
     let fate = match &fetched.effect {
@@ -154,9 +164,10 @@ fn keep(connection: &Connection, hashes: &Hashes, page: &KfPage, fetched: &Fetch
         fate
     ];
     if connection.prepare_cached(sql)?.execute(values)? == 0 {
-        return Ok(());
+        return Ok("repeated");
     }
-    take_effect(connection, hashes, page, fetched, &person)
+    take_effect(connection, hashes, page, fetched, &person)?;
+    Ok(fate.unwrap_or("waiting"))
 }
 
 fn take_effect(
@@ -299,24 +310,29 @@ fn add_waiting(
     Ok(())
 }
 
-/// Answers conversations that were taken. One that cannot be answered must not keep the others from it.
+/// Answers conversations that were taken, and says how many messages were left to people. One that cannot be answered must not keep the
+/// others from it.
 pub(super) fn answer(
     connection: &Connection,
     sessions: &Sessions,
     now: Timestamp,
     conversations: &[Conversation],
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
-) -> Result<(), rusqlite::Error> {
+) -> Result<u32, rusqlite::Error> {
     failpoint!("after_claim");
+    let mut left_to_people: u32 = 0;
     for conversation in conversations {
         let answering = || answer_conversation(connection, sessions, now.as_millisecond(), conversation, &mut *answer);
-        if in_savepoint(connection, "conversation", answering).is_err() {
-            sessions.forget_known();
-            give_up(connection, &conversation.person)?;
+        match in_savepoint(connection, "conversation", answering) {
+            Ok(count) => left_to_people = left_to_people.saturating_add(count),
+            Err(_) => {
+                sessions.forget_known();
+                give_up(connection, &conversation.person)?;
+            }
         }
         failpoint!("after_answer");
     }
-    Ok(())
+    Ok(left_to_people)
 }
 
 /// What waits of this person goes to the dead letters.
@@ -342,19 +358,21 @@ fn waiting_items(connection: &Connection, person: &[u8]) -> Result<Vec<(i64, Vec
     rows.collect()
 }
 
+/// Answers one of them, unless a person serves the customer; how many messages were left to that person.
 fn answer_conversation(
     connection: &Connection,
     sessions: &Sessions,
     now: i64,
     conversation: &Conversation,
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
-) -> Result<(), rusqlite::Error> {
+) -> Result<u32, rusqlite::Error> {
     let Conversation { person, account, .. } = conversation;
     let waiting = waiting_items(connection, person)?;
     if served_by(connection, person, now)? != ServedBy::Bot {
-        return waiting
-            .iter()
-            .try_for_each(|(id, _, _)| settle(connection, *id, "human", ""));
+        for (id, _, _) in &waiting {
+            settle(connection, *id, "human", "")?;
+        }
+        return Ok(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
     }
     let answered = answer(Waiting {
         account: account.clone(),
@@ -388,13 +406,14 @@ fn answer_conversation(
     if let (Some(rating), Some((_, message, _))) = (&step.rating, waiting.last()) {
         save_rating(connection, message, (&key.corp_id, &key.app), now, rating)?;
     }
+    let said_at = waiting.iter().map(|(_, _, item)| item.sent_at.as_millisecond()).min();
     for send in &step.sends {
-        add_send(connection, person, None, send)?;
+        add_send(connection, person, (None, said_at.unwrap_or(now)), send)?;
     }
-    match answered.served_by {
-        Some(served_by) => set_served_by(connection, person, served_by, now),
-        None => Ok(()),
+    if let Some(served_by) = answered.served_by {
+        set_served_by(connection, person, served_by, now)?;
     }
+    Ok(0)
 }
 
 /// What was said is not kept any longer than it waits, unless it is a dead letter.

@@ -3,6 +3,7 @@
 //! [`writer`] has the only connection that writes; what the rest of this folder does runs on its thread, inside its transactions.
 
 mod appeals;
+mod backup;
 mod dead_letters;
 mod figures;
 mod inbox;
@@ -28,12 +29,13 @@ use self::writer::{Watching, Writer};
 use super::hashes::Hashes;
 use super::instances::SILENCE;
 use super::{
-    AnswerFunction, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId, DueReminder, Figures,
-    Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend, QuestionRecord, Rating, Retention,
-    SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
+    AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
+    DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
+    QuestionRecord, Rating, Retention, SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
+pub use backup::{BackupError, back_up};
 pub use opening::OpenError;
 pub use reader::{ReadError, StoreReader};
 
@@ -58,8 +60,11 @@ impl SqliteStore {
     /// What keeps the file from being used.
     pub fn open(path: &Path, session_ttl: SignedDuration) -> Result<Self, OpenError> {
         let (connection, lock) = opening::open_alone(path)?;
-        let taken_over = instances::take_over(&connection);
-        taken_over.map_err(|error| opening::unusable(path, error))?;
+        let unusable = |error| opening::unusable(path, error);
+        if let Some(made_at) = backup::note_restored(&connection, Timestamp::now()).map_err(unusable)? {
+            tracing::warn!(%made_at, "the database is a copy; what WeCom still has since then is fetched, and shown to nobody twice");
+        }
+        instances::take_over(&connection).map_err(unusable)?;
         Self::start(path, connection, lock, session_ttl)
     }
 
@@ -113,21 +118,24 @@ impl SqliteStore {
         (now, fresh_since): (Timestamp, Timestamp),
         most: u32,
         mut answer: AnswerFunction,
-    ) -> Result<u32, StoreError> {
+    ) -> Result<AnsweredBatch, StoreError> {
         let owner = Arc::clone(&self.instance);
         let fresh_since = fresh_since.as_millisecond();
         let claimed = self.submit(move |connection| inbox::claim_waiting(connection, &owner, fresh_since, most));
         let claimed = claimed.await?;
         let count = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         if count == 0 {
-            return Ok(0);
+            return Ok(AnsweredBatch::default());
         }
         let sessions = self.sessions.clone();
         let answered = self.submit(move |connection| {
             let answered = inbox::answer(connection, &sessions, now, &claimed, &mut *answer);
             answered.inspect_err(|_| sessions.forget_known())
         });
-        answered.await.map(|()| count)
+        answered.await.map(|left_to_people| AnsweredBatch {
+            conversations: count,
+            left_to_people,
+        })
     }
 }
 
@@ -177,7 +185,7 @@ impl Store for SqliteStore {
         self.submit(move |connection| inbox::return_pull(connection, &account, claim))
     }
 
-    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<bool, StoreError>> {
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<Vec<&'static str>>, StoreError>> {
         let hashes = self.hashes.clone();
         self.submit(move |connection| inbox::keep_page(connection, &hashes, &page))
     }
@@ -188,7 +196,7 @@ impl Store for SqliteStore {
         fresh_since: Timestamp,
         most: u32,
         answer: AnswerFunction,
-    ) -> BoxFuture<'_, Result<u32, StoreError>> {
+    ) -> BoxFuture<'_, Result<AnsweredBatch, StoreError>> {
         Box::pin(self.answer_claimed((now, fresh_since), most, answer))
     }
 
@@ -256,6 +264,10 @@ impl Store for SqliteStore {
 
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>> {
         self.submit(figures::figures)
+    }
+
+    fn pseudonym(&self, of: &str) -> String {
+        self.hashes.pseudonym(of)
     }
 
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>> {

@@ -7,15 +7,18 @@ use super::inbox::set_served_by;
 use super::timestamp;
 use crate::store::{ClaimedSend, DueReminder, NewSend, SendClaim, SendResult, ServedBy};
 
-/// Adds something to send. What has been added before under the same id is the same and stays as it is.
+/// Adds something to send. What has been added before under the same id is the same and stays as it is. What it answers was said at
+/// `said_at`: if that was before a copy took the place of the file, it may have been sent by what is lost.
 pub(super) fn add_send(
     connection: &Connection,
     person: &[u8],
-    message: Option<&[u8]>,
+    (message, said_at): (Option<&[u8]>, i64),
     send: &NewSend,
 ) -> Result<(), rusqlite::Error> {
-    let sql = "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (send_id) DO NOTHING";
+    let sql = "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+                 EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND CAST(value AS INTEGER) > ?12))
+               ON CONFLICT (send_id) DO NOTHING";
     let values = params![
         send.send_id,
         person,
@@ -27,7 +30,8 @@ pub(super) fn add_send(
         send.urgency.rank(),
         send.next_at.as_millisecond(),
         send.not_after.as_millisecond(),
-        message.filter(|_| send.replaces_reply)
+        message.filter(|_| send.replaces_reply),
+        said_at
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -80,7 +84,7 @@ pub(super) fn claim(
                    AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                      WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
                  ORDER BY urgency, id LIMIT ?3)
-               RETURNING id, way, api, body, attempts, not_after, unclear";
+               RETURNING id, way, api, body, attempts, not_after, unclear, send_id";
     let paused = serde_json::to_string(paused).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![now, owner, most, paused], |row| {
@@ -95,6 +99,7 @@ pub(super) fn claim(
             body: body.unwrap_or_default(),
             not_after: timestamp(row.get(5)?),
             unclear: row.get(6)?,
+            send_id: row.get(7)?,
         })
     })?;
     rows.collect()
@@ -254,5 +259,5 @@ pub(super) fn remind(
     let person: Vec<u8> = connection
         .prepare_cached(sql)?
         .query_row([reminder.appeal], |row| row.get(0))?;
-    add_send(connection, &person, None, send)
+    add_send(connection, &person, (None, reminder.due.as_millisecond()), send)
 }

@@ -69,6 +69,13 @@ impl StoreReader {
         })
     }
 
+    /// Copies everything into an empty file, as it is at one moment.
+    pub(super) fn copy_into(&self, file: &Path) -> Result<(), rusqlite::Error> {
+        self.connection
+            .execute("VACUUM INTO ?1", [file.to_string_lossy()])
+            .map(drop)
+    }
+
     /// All appeals on file, the newest first.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ impl Settling {
             save_rating(connection, &self.message, app, self.now, rating)?;
         }
         for send in &step.sends {
-            outbox::add_send(connection, &self.person, Some(&self.message), send)?;
+            outbox::add_send(connection, &self.person, (Some(&self.message), self.now), send)?;
         }
         if let Some(aside) = &step.set_aside {
             set_aside(connection, (&self.message, &self.person), app, self.now, aside)?;

@@ -45,6 +45,30 @@ pub enum Handling {
     Unknown,
 }
 
+impl Handling {
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::RefreshToken => "refresh_token",
+            Self::Wait => "wait",
+            Self::TellAdmin => "tell_admin",
+            Self::Recipient => "recipient",
+            Self::Customer => "customer",
+            Self::StateChanged => "state_changed",
+            Self::AnotherServicer => "another_servicer",
+            Self::DropCallbackToken => "drop_callback_token",
+            Self::Content => "content",
+            Self::Defect => "defect",
+            Self::UploadAgain => "upload_again",
+            Self::TooLate => "too_late",
+            Self::LogInAgain => "log_in_again",
+            Self::Harmless => "harmless",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A code on file.
 #[derive(Debug)]
 pub struct CodeMeaning {

@@ -1,0 +1,336 @@
+//! What is counted while the program runs, as Prometheus reads it.
+//!
+//! Labels are bounded: names of apps, accounts and calls, and constant words. Never a person, never free text.
+
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+pub use state::{Account, Queue, State};
+
+/// From 25 µs, which understanding takes, to 5 s, after which WeCom has given up.
+const SECONDS: [f64; 17] = [
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    2.5, 5.0,
+];
+
+/// What a callback goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallbackStep {
+    /// Verifying, decrypting and reading it.
+    Open,
+    /// Waiting for the store, which makes it durable.
+    Store,
+    /// Understanding it and composing the reply.
+    Step,
+    /// Encrypting and signing the reply.
+    Seal,
+}
+
+/// The counters of a process; clones count together.
+#[derive(Clone)]
+pub struct Metrics(Arc<Counted>);
+
+struct Counted {
+    registry: Registry,
+    callbacks: IntCounterVec,
+    refusals: IntCounterVec,
+    callback_seconds: HistogramVec,
+    late_replies: IntCounter,
+    fetched: IntCounterVec,
+    sends: IntCounterVec,
+    api_calls: IntCounterVec,
+    gates_closed: IntCounterVec,
+    reloads: IntCounterVec,
+    tasks_restarted: IntCounterVec,
+    state: State,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let registry = Registry::new();
+        let made = Making(&registry);
+        let counted = Counted {
+            callbacks: made.counters(
+                "jiefeng_callbacks_total",
+                "Requests to callback paths by what became of them.",
+                &["fate"],
+            ),
+            refusals: made.counters(
+                "jiefeng_refusals_total",
+                "Refused requests to callback paths by the step that refused them.",
+                &["reason"],
+            ),
+            callback_seconds: made.histograms(
+                "jiefeng_callback_seconds",
+                "Seconds that genuine callbacks took, step by step.",
+                "step",
+            ),
+            late_replies: made.counter(
+                "jiefeng_late_replies_total",
+                "Replies that were not ready while WeCom waited; they are sent as messages.",
+            ),
+            fetched: made.counters(
+                "jiefeng_fetched_messages_total",
+                "Messages fetched from WeCom by what became of them.",
+                &["fate"],
+            ),
+            sends: made.counters(
+                "jiefeng_sends_total",
+                "Tries to send something by API and how they went.",
+                &["api", "result"],
+            ),
+            api_calls: made.counters(
+                "jiefeng_api_calls_total",
+                "Exchanges with WeCom's API by API and what the answer means.",
+                &["api", "class"],
+            ),
+            gates_closed: made.counters(
+                "jiefeng_gates_closed_total",
+                "How often calls of an API were suspended because WeCom limits them.",
+                &["api"],
+            ),
+            reloads: made.counters(
+                "jiefeng_knowledge_reloads_total",
+                "Changes of the knowledge by whether they were taken.",
+                &["result"],
+            ),
+            tasks_restarted: made.counters(
+                "jiefeng_tasks_restarted_total",
+                "Tasks that ended by a defect of the program and were begun again.",
+                &["task"],
+            ),
+            state: State::new(&made),
+            registry,
+        };
+        let metrics = Self(Arc::new(counted));
+        metrics.show_zeros();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// What is known from the start is shown from the start, so that the first time counts as an increase.
+    fn show_zeros(&self) {
+        for step in [
+            CallbackStep::Open,
+            CallbackStep::Store,
+            CallbackStep::Step,
+            CallbackStep::Seal,
+        ] {
+            self.0.callback_seconds.with_label_values(&[step.name()]);
+        }
+        for fate in [
+            "answered",
+            "covered",
+            "expired",
+            "human",
+            "skipped",
+            "unreadable",
+            "failed",
+        ] {
+            self.0.fetched.with_label_values(&[fate]);
+        }
+        for api in ["message/send", "kf/send_msg"] {
+            for result in ["sent", "later", "refused"] {
+                self.0.sends.with_label_values(&[api, result]);
+            }
+            self.0.api_calls.with_label_values(&[api, "ok"]);
+            self.0.gates_closed.with_label_values(&[api]);
+        }
+        self.0.api_calls.with_label_values(&["gettoken", "ok"]);
+        for result in ["taken", "refused"] {
+            self.0.reloads.with_label_values(&[result]);
+        }
+        for task in [
+            "answering",
+            "listing",
+            "presence",
+            "pulling",
+            "purging",
+            "reminding",
+            "sending",
+        ] {
+            self.0.tasks_restarted.with_label_values(&[task]);
+        }
+    }
+
+    /// The fates and the reasons for refusals that callbacks can have.
+    pub fn expect_callbacks(
+        &self,
+        fates: impl IntoIterator<Item = &'static str>,
+        reasons: impl IntoIterator<Item = &'static str>,
+    ) {
+        for fate in fates {
+            self.0.callbacks.with_label_values(&[fate]);
+        }
+        for reason in reasons {
+            self.0.refusals.with_label_values(&[reason]);
+        }
+    }
+
+    /// A request to a callback path has had this fate.
+    pub fn callback(&self, fate: &'static str) {
+        self.0.callbacks.with_label_values(&[fate]).inc();
+    }
+
+    /// A request to a callback path was refused.
+    pub fn refusal(&self, reason: &'static str) {
+        self.0.refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// A genuine callback has taken so long for a step.
+    pub fn callback_step(&self, step: CallbackStep, took: Duration) {
+        let seconds = took.as_secs_f64();
+        self.0
+            .callback_seconds
+            .with_label_values(&[step.name()])
+            .observe(seconds);
+    }
+
+    /// A reply was not ready in time.
+    pub fn late_reply(&self) {
+        self.0.late_replies.inc();
+    }
+
+    /// A fetched message has had this fate.
+    pub fn fetched(&self, fate: &'static str) {
+        self.0.fetched.with_label_values(&[fate]).inc();
+    }
+
+    /// Sending has been tried, with this result.
+    pub fn send(&self, api: &'static str, result: &'static str) {
+        self.0.sends.with_label_values(&[api, result]).inc();
+    }
+
+    /// An exchange with WeCom's API has ended.
+    pub fn api_call(&self, api: &'static str, class: &'static str) {
+        self.0.api_calls.with_label_values(&[api, class]).inc();
+    }
+
+    /// Calls of an API are suspended for a while.
+    pub fn gate_closed(&self, api: &'static str) {
+        self.0.gates_closed.with_label_values(&[api]).inc();
+    }
+
+    /// A change of the knowledge was taken, or refused.
+    pub fn reload(&self, is_taken: bool) {
+        let result = if is_taken { "taken" } else { "refused" };
+        self.0.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// A task was begun again after a defect.
+    pub fn task_restarted(&self, task: &'static str) {
+        self.0.tasks_restarted.with_label_values(&[task]).inc();
+    }
+
+    /// What is looked at when somebody reads the figures.
+    pub fn state(&self) -> &State {
+        &self.0.state
+    }
+
+    /// Everything as Prometheus reads it.
+    pub fn as_text(&self) -> String {
+        let text = TextEncoder::new().encode_to_string(&self.0.registry.gather());
+        text.unwrap_or_else(|error| {
+            tracing::error!(%error, "the figures cannot be written");
+            String::new()
+        })
+    }
+}
+
+impl CallbackStep {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Store => "store",
+            Self::Step => "step",
+            Self::Seal => "seal",
+        }
+    }
+}
+
+/// Makes what a registry holds.
+struct Making<'a>(&'a Registry);
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, each used once")]
+impl Making<'_> {
+    fn register<Family: Collector + Clone + 'static>(&self, made: prometheus::Result<Family>) -> Family {
+        let family = made.expect("a good name");
+        self.0.register(Box::new(family.clone())).expect("a new name");
+        family
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histograms(&self, name: &str, help: &str, label: &str) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+        self.register(HistogramVec::new(options, &[label]))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::new(name, help))
+    }
+
+    fn integer(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn integers(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_from_the_start_is_shown_from_the_start() {
+        let text = Metrics::default().as_text();
+        for line in [
+            "jiefeng_fetched_messages_total{fate=\"expired\"} 0",
+            "jiefeng_sends_total{api=\"kf/send_msg\",result=\"refused\"} 0",
+            "jiefeng_callback_seconds_count{step=\"seal\"} 0",
+            "jiefeng_late_replies_total 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "`{line}` is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn clones_count_together() {
+        let metrics = Metrics::default();
+        metrics.clone().callback("answered");
+        metrics.callback("answered");
+        metrics.callback_step(CallbackStep::Open, Duration::from_micros(80));
+        let text = metrics.as_text();
+        assert!(text.contains("jiefeng_callbacks_total{fate=\"answered\"} 2"), "{text}");
+        let bucket = "jiefeng_callback_seconds_bucket{step=\"open\",le=\"0.0001\"} 1";
+        assert!(text.contains(bucket), "{text}");
+    }
+}

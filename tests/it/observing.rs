@@ -1,0 +1,238 @@
+//! Figures, readiness and the log: what an admin sees of the server.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::platform::{World, wait_until};
+use crate::server::Server;
+
+const SAMPLES: &str = "allow_sample_credentials = true\n";
+
+/// The value of a line of the figures.
+#[track_caller]
+fn figure(text: &str, line: &str) -> f64 {
+    let found = text
+        .lines()
+        .find_map(|other| other.strip_prefix(line)?.strip_prefix(' '));
+    found
+        .unwrap_or_else(|| panic!("`{line}` is not in\n{text}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn every_step_of_a_callback_is_measured() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    server.says("LiXiaoyu", 1, "进不了群");
+    server.says("LiXiaoyu", 1, "进不了群");
+    let text = server.get("/metrics").body;
+    for (step, count) in [("open", 2.0), ("store", 2.0), ("step", 1.0), ("seal", 2.0)] {
+        let line = format!("jiefeng_callback_seconds_count{{step=\"{step}\"}}");
+        assert!((figure(&text, &line) - count).abs() < f64::EPSILON, "{step}:\n{text}");
+    }
+    assert!(figure(&text, "jiefeng_ready{check=\"store\"}") > 0.5, "{text}");
+    assert!(figure(&text, "jiefeng_disk_free_bytes") > 0.0, "{text}");
+    assert!(text.contains("jiefeng_knowledge_info{version=\""), "{text}");
+    assert!(text.contains("jiefeng_build_info{version=\""), "{text}");
+}
+
+#[test]
+fn the_figures_can_have_an_address_of_their_own() {
+    let folder = TempDir::new().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let keys = format!("{SAMPLES}metrics_listen = \"{address}\"");
+    let mut server = Server::start_with(folder.path(), &keys, &[]);
+    assert_eq!(server.get("/metrics").status, 404);
+    let callbacks = std::mem::replace(&mut server.address, address);
+    assert!(server.get("/metrics").body.contains("jiefeng_callbacks_total"));
+    assert_eq!(server.get("/callback/support").status, 404);
+    server.address = callbacks;
+    assert_eq!(server.get("/readyz").body, "ready\n");
+}
+
+/// Makes the database impossible to write, as a full disk does.
+fn take_away(folder: &TempDir) {
+    fs::rename(folder.path().join("jiefeng.db"), folder.path().join("away.db")).unwrap();
+}
+
+#[test]
+fn readiness_names_what_fails() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start_with(folder.path(), &format!("{SAMPLES}drain_seconds = 5"), &[]);
+    take_away(&folder);
+    wait_until("not ready", || server.get("/readyz").status == 503);
+    assert_eq!(server.get("/readyz").body, "not ready: store\n");
+    assert_eq!(server.get("/healthz").status, 200);
+    let text = server.get("/metrics").body;
+    assert!(figure(&text, "jiefeng_ready{check=\"store\"}") < 0.5, "{text}");
+    server.signal("-TERM");
+    wait_until("draining", || server.get("/readyz").body.contains("accepting"));
+    assert_eq!(server.get("/readyz").body, "not ready: store, accepting\n");
+}
+
+/// The value of a field in a line of the log.
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split(&format!("{name}=\"")).nth(1)?.split('"').next()
+}
+
+#[test]
+fn a_message_can_be_followed_from_its_callback_to_what_is_sent() {
+    let mut world = World::new("cards = true");
+    world.start_server(&[]);
+    let asked = serde_json::json!({ "member": "LiXiaoyu", "text": "被封了" });
+    world.control("member/write", asked);
+    wait_until("the card being sent", || world.log().contains(": sent "));
+    let log = world.log();
+    let received = log.lines().find(|line| line.contains(": message ")).unwrap();
+    let sent = log.lines().find(|line| line.contains(": sent ")).unwrap();
+    let name = field(received, "message_hash").unwrap();
+    assert!(name.len() >= 8, "{received}");
+    assert_eq!(field(sent, "message_hash"), Some(name), "{log}");
+    let request = received.split("callback{request=").nth(1).unwrap();
+    assert_eq!(request.find('}'), Some(8), "{received}");
+    for step in ["open=", "store=", "step=", "seal=", "fate=\"answered\""] {
+        assert!(received.contains(step), "{received}");
+    }
+}
+
+#[test]
+fn a_fetched_message_can_be_followed_to_what_is_sent() {
+    let mut world = World::new("kf = true");
+    world.open_account();
+    world.start_server(&[("RUST_LOG", "jiefeng=debug")]);
+    world.writes("wm1", "扫码进群失败");
+    world.answers_to("wm1", 1);
+    wait_until("the line of it", || world.log().contains(": sent "));
+    let log = world.log();
+    let name_in = |words: &str| {
+        let line = log
+            .lines()
+            .find(|line| line.contains(words))
+            .unwrap_or_else(|| panic!("{log}"));
+        field(line, "message_hash").unwrap().to_owned()
+    };
+    let name = name_in(": fetched app");
+    assert_eq!(name_in(": no longer waiting"), name, "{log}");
+    assert_eq!(name_in(": sent "), name, "{log}");
+    assert!(
+        log.contains("went through what waited conversations=1 answered=1"),
+        "{log}"
+    );
+}
+
+#[test]
+fn in_json_every_line_of_the_log_is_an_object() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start_logging_json(folder.path());
+    server.says("LiXiaoyu", 1, "进不了群");
+    server.get("/callback/no%1Bwhere?x=1");
+    server.assert_logs("\"fate\":\"answered\"");
+    server.assert_logs("names no configured app");
+    for line in server.log().lines() {
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(object["timestamp"].is_string() && object["level"].is_string(), "{line}");
+        assert_eq!(
+            line.matches("\"message\":").count(),
+            1,
+            "a field hides the words of {line}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_has_run_out_of_descriptors_answers_once_there_are_some_again() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start_with_descriptors(folder.path(), 64);
+    let idle: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let mut last = idle.last().unwrap();
+    last.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    last.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(
+        last.read(&mut [0]).is_err(),
+        "the last one was answered; too few are open"
+    );
+    drop(idle);
+    assert_eq!(server.get("/healthz").body, "ok\n");
+    server.says("LiXiaoyu", 1, "进不了群");
+}
+
+/// What `/metrics` tells of a server that has an account of 微信客服: every name.
+fn names_told() -> BTreeSet<String> {
+    let world = World::with_kf();
+    world.writes("wm1", "扫码进群失败");
+    world.answers_to("wm1", 1);
+    let (_, text) = world.get_from_server("/metrics");
+    let names = text.lines().filter(|line| !line.starts_with('#'));
+    let name = |line: &str| line.split(['{', ' ']).next().unwrap().to_owned();
+    names.map(name).collect()
+}
+
+/// Every name of ours, and of the process, in an expression.
+fn names_in(expression: &str) -> Vec<String> {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = expression.split(|letter| !is_of_name(letter));
+    let is_ours = |word: &&str| word.starts_with("jiefeng_") || word.starts_with("process_");
+    words.filter(is_ours).map(str::to_owned).collect()
+}
+
+/// All texts under `expr` in a document.
+fn expressions(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    ("expr", Value::String(text)) => found.push(text.clone()),
+                    _ => expressions(value, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| expressions(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_figures_that_exist() {
+    let dashboard = fs::read_to_string("deploy/grafana-dashboard.json").unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let alerts = fs::read_to_string("deploy/alerts.yml").unwrap();
+    let alerts: Value = serde_yaml_ng::from_str(&alerts).unwrap();
+    let mut asked = Vec::new();
+    for document in [&dashboard, &alerts] {
+        let before = asked.len();
+        expressions(document, &mut asked);
+        assert!(asked.len() >= before + 8, "only {} expressions", asked.len() - before);
+    }
+    let told = names_told();
+    for name in asked.iter().flat_map(|expression| names_in(expression)) {
+        assert!(told.contains(&name), "`{name}` is not among {told:?}");
+    }
+}
+
+#[test]
+fn every_rule_for_an_alert_says_what_is_the_matter_and_what_to_do() {
+    let alerts = fs::read_to_string("deploy/alerts.yml").unwrap();
+    let alerts: Value = serde_yaml_ng::from_str(&alerts).unwrap();
+    let groups = alerts["groups"].as_array().unwrap();
+    let rules: Vec<&Value> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .collect();
+    let names: BTreeSet<&str> = rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), rules.len(), "two rules have one name");
+    for rule in rules {
+        assert!(rule["labels"]["severity"].is_string(), "{rule}");
+        assert!(rule["annotations"]["summary"].as_str().unwrap().len() > 10, "{rule}");
+        assert!(
+            rule["annotations"]["description"].as_str().unwrap().len() > 20,
+            "{rule}"
+        );
+    }
+}
