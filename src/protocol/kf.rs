@@ -294,7 +294,9 @@ mod tests {
 
     #[test]
     fn an_item_that_cannot_be_read_keeps_its_number() {
-        let broken = json!({"msgid": "m9", "origin": 3, "send_time": 1, "msgtype": "text", "text": {"content": 7}});
+        let broken = json!({
+            "msgid": "m9", "external_userid": "wm1", "origin": 3, "send_time": 1, "msgtype": "text", "text": {"content": 7}
+        });
         let error = KfItem::read(&broken).unwrap_err();
         assert_eq!((error.field, error.msg_id.as_deref()), ("content", Some("m9")));
         assert_eq!(KfItem::read(&json!([])).unwrap_err().msg_id, None);
