@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::when::{NUMBER, UNIT, hours_of, may_name_a_time};
+use super::time_signs::{Signs, are_in, signs_in};
+use super::when::{LENGTH, NUMBER, hours_of};
 
 /// A length of time that a text names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,24 +17,33 @@ pub(super) struct SpokenLength {
     pub(super) hours: u32,
 }
 
-/// "封7天", "期限:3个月", "7-day ban".
-static TERMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+/// "封7天", "期限:3个月", "7-day ban": what each needs, and its pattern.
+static TERMS: LazyLock<Vec<(Signs, Regex)>> = LazyLock::new(|| {
+    use super::time_signs::*;
     let patterns = [
-        format!(
-            "(?:封|限制|禁|停|冻结|期限|为期|处罚|关|写|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{UNIT}"
+        (
+            RESTRICTED,
+            format!(
+                "(?:封|限制|禁|停|冻结|期限|为期|处罚|关|写|limit)[^0-9一两二三四五六七八九十半,。;!?\n]{{0,5}}{NUMBER}个?{LENGTH}"
+            ),
         ),
-        format!(r"(?-u:\b)(?:for|of) {NUMBER} {UNIT}s?(?-u:\b)"),
-        format!(r"{NUMBER}[ -]{UNIT}s?[ -](?:ban|suspension|block|封号|限制|limit)"),
+        (FOR, format!(r"(?-u:\b)(?:for|of) {NUMBER} {LENGTH}s?(?-u:\b)")),
+        (
+            BAN,
+            format!(r"{NUMBER}[ -]{LENGTH}s?[ -](?:ban|suspension|block|封号|限制|limit)"),
+        ),
     ];
-    patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
+    let compiled = patterns
+        .into_iter()
+        .filter_map(|(sign, pattern)| Some((HINT | NUMERAL | UNIT | sign, Regex::new(&pattern).ok()?)));
+    compiled.collect()
 });
 
 /// The length of a restriction that a normalised text names; not how long ago something was ("3天前", "封了3天了").
 pub(super) fn term(text: &str) -> Option<SpokenLength> {
-    if !may_name_a_time(text) {
-        return None;
-    }
-    let found = TERMS.iter().flat_map(|pattern| pattern.captures_iter(text));
+    let signs = signs_in(text);
+    let possible = TERMS.iter().filter(|(needed, _)| are_in(*needed, signs));
+    let found = possible.flat_map(|(_, pattern)| pattern.captures_iter(text));
     found.filter_map(|captures| term_of(&captures, text)).next()
 }
 

@@ -8,6 +8,7 @@ mod appeals;
 mod assistant;
 mod choosing;
 mod circumstances;
+mod clock;
 mod compose;
 mod compose_time;
 mod hand_over;
@@ -21,6 +22,7 @@ mod step;
 mod tapped;
 #[cfg(test)]
 pub(crate) mod tests;
+mod time_signs;
 mod when;
 mod words;
 

@@ -11,7 +11,8 @@ use jiff::{Span, ToSpan};
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
-use crate::matching::trie::Trie;
+use super::clock;
+use super::time_signs::{self, Signs, are_in, signs_in};
 
 /// A moment, as exactly as it was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +111,7 @@ type Reader = fn(&Captures<'_>, DateTime) -> Option<Meaning>;
 
 /// A single numeral or digits.
 pub(super) const NUMBER: &str = "([0-9]{1,4}|半|[一两二三四五六七八九十]|an?|one|two|three|four|five|six|seven)";
-pub(super) const UNIT: &str = "(分钟|小时|钟头|天|日|周|星期|礼拜|月|年|minute|hour|day|week|month|year)";
+pub(super) const LENGTH: &str = "(分钟|小时|钟头|天|日|周|星期|礼拜|月|年|minute|hour|day|week|month|year)";
 const MONTHS: &str = "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|\
                       dec(?:ember)?)";
 
@@ -119,68 +120,87 @@ const MONTH_NAMES: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 
-/// Longest expressions first: what one has read, the next does not see.
-static DAYS: LazyLock<Vec<(Regex, Reader)>> = LazyLock::new(|| {
-    let patterns: [(String, Reader); 14] = [
+/// What each needs, and its pattern. Longest expressions first: what one has read, the next does not see.
+static DAYS: LazyLock<Vec<(Signs, Regex, Reader)>> = LazyLock::new(|| {
+    use super::time_signs::*;
+    let patterns: [(Signs, String, Reader); 14] = [
         (
+            CENTURY | DATE_MARK,
             "(20[0-9]{2})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})[号日]?".into(),
             full_date,
         ),
-        ("(上上|上|下)个?月([0-9]{1,2})[号日]".into(), day_of_another_month),
-        ("(去年|明年)([0-9]{1,2})月([0-9]{1,2})[号日]?".into(), day_of_another_year),
-        ("([0-9]{1,2})月([0-9]{1,2})[号日]?".into(), month_and_day),
-        (r"(?-u:\b)([0-9]{1,2})\.([0-9]{1,2})(?-u:\b)[号日]?".into(), month_and_day),
         (
+            LAST_OR_NEXT | MONTH | DIGIT,
+            "(上上|上|下)个?月([0-9]{1,2})[号日]".into(),
+            day_of_another_month,
+        ),
+        (
+            OTHER_YEAR | MONTH | DIGIT,
+            "(去年|明年)([0-9]{1,2})月([0-9]{1,2})[号日]?".into(),
+            day_of_another_year,
+        ),
+        (MONTH | DIGIT, "([0-9]{1,2})月([0-9]{1,2})[号日]?".into(), month_and_day),
+        (
+            DOT | DIGIT,
+            r"(?-u:\b)([0-9]{1,2})\.([0-9]{1,2})(?-u:\b)[号日]?".into(),
+            month_and_day,
+        ),
+        (
+            MONTH_NAME | DIGIT,
             format!(r"(?-u:\b){MONTHS}\.? ?([0-9]{{1,2}})(?:st|nd|rd|th)?(?-u:\b)"),
             english_month_and_day,
         ),
         (
+            MONTH_NAME | DIGIT,
             format!(r"(?-u:\b)([0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?{MONTHS}(?-u:\b)"),
             english_day_and_month,
         ),
-        (format!("{NUMBER}个?半?{UNIT}(?:以前|之前|前)"), ago),
-        (format!(r"(?-u:\b){NUMBER}[ -]?{UNIT}s? ago"), ago),
-        // Not in years: "用了5年了" tells how long an account has been used.
-        (format!("(?:已经|都|过了|有)?{NUMBER}个?多?(分钟|小时|钟头|天|日|周|星期|礼拜|月)多?了"), ago),
         (
+            NUMERAL | UNIT | BEFORE,
+            format!("{NUMBER}个?半?{LENGTH}(?:以前|之前|前)"),
+            ago,
+        ),
+        (NUMERAL | UNIT | AGO, format!(r"(?-u:\b){NUMBER}[ -]?{LENGTH}s? ago"), ago),
+        // Not in years: "用了5年了" tells how long an account has been used.
+        (
+            NUMERAL | UNIT | DONE,
+            format!("(?:已经|都|过了|有)?{NUMBER}个?多?(分钟|小时|钟头|天|日|周|星期|礼拜|月)多?了"),
+            ago,
+        ),
+        (
+            WEEK,
             "(上上|上个?|这个?|本|下下|下个?)?(?:周|星期|礼拜)([一二三四五六日天1-6])".into(),
             weekday,
         ),
         (
+            ENGLISH_DAY,
             r"(?-u:\b)(last|this|on|since|next) (mon|tues|wednes|thurs|fri|satur|sun)day".into(),
             english_weekday,
         ),
         (
+            NEAR_DAY,
             "大前天|前天|昨天|昨日|昨晚|昨夜|今天|今日|今早|今晨|今晚|大后天|后天|明天|刚刚|刚才|刚|day before yesterday|yesterday|\
              last night|today|tomorrow|this morning|this afternoon|tonight|just now"
                 .into(),
             near_day,
         ),
-        ("([0-9]{1,2})[号日]".into(), day_of_month),
+        (DAY_OF_MONTH | DIGIT, "([0-9]{1,2})[号日]".into(), day_of_month),
     ];
     let compiled = patterns.into_iter();
     compiled
-        .filter_map(|(pattern, reader)| Some((Regex::new(&pattern).ok()?, reader)))
+        .filter_map(|(needed, pattern, reader)| Some((needed, Regex::new(&pattern).ok()?, reader)))
         .collect()
-});
-
-/// The time of day, right behind a day or alone.
-static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let part = "(凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚|夜里|半夜)";
-    let oclock = format!("{part}?([0-9]{{1,2}}|[一二两三四五六七八九十])(?:点|时)(半|[0-9]{{1,2}})?(?:分|钟)?");
-    let digits = format!("{part}?([0-9]{{1,2}}):([0-9]{{2}})");
-    let english = "([0-9]{1,2})(?::([0-9]{2}))? ?(am|pm)";
-    Regex::new(&format!("(?: ?at |的| )?(?:{oclock}|(?-u:\\b){english}|{digits})")).ok()
 });
 
 /// The moments a normalised text names, in the order of the text.
 pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
-    if !may_name_a_time(text) {
+    let signs = signs_in(text);
+    if !are_in(time_signs::HINT, signs) {
         return Vec::new();
     }
     let mut found: Vec<Spoken> = Vec::new();
     let mut taken: Vec<Range<usize>> = Vec::new();
-    for (pattern, reader) in DAYS.iter() {
+    for (_, pattern, reader) in DAYS.iter().filter(|(needed, ..)| are_in(*needed, signs)) {
         for captures in pattern.captures_iter(text) {
             let Some(whole) = captures.get(0) else { continue };
             let place = whole.range();
@@ -193,46 +213,12 @@ pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
             found.extend(reader(&captures, now).map(|meaning| spoken(meaning, place, text)));
         }
     }
-    if found.is_empty() {
+    if found.is_empty() && are_in(time_signs::CLOCK, signs) {
         found.extend(time_of_today(text, now));
     }
     found.sort_by_key(|spoken| spoken.place.start);
     found
 }
-
-/// Most messages name no time, and looking for a few words costs less than the patterns.
-pub(super) fn may_name_a_time(text: &str) -> bool {
-    text.bytes().any(|byte| byte.is_ascii_digit()) || HINTS.is_in(text)
-}
-
-/// Every expression without a digit has one of these in it.
-static HINTS: LazyLock<Trie<()>> = LazyLock::new(|| Trie::new(HINTING.map(|hint| (hint, ()))));
-
-const HINTING: [&str; 23] = [
-    "昨",
-    "今",
-    "前",
-    "刚",
-    "明",
-    "后",
-    "周",
-    "星期",
-    "礼拜",
-    "天",
-    "月",
-    "年",
-    "小时",
-    "点",
-    "时",
-    "day",
-    "ago",
-    "night",
-    "now",
-    "morning",
-    "afternoon",
-    "week",
-    "month",
-];
 
 fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end
@@ -283,8 +269,7 @@ fn spoken(meaning: Meaning, place: Range<usize>, text: &str) -> Spoken {
     let behind = text.get(place.end..).unwrap_or_default();
     let word = text.get(place.clone()).unwrap_or_default();
     let is_evening = ["晚", "夜", "night"].iter().any(|sign| word.contains(sign));
-    let clock = clock(behind, is_evening, true).filter(|(_, at)| at.start == 0);
-    let (time, end) = match clock {
+    let (time, end) = match clock::behind_a_day(behind, is_evening) {
         Some((time, at)) => (Some(time), place.end.saturating_add(at.end)),
         None => (None, place.end),
     };
@@ -302,7 +287,7 @@ fn spoken(meaning: Meaning, place: Range<usize>, text: &str) -> Spoken {
 
 /// "下午3点" without a day is today's.
 fn time_of_today(text: &str, now: DateTime) -> Option<Spoken> {
-    let (time, place) = clock(text, false, false)?;
+    let (time, place) = clock::alone(text)?;
     let moment = Moment::exactly(now.date().to_datetime(time));
     (moment.at <= now).then_some(Spoken {
         place,
@@ -310,56 +295,6 @@ fn time_of_today(text: &str, now: DateTime) -> Option<Spoken> {
         nearest: moment,
         is_calendar_day: false,
     })
-}
-
-/// The first time of day in a text, with its place. "快一点" and "两点要问" are none: a bare numeral in characters needs a part of the
-/// day, and without a day in front of it every hour does.
-fn clock(text: &str, is_evening: bool, is_behind_a_day: bool) -> Option<(Time, Range<usize>)> {
-    let captures = CLOCK.as_ref()?.captures(text)?;
-    let place = captures.get(0)?.range();
-    let group = |number| captures.get(number).map(|found: regex::Match<'_>| found.as_str());
-    let time = |hour, minute| Some((Time::new(hour, minute, 0, 0).ok()?, place.clone()));
-    let minute = |text: Option<&str>| text.map_or(Some(0), |minute| minute.parse().ok());
-    if let (Some(hour), Some(half)) = (group(4), group(6)) {
-        let hour: i8 = hour.parse().ok()?;
-        return time(hour % 12 + if half == "pm" { 12 } else { 0 }, minute(group(5))?);
-    }
-    let evening = if is_evening { "晚" } else { "" };
-    if let Some(hour) = group(8) {
-        return time(
-            hour_of_day(hour.parse().ok()?, group(7).unwrap_or(evening)),
-            minute(group(9))?,
-        );
-    }
-    let hour = group(2)?;
-    let is_bare = group(1).is_none() && (!is_behind_a_day || matches!(hour, "一" | "两"));
-    if is_bare {
-        return None;
-    }
-    let part = group(1).unwrap_or(evening);
-    let hour = i8::try_from(number_of(hour)?).ok()?;
-    // Twelve at night belongs to the day before or after, depending on who says it.
-    if hour == 12 && matches!(part, "晚" | "晚上" | "夜里" | "半夜") {
-        return None;
-    }
-    let hour = hour_of_day(hour, part);
-    match group(3) {
-        Some("半") => time(hour, 30),
-        minutes => time(hour, minute(minutes)?),
-    }
-}
-
-/// The hour on a 24-hour clock. Without a part of the day, small hours are those of the afternoon: nobody is restricted at 3 in the
-/// morning without saying so.
-fn hour_of_day(hour: i8, part: &str) -> i8 {
-    let is_later = match part {
-        "下午" | "傍晚" | "晚上" | "晚" => hour < 12,
-        "夜里" | "半夜" => (6..12).contains(&hour),
-        "中午" => hour < 11,
-        "" => hour < 7,
-        _ => false,
-    };
-    if is_later { hour.saturating_add(12) } else { hour }
 }
 
 fn full_date(captures: &Captures<'_>, _now: DateTime) -> Option<Meaning> {
@@ -526,7 +461,7 @@ fn number<T: TryFrom<i64>>(captures: &Captures<'_>, group: usize) -> Option<T> {
     T::try_from(number_of(captures.get(group)?.as_str())?).ok()
 }
 
-fn number_of(text: &str) -> Option<i64> {
+pub(super) fn number_of(text: &str) -> Option<i64> {
     let numerals = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十"];
     let words = ["one", "two", "three", "four", "five", "six", "seven"];
     let position = |list: &[&str]| list.iter().position(|known| *known == text);
@@ -581,7 +516,6 @@ mod tests {
     #[test]
     fn every_pattern_is_a_valid_one() {
         assert_eq!(DAYS.len(), 14);
-        assert!(CLOCK.is_some());
     }
 
     #[test]
