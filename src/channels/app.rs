@@ -106,8 +106,13 @@ fn attachment(attachment: Attachment) -> Heard {
 /// The text of a passive reply: everything that was said, options as numbered lines; `None` when nothing was said.
 pub fn reply_text(assistant: &Assistant, session: &Session, replies: &[Reply], now: jiff::Timestamp) -> Option<String> {
     let composer = assistant.composer(session.language, now);
-    let texts: Vec<String> = replies.iter().map(|reply| composer.as_plain_text(reply)).collect();
-    (!texts.is_empty()).then(|| texts.join("\n"))
+    let (first, others) = replies.split_first()?;
+    let mut text = composer.as_plain_text(first);
+    for reply in others {
+        text.push('\n');
+        composer.write_plain_text(&mut text, reply);
+    }
+    Some(text)
 }
 
 /// The first reply whose options fit on a card.

@@ -75,7 +75,7 @@ impl Assistant {
     pub fn reminder_text(&self, appeal: &Appeal, now: Timestamp) -> String {
         let composer = self.composer(appeal.language, now);
         let standing = composer.appeal_standing(appeal.submitted);
-        composer.written(&composer.say(TextKey::Reminder, &[("standing", &standing)]))
+        composer.written(composer.say(TextKey::Reminder, &[("standing", &standing)]))
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime};
 use super::circumstances::Circumstances;
 use super::script::in_traditional_characters;
 use super::session::{Reply, ReplyOption};
-use crate::knowledge::{Catalogue, Language, Scenario, Section, SectionText, Sections, Slot, SlotEffect, TextKey};
+use crate::knowledge::{Catalogue, Language, Scenario, Section, SectionText, Slot, SlotEffect, TextKey};
 
 /// Business days after which a result of an appeal can be expected at the earliest and at the latest.
 pub(super) const APPEAL_BUSINESS_DAYS: (u8, u8) = (3, 7);
@@ -29,6 +29,12 @@ pub struct Composer<'a> {
     pub now: DateTime,
 }
 
+/// Room for the numbered options below most texts.
+const ROOM_FOR_OPTIONS: usize = 256;
+
+/// What is said of a scenario, as far as it is known, in reading order.
+pub(super) type SaidSections<'s> = BTreeMap<Section, &'s SectionText>;
+
 /// Slot values known so far, by slot id.
 pub type KnownSlots = BTreeMap<String, String>;
 
@@ -40,7 +46,7 @@ impl Composer<'_> {
 
     /// The same in the characters of the language, for a message of its own.
     pub fn words(&self, key: TextKey) -> String {
-        self.written(&self.text(key))
+        self.written(self.text(key))
     }
 
     /// The whole answer, followed by the question for the first slot that is not known yet.
@@ -83,29 +89,32 @@ impl Composer<'_> {
         let mut sections = self.sections_with(scenario, known);
         let time_lines = self.time_lines(scenario, circumstances);
         let dates_line = self.dates_line(scenario, known);
-        let written = |sections: &Sections| {
-            let mut lines = vec![format!("【{}】", scenario.answer.get(self.language).title)];
-            for (section, text) in sections.iter().filter(|(section, _)| !section.only_when_asked()) {
-                lines.push(self.section(*section, text));
+        let written = |sections: &SaidSections<'_>| {
+            let mut text = String::with_capacity(LONGEST_TEXT);
+            text.extend(["【", &scenario.answer.get(self.language).title, "】"]);
+            for (section, said) in sections.iter().filter(|(section, _)| !section.only_when_asked()) {
+                text.push('\n');
+                self.write_section(&mut text, *section, said);
                 if *section == Section::Time {
-                    lines.extend_from_slice(&time_lines);
+                    write_lines(&mut text, &time_lines);
                 }
             }
-            lines.extend(dates_line.clone());
-            lines.push(end.text.clone());
-            Reply {
-                text: lines.join("\n").trim_end().to_owned(),
-                options: end.options.clone(),
-            }
+            write_lines(&mut text, &dates_line);
+            write_lines(&mut text, [&end.text]);
+            text.truncate(text.trim_end().len());
+            text
         };
-        let mut reply = written(&sections);
+        let mut text = written(&sections);
         for section in LEFT_OUT_FIRST.iter().filter(|_| !time_lines.is_empty()) {
-            if self.as_plain_text(&reply).len() > LONGEST_TEXT {
+            if text.len() + self.bytes_of_options(&end.options) > LONGEST_TEXT {
                 sections.remove(section);
-                reply = written(&sections);
+                text = written(&sections);
             }
         }
-        reply
+        Reply {
+            text,
+            options: end.options,
+        }
     }
 
     /// What a newly known slot value changes, for somebody who has just read the whole answer.
@@ -187,39 +196,73 @@ impl Composer<'_> {
 
     /// A reply in the characters of the language.
     pub(super) fn in_characters(&self, reply: Reply) -> Reply {
+        if self.language != Language::TraditionalChinese {
+            return reply;
+        }
         let option = |option: ReplyOption| ReplyOption {
-            label: self.written(&option.label),
+            label: in_traditional_characters(&option.label),
             ..option
         };
         Reply {
-            text: self.written(&reply.text),
+            text: in_traditional_characters(&reply.text),
             options: reply.options.into_iter().map(option).collect(),
         }
     }
 
-    pub(super) fn written(&self, text: &str) -> String {
+    pub(super) fn written(&self, text: String) -> String {
         match self.language {
-            Language::TraditionalChinese => in_traditional_characters(text),
-            Language::Chinese | Language::English => text.to_owned(),
+            Language::TraditionalChinese => in_traditional_characters(&text),
+            Language::Chinese | Language::English => text,
         }
     }
 
     /// A reply as plain text: options become numbered lines.
     pub fn as_plain_text(&self, reply: &Reply) -> String {
-        if reply.options.is_empty() {
-            return reply.text.clone();
-        }
-        let how_to_choose = self.words(TextKey::HowToChoose);
-        [&*reply.text, &self.numbered(&reply.options), &how_to_choose].join("\n")
+        let mut text = String::with_capacity(reply.text.len() + ROOM_FOR_OPTIONS);
+        self.write_plain_text(&mut text, reply);
+        text
+    }
+
+    /// Writes a reply as plain text behind another text.
+    pub fn write_plain_text(&self, text: &mut String, reply: &Reply) {
+        text.push_str(&reply.text);
+        self.write_options(text, &reply.options);
     }
 
     /// Options as numbered lines.
     pub fn numbered(&self, options: &[ReplyOption]) -> String {
-        let line = |(number, option): (usize, &ReplyOption)| {
+        let mut lines = String::with_capacity(ROOM_FOR_OPTIONS);
+        self.write_numbered(&mut lines, options);
+        lines
+    }
+
+    /// Options as numbered lines below a text, with how to choose one.
+    fn write_options(&self, text: &mut String, options: &[ReplyOption]) {
+        if options.is_empty() {
+            return;
+        }
+        text.push('\n');
+        self.write_numbered(text, options);
+        text.push('\n');
+        text.push_str(&self.words(TextKey::HowToChoose));
+    }
+
+    fn write_numbered(&self, text: &mut String, options: &[ReplyOption]) {
+        for (number, option) in (1..).zip(options) {
+            if number > 1 {
+                text.push('\n');
+            }
             let values = [("number", &*number.to_string()), ("label", option.label.as_str())];
-            self.catalogue.texts.say(TextKey::Option, self.language, &values)
-        };
-        (1..).zip(options).map(line).collect::<Vec<String>>().join("\n")
+            self.catalogue
+                .texts
+                .write(text, TextKey::Option, self.language, &values);
+        }
+    }
+
+    fn bytes_of_options(&self, options: &[ReplyOption]) -> usize {
+        let mut text = String::new();
+        self.write_options(&mut text, options);
+        text.len()
     }
 
     /// The question for a slot, set apart from what stands above it by a blank line.
@@ -235,28 +278,37 @@ impl Composer<'_> {
     }
 
     /// The scenario's sections with those of the known slot values in their place.
-    pub(super) fn sections_with(&self, scenario: &Scenario, known: &KnownSlots) -> Sections {
-        let mut sections = scenario.answer.get(self.language).sections.clone();
+    pub(super) fn sections_with<'s>(&self, scenario: &'s Scenario, known: &'s KnownSlots) -> SaidSections<'s> {
+        let own = &scenario.answer.get(self.language).sections;
+        let mut sections: SaidSections<'s> = own.iter().map(|(section, text)| (*section, text)).collect();
         for effect in known_effects(scenario, known) {
             if let SlotEffect::Changes { sections: changed, .. } = effect {
-                sections.extend(changed.get(self.language).clone());
+                let changed = changed.get(self.language).iter();
+                sections.extend(changed.map(|(section, text)| (*section, text)));
             }
         }
         sections
     }
 
-    pub(super) fn section(&self, section: Section, text: &SectionText) -> String {
-        let heading = self.catalogue.texts.heading(section, self.language);
-        match text {
-            SectionText::Plain(text) => format!("{heading}{text}"),
+    pub(super) fn section(&self, section: Section, said: &SectionText) -> String {
+        let mut text = String::new();
+        self.write_section(&mut text, section, said);
+        text
+    }
+
+    fn write_section(&self, text: &mut String, section: Section, said: &SectionText) {
+        text.push_str(self.catalogue.texts.heading(section, self.language));
+        match said {
+            SectionText::Plain(said) => text.push_str(said),
             SectionText::Steps(steps) => {
-                let numbered = (1..).zip(steps).map(|(number, step)| format!("\n{number}. {step}"));
-                format!("{heading}{}", numbered.collect::<String>())
+                for (number, step) in (1..).zip(steps) {
+                    text.extend(["\n", &number.to_string(), ". ", step]);
+                }
             }
         }
     }
 
-    fn also_ask(&self, sections: &Sections) -> Option<String> {
+    fn also_ask(&self, sections: &SaidSections<'_>) -> Option<String> {
         let texts = &self.catalogue.texts;
         let topics = sections.keys().map(|section| texts.topic(*section, self.language));
         let topics: Vec<&str> = topics.filter(|topic| !topic.is_empty()).collect();
@@ -295,6 +347,13 @@ impl Composer<'_> {
     }
 }
 
+/// Writes lines below a text.
+fn write_lines<'l>(text: &mut String, lines: impl IntoIterator<Item = &'l String>) {
+    for line in lines {
+        text.extend(["\n", line]);
+    }
+}
+
 /// `11月25日 周三` as `11月25日（周三）`.
 pub(super) fn bracketed(day: &str, language: Language) -> String {
     match (language, day.split_once(' ')) {
@@ -325,7 +384,7 @@ fn takes_business_days(scenario: &Scenario, known: &KnownSlots) -> bool {
 }
 
 /// The section itself or, where a scenario has none, the one that says most about it.
-fn nearest_section(asked: Section, sections: &Sections) -> Option<Section> {
+fn nearest_section(asked: Section, sections: &SaidSections<'_>) -> Option<Section> {
     let instead = match asked {
         Section::Material => Section::Appeal,
         Section::Fails | Section::Limits => Section::Steps,

@@ -72,7 +72,7 @@ impl Assistant {
             }
             Reach::Nobody => composer.text(TextKey::HandOverNobody),
         };
-        composer.written(&text)
+        composer.written(text)
     }
 
     /// Scenario, details and own words, a line each, as far as they are known.

@@ -430,7 +430,7 @@ impl<'a> Ruler<'a> {
         let said = self.composer.sections_with(scenario, known);
         let all = self.base(scenario).into_iter().chain(self.changed(scenario, known));
         let shown =
-            all.filter(|placed| !placed.section.only_when_asked() && said.get(&placed.section) == Some(placed.text));
+            all.filter(|placed| !placed.section.only_when_asked() && said.get(&placed.section) == Some(&placed.text));
         let longest = shown.max_by_key(|placed| bytes_of(placed.text));
         longest.map_or_else(|| self.tag.to_owned(), |placed| placed.key)
     }

@@ -9,6 +9,7 @@ mod intents;
 mod language;
 mod lexicon;
 mod scenario;
+mod template;
 mod texts;
 mod workdays;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::language::{Bilingual, Language};
 use super::lexicon::plain;
 use super::scenario::{Section, read_bilingual};
+use super::template::Template;
 use crate::checked_toml::{Report, Source, Table, read_document};
 
 /// A sentence of the bot.
@@ -282,7 +283,7 @@ impl TextKey {
 /// All texts of `texts.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
-    texts: BTreeMap<TextKey, Bilingual<String>>,
+    texts: BTreeMap<TextKey, Bilingual<Template>>,
     headings: BTreeMap<Section, Bilingual<String>>,
     topics: BTreeMap<Section, Bilingual<String>>,
     weekdays: Bilingual<Vec<String>>,
@@ -292,12 +293,22 @@ pub struct Texts {
 impl Texts {
     /// The text with its `{placeholders}` filled in.
     pub fn say(&self, key: TextKey, language: Language, values: &[(&str, &str)]) -> String {
-        fill(self.template(key, language), values)
+        let length_of_values: usize = values.iter().map(|(_, value)| value.len()).sum();
+        let mut text = String::with_capacity(self.template(key, language).len() + length_of_values);
+        self.write(&mut text, key, language, values);
+        text
+    }
+
+    /// Writes the text with its `{placeholders}` filled in behind another text.
+    pub fn write(&self, text: &mut String, key: TextKey, language: Language, values: &[(&str, &str)]) {
+        if let Some(template) = self.texts.get(&key) {
+            template.get(language).fill(text, values);
+        }
     }
 
     /// The text as it is written, placeholders and all.
     pub fn template(&self, key: TextKey, language: Language) -> &str {
-        self.texts.get(&key).map_or("", |both| both.get(language))
+        self.texts.get(&key).map_or("", |both| both.get(language).written())
     }
 
     /// The heading of a section.
@@ -313,41 +324,18 @@ impl Texts {
     /// A day as people read it, for example `11月22日 周日`.
     pub fn day(&self, date: jiff::civil::Date, language: Language) -> String {
         let weekday = date.weekday().to_monday_zero_offset();
-        let name = |names: &Bilingual<Vec<String>>, index: i8| {
-            let index = usize::try_from(index).unwrap_or_default();
-            names.get(language).get(index).cloned().unwrap_or_default()
-        };
-        let month = name(&self.months, date.month().saturating_sub(1));
         let values = [
-            ("month", month.as_str()),
+            ("month", name_of(&self.months, language, date.month().saturating_sub(1))),
             ("day", &date.day().to_string()),
-            ("weekday", &name(&self.weekdays, weekday)),
+            ("weekday", name_of(&self.weekdays, language, weekday)),
         ];
         self.say(TextKey::Day, language, &values)
     }
 }
 
-/// Puts values into `{placeholders}`. A value is never looked at for placeholders itself.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let Some((name, behind)) = after.split_once('}') else {
-            filled.push('{');
-            rest = after;
-            continue;
-        };
-        filled.push_str(
-            values
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map_or("", |(_, value)| value),
-        );
-        rest = behind;
-    }
-    filled.push_str(rest);
-    filled
+fn name_of(names: &Bilingual<Vec<String>>, language: Language, index: i8) -> &str {
+    let index = usize::try_from(index).unwrap_or_default();
+    names.get(language).get(index).map_or("", String::as_str)
 }
 
 /// Reads `texts.toml`.
@@ -366,7 +354,7 @@ pub(super) fn read_texts(source: Source<'_>, report: &Report) -> Option<Texts> {
     })
 }
 
-fn read_text(table: &mut Table<'_>, name: &'static str, placeholders: &[&str]) -> Option<Bilingual<String>> {
+fn read_text(table: &mut Table<'_>, name: &'static str, placeholders: &[&str]) -> Option<Bilingual<Template>> {
     table.table(name, |both| {
         let mut read = |key| {
             let text = both.text(key)?;
@@ -375,8 +363,8 @@ fn read_text(table: &mut Table<'_>, name: &'static str, placeholders: &[&str]) -
         };
         let (zh, en) = (read("zh"), read("en"));
         Some(Bilingual {
-            zh: zh.unwrap_or_default(),
-            en: en.unwrap_or_default(),
+            zh: Template::new(zh.unwrap_or_default()),
+            en: Template::new(en.unwrap_or_default()),
         })
     })
 }
@@ -436,15 +424,4 @@ fn read_names(table: &mut Table<'_>, name: &'static str, count: usize) -> Biling
         Some(Bilingual { zh, en })
     });
     names.unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_are_filled_once_and_values_are_not_templates() {
-        assert_eq!(fill("{a}至{b}", &[("a", "{b}"), ("b", "2")]), "{b}至2");
-        assert_eq!(fill("{unclosed", &[]), "{unclosed");
-    }
 }

@@ -1,5 +1,6 @@
 //! What a message of the app leads to: a passive reply, or messages where a reply cannot be had or cannot show what is to be shown.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -64,8 +65,8 @@ impl AppReply {
         }
         let card = self.card(&turned);
         let replies = match &card {
-            Some(_) => without_options(&turned.replies),
-            None => turned.replies.clone(),
+            Some(_) => Cow::Owned(without_options(&turned.replies)),
+            None => Cow::Borrowed(turned.replies.as_slice()),
         };
         let reply = reply_text(&self.assistant, &turned.session, &replies, self.conversation_now);
         let mut sends: Vec<NewSend> = Vec::new();
@@ -88,8 +89,8 @@ impl AppReply {
         let update = chosen_on_card(*agent_id, user, response_code, &chosen);
         let card = self.card(&turned);
         let replies = match &card {
-            Some(_) => without_options(&turned.replies),
-            None => turned.replies.clone(),
+            Some(_) => Cow::Owned(without_options(&turned.replies)),
+            None => Cow::Borrowed(turned.replies.as_slice()),
         };
         let text = reply_text(&self.assistant, &turned.session, &replies, self.conversation_now);
         let text = text.and_then(|text| text_message(*agent_id, user, &text, false));
