@@ -4,18 +4,24 @@ use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 
 use super::how_long;
+use super::session::is_default;
 use super::when::{Moment, Spoken};
 
 /// What is known about one restriction, as far as it was said. "Unknown" is never filled in with a guess.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Circumstances {
     /// Since when.
+    #[serde(skip_serializing_if = "is_default")]
     pub started: Option<Moment>,
     /// For how many natural hours.
+    #[serde(skip_serializing_if = "is_default")]
     pub term_hours: Option<u32>,
     /// Until which day, as the notice says.
+    #[serde(skip_serializing_if = "is_default")]
     pub ends: Option<Date>,
     /// Whether the notice offers to apply for lifting.
+    #[serde(skip_serializing_if = "is_default")]
     pub offers_appeal: bool,
 }
 

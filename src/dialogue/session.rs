@@ -1,4 +1,6 @@
 //! What the bot remembers between two messages of one person, what can happen, and what it then does.
+//!
+//! A session is read and written with every message. What is as it is at the beginning is left out when it is written.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +13,16 @@ use crate::knowledge::Language;
 
 /// What is remembered of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Session {
     /// Language of the last question; a bare "2" is answered in it.
+    #[serde(skip_serializing_if = "is_default")]
     pub language: Language,
     /// Where the conversation stands.
+    #[serde(skip_serializing_if = "is_default")]
     pub state: State,
     /// How many messages in a row were not understood.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "is_default")]
     pub refusals: u8,
     /// The appeal that is being followed. It outlives the conversation, so the shell keeps it apart and puts it in before a step.
     #[serde(skip)]
@@ -34,10 +39,12 @@ pub enum State {
     /// Scenarios were offered and one is to be chosen.
     Choosing {
         /// The question that could mean several of them; empty after a welcome.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         question: String,
         /// Scenario ids in the order offered.
         options: Vec<String>,
         /// How often the reply was not one of them.
+        #[serde(default, skip_serializing_if = "is_default")]
         misses: u8,
     },
     /// A scenario was answered and is at hand.
@@ -50,12 +57,15 @@ pub struct AtHand {
     /// Scenario id.
     pub scenario: String,
     /// Slot values known so far.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<String, String>,
     /// The person's own words that led to it.
     pub said: String,
     /// What they tell about the restriction.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub circumstances: Circumstances,
     /// What the bot has asked.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub open: Open,
 }
 
@@ -260,6 +270,11 @@ pub enum DecisionKind {
     Human,
 }
 
+/// Whether a value is as it is at the beginning.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl AppealOutcome {
     /// The name in the store.
     pub fn name(self) -> &'static str {
@@ -292,5 +307,44 @@ impl DecisionKind {
             Self::Smalltalk => "smalltalk",
             Self::Human => "human",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_as_at_the_beginning_is_not_written() {
+        assert_eq!(serde_json::to_string(&Session::default()).unwrap(), "{}");
+        let session = Session {
+            state: State::Answered(AtHand {
+                scenario: "cheat-tools".to_owned(),
+                said: "外挂".to_owned(),
+                ..AtHand::default()
+            }),
+            ..Session::default()
+        };
+        let written = serde_json::to_string(&session).unwrap();
+        assert_eq!(
+            written,
+            r#"{"state":{"at":"answered","scenario":"cheat-tools","said":"外挂"}}"#
+        );
+        assert_eq!(serde_json::from_str::<Session>(&written).unwrap(), session);
+    }
+
+    #[test]
+    fn a_session_with_everything_written_out_is_read() {
+        let written = r#"{"language":"english","state":{"at":"answered","scenario":"cheat-tools","slots":{},"said":"","circumstances":
+            {"started":null,"term_hours":168,"ends":null,"offers_appeal":false},"open":{"question":"nothing"}},"refusals":0}"#;
+        let session: Session = serde_json::from_str(written).unwrap();
+        assert_eq!(session.language, Language::English);
+        let State::Answered(at_hand) = session.state else {
+            panic!("{session:?}")
+        };
+        assert_eq!(
+            (at_hand.circumstances.term_hours, at_hand.open),
+            (Some(168), Open::Nothing)
+        );
     }
 }
