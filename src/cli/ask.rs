@@ -70,7 +70,7 @@ impl AnsweredQuestion {
         let judged = assistant.matcher.judge(question).candidates.into_iter();
         let others = judged
             .filter(|candidate| candidate.kind == ClassKind::Scenario)
-            .map(|candidate| candidate.id);
+            .map(|candidate| candidate.id.into_owned());
         let others: Vec<String> = others.filter(|id| !understanding.scenarios.contains(id)).collect();
         understanding.scenarios.extend(others);
         Self {

@@ -64,7 +64,7 @@ impl<'a> Turn<'a> {
         &self,
         scenario: &Scenario,
         at_hand: &AtHand,
-        judgement: &Judgement,
+        judgement: &Judgement<'_>,
     ) -> Option<Outcome> {
         let asked = self.assistant.conversation.follow_up_in(self.normalised());
         let most_left = if self.normalised().is_ascii() {
@@ -80,13 +80,13 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether a message is clearly about another issue, or talk.
-    fn names_another_issue(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
+    fn names_another_issue(&self, scenario: &Scenario, judgement: &Judgement<'_>) -> bool {
         let is_talk = matches!(judgement.decision, Decision::Human | Decision::Smalltalk { .. });
         is_talk || self.answers_another_issue(scenario, judgement)
     }
 
     /// Whether the answer is clearly another issue's; "how do I appeal" and the like are about the one at hand.
-    fn answers_another_issue(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
+    fn answers_another_issue(&self, scenario: &Scenario, judgement: &Judgement<'_>) -> bool {
         match &judgement.decision {
             Decision::Answer { scenario: other } if *other != scenario.id && judgement.confidence >= SURE => self
                 .assistant
@@ -130,20 +130,20 @@ impl<'a> Turn<'a> {
             candidate.probability >= STILL_PLAUSIBLE && scenario.is_some_and(is_of_account)
         });
         let options: Vec<String> = of_account
-            .map(|candidate| candidate.id.clone())
+            .map(|candidate| candidate.id.clone().into_owned())
             .take(MOST_OTHERS)
             .collect();
         match options.as_slice() {
             [] => None,
             [only] => Some(self.answer_about(self.assistant.scenario(only)?, &self.message, judged.confidence)),
-            _ => Some(self.ask_back(self.message.text().to_owned(), options, judged.confidence)),
+            _ => Some(self.ask_back(self.message.text(), options, judged.confidence)),
         }
     }
 
     /// A message that tells when, and hardly anything else.
     fn time_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand) -> Option<Outcome> {
         let tells_time = self.circumstances.tells_time() && self.is_hardly_more_than_a_time();
-        let is_another = |judgement: &Judgement| {
+        let is_another = |judgement: &Judgement<'_>| {
             self.is_another_subject(judgement) || self.answers_another_issue(scenario, judgement)
         };
         let rest = || self.judge(&self.assistant.matcher.question(&self.without_times));
@@ -211,7 +211,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether a message after an answer is too short and too unclear to be a question of its own.
-    fn is_vague(&self, scenario: &Scenario, judgement: &Judgement) -> bool {
+    fn is_vague(&self, scenario: &Scenario, judgement: &Judgement<'_>) -> bool {
         let is_short = self.normalised().chars().count()
             <= if self.normalised().is_ascii() {
                 2 * SHORT_REPLY
@@ -219,7 +219,7 @@ impl<'a> Turn<'a> {
                 SHORT_REPLY
             };
         match &judgement.decision {
-            Decision::AskBack { options } => is_short && options.contains(&scenario.id),
+            Decision::AskBack { options } => is_short && options.iter().any(|option| *option == scenario.id),
             _ => is_short && !self.is_another_subject(judgement),
         }
     }
@@ -291,7 +291,7 @@ impl<'a> Turn<'a> {
     }
 
     /// A slot value said in words, unless the message is clearly about something else.
-    fn slot_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand, judgement: &Judgement) -> Option<Outcome> {
+    fn slot_in_passing(&self, scenario: &'a Scenario, at_hand: &AtHand, judgement: &Judgement<'_>) -> Option<Outcome> {
         let another = matches!(&judgement.decision, Decision::Answer { scenario: other } if *other != scenario.id);
         let is_new_question = (another && judgement.confidence >= SURE) || self.is_another_subject(judgement);
         if is_new_question || self.normalised().chars().count() > SHORT_REPLY {

@@ -1,10 +1,10 @@
 //! Replies to offered scenarios: a number, a name, whose account it is, the missing word, "none of these".
 
 use super::session::{DecisionKind, State};
-use super::step::{Outcome, SURE, Turn, option_at};
+use super::step::{Outcome, SURE, Turn, option_at, owned};
 use super::words::{Choice, contains_word};
 use crate::knowledge::{AccountKind, Scenario, TextKey};
-use crate::matching::{ClassKind, Decision, Judgement};
+use crate::matching::{Candidate, ClassKind, Decision, Judgement};
 
 /// After so many replies that fit no option, the bot stops insisting.
 const MOST_MISSES: u8 = 2;
@@ -39,21 +39,19 @@ impl<'a> Turn<'a> {
 
     /// The options that are about the account that was named: one of them is the answer, several are asked about again.
     fn whose_account(&self, account: AccountKind, question: &str, options: &[String], misses: u8) -> Outcome {
-        let is_meant = |id: &String| {
+        let is_meant = |id: &str| {
             self.assistant
                 .scenario(id)
                 .is_some_and(|scenario| scenario.account == account)
         };
         // There may be more of that account than were offered.
-        let judged = self
-            .judge(&self.assistant.matcher.question(question))
-            .candidates
-            .into_iter()
-            .filter(|candidate| candidate.probability >= STILL_PLAUSIBLE);
+        let judged = self.assistant.matcher.question(question);
+        let judged = self.judge(&judged).candidates.into_iter();
+        let judged = judged.filter(|candidate| candidate.probability >= STILL_PLAUSIBLE);
         let mut meant: Vec<String> = options.iter().filter(|id| is_meant(id)).cloned().collect();
         for candidate in judged {
-            if is_meant(&candidate.id) && !meant.contains(&candidate.id) {
-                meant.push(candidate.id);
+            if is_meant(&candidate.id) && meant.iter().all(|id| *id != candidate.id) {
+                meant.push(candidate.id.into_owned());
             }
         }
         meant.truncate(MOST_OTHERS);
@@ -64,7 +62,7 @@ impl<'a> Turn<'a> {
             },
             [] => self.rephrasing(question, options, misses),
             _ if meant == options => self.missed(question, options, misses),
-            _ => self.ask_back(self.after(question), meant, 1.0),
+            _ => self.ask_back(&self.after(question), meant, 1.0),
         }
     }
 
@@ -99,7 +97,7 @@ impl<'a> Turn<'a> {
                 None => self.question(alone),
             },
             (Decision::AskBack { options }, None) if adds_something => {
-                self.asked_again(whole_question.text(), options.clone(), misses)
+                self.asked_again(whole_question.text(), owned(options), misses)
             }
             _ if adds_something => self.question(alone),
             _ => self.missed(question, options, misses),
@@ -116,7 +114,7 @@ impl<'a> Turn<'a> {
     }
 
     /// A message that has an answer of its own. Unless it is sure, an option that fits it together with the first question counts more.
-    fn rephrased_clearly(&self, alone: &Judgement, question: &str, options: &[String]) -> Outcome {
+    fn rephrased_clearly(&self, alone: &Judgement<'_>, question: &str, options: &[String]) -> Outcome {
         if alone.confidence >= SURE || self.option_answered(alone, options).is_some() {
             return self.question(alone);
         }
@@ -130,19 +128,21 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn option_answered(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
+    fn option_answered(&self, judgement: &Judgement<'_>, options: &[String]) -> Option<&'a Scenario> {
         match &judgement.decision {
-            Decision::Answer { scenario } if options.contains(scenario) => self.assistant.scenario(scenario),
+            Decision::Answer { scenario } if options.iter().any(|option| option == scenario) => {
+                self.assistant.scenario(scenario)
+            }
             _ => None,
         }
     }
 
     /// The option that both messages together clearly favour among those offered.
-    fn option_favoured(&self, judgement: &Judgement, options: &[String]) -> Option<&'a Scenario> {
+    fn option_favoured(&self, judgement: &Judgement<'_>, options: &[String]) -> Option<&'a Scenario> {
         let offered = judgement
             .candidates
             .iter()
-            .filter(|candidate| options.contains(&candidate.id));
+            .filter(|candidate| options.iter().any(|option| *option == candidate.id));
         let total: f32 = offered.clone().map(|candidate| candidate.probability).sum();
         let all: f32 = judgement.candidates.iter().map(|candidate| candidate.probability).sum();
         let best = offered.max_by(|one, other| one.probability.total_cmp(&other.probability))?;
@@ -178,18 +178,18 @@ impl<'a> Turn<'a> {
     /// "None of these": what is less probable is offered once, then the bot stops guessing.
     fn none_of_these(&self, question: &str, options: &[String], misses: u8) -> Outcome {
         let is_first_time = misses == 0 && !question.is_empty();
-        let judged = if is_first_time {
-            self.judge(&self.assistant.matcher.question(question)).candidates
-        } else {
-            Vec::new()
+        let judged = self.assistant.matcher.question(question);
+        let judged = match is_first_time {
+            true => self.judge(&judged).candidates,
+            false => Vec::new(),
         };
-        let is_left = |candidate: &crate::matching::Candidate| {
+        let is_left = |candidate: &Candidate<'_>| {
             candidate.kind == ClassKind::Scenario
                 && candidate.probability >= STILL_PLAUSIBLE
-                && !options.contains(&candidate.id)
+                && options.iter().all(|option| *option != candidate.id)
         };
         let others = judged.into_iter().filter(is_left).take(MOST_OTHERS);
-        let others: Vec<String> = others.map(|candidate| candidate.id).collect();
+        let others: Vec<String> = others.map(|candidate| candidate.id.into_owned()).collect();
         if others.len() < 2 {
             return self.none_fits();
         }

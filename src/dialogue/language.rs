@@ -13,7 +13,7 @@ pub(super) trait Scripts {
     fn is_pinyin(&self, text: &str) -> bool;
 }
 
-impl Scripts for Question<'_> {
+impl Scripts for Question<'_, '_> {
     fn is_traditional(&self, letter: char) -> bool {
         self.matcher().is_traditional(letter)
     }

@@ -1,5 +1,6 @@
 //! One step of a conversation.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use jiff::Timestamp;
@@ -169,8 +170,8 @@ pub(super) struct Turn<'a> {
     state: State,
     refusals: u8,
     pub(super) appeal: Option<Appeal>,
-    pub(super) message: Question<'a>,
-    judgement: OnceCell<Judgement>,
+    pub(super) message: Question<'a, 'a>,
+    judgement: OnceCell<Judgement<'a>>,
     /// The normalised text without the times it names.
     pub(super) without_times: String,
     /// What the message tells about the restriction.
@@ -190,7 +191,7 @@ impl<'a> Turn<'a> {
         Self::reading(assistant, session, assistant.matcher.question(text), now)
     }
 
-    fn reading(assistant: &'a Assistant, session: Session, message: Question<'a>, now: DateTime) -> Self {
+    fn reading(assistant: &'a Assistant, session: Session, message: Question<'a, 'a>, now: DateTime) -> Self {
         let composer = assistant.composer_on(session.language, now);
         let normalised = message.normalised();
         let named = when::moments(normalised, now);
@@ -288,12 +289,12 @@ impl<'a> Turn<'a> {
     }
 
     /// How the message is understood by itself.
-    pub(super) fn judged(&self) -> &Judgement {
+    pub(super) fn judged(&self) -> &Judgement<'a> {
         self.judgement.get_or_init(|| self.judge(&self.message))
     }
 
     /// Understands a question. While something is open, only what is surely talk is taken for it: a short reply often looks like it.
-    pub(super) fn judge(&self, question: &Question<'_>) -> Judgement {
+    pub(super) fn judge(&self, question: &Question<'a, '_>) -> Judgement<'a> {
         let judgement = question.judge();
         let is_talk = matches!(judgement.decision, Decision::Smalltalk { .. } | Decision::Human);
         let is_sure = judgement.is_known_utterance || judgement.confidence_in_talk >= SURE_TALK;
@@ -312,7 +313,7 @@ impl<'a> Turn<'a> {
     }
 
     /// A message that stands for itself.
-    pub(super) fn question(&self, judgement: &Judgement) -> Outcome {
+    pub(super) fn question(&self, judgement: &Judgement<'_>) -> Outcome {
         let confidence = judgement.confidence;
         if let Some((main, other)) = self.two_issues(judgement) {
             return self.answer_and_offer(main, other, confidence);
@@ -322,14 +323,14 @@ impl<'a> Turn<'a> {
                 Some(scenario) => self.answer_judged(scenario, judgement),
                 None => self.refuse(confidence),
             },
-            Decision::AskBack { options } => self.ask_back(self.message.text().to_owned(), options.clone(), confidence),
+            Decision::AskBack { options } => self.ask_back(self.message.text(), owned(options), confidence),
             Decision::Refuse => self.refuse(confidence),
             Decision::Smalltalk { intent } => self.intent(intent, DecisionKind::Smalltalk, confidence),
             Decision::Human => self.human(confidence),
         }
     }
 
-    fn answer_judged(&self, scenario: &'a Scenario, judgement: &Judgement) -> Outcome {
+    fn answer_judged(&self, scenario: &'a Scenario, judgement: &Judgement<'_>) -> Outcome {
         let names_submission = self.assistant.conversation.names_submission(self.normalised());
         if scenario.role == Some(Role::AppealProgress)
             && names_submission
@@ -344,14 +345,14 @@ impl<'a> Turn<'a> {
         let plausible = judgement
             .candidates
             .iter()
-            .any(|candidate| candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
+            .any(|candidate| *candidate.id == target.id && candidate.probability >= PLAUSIBLE_TARGET);
         let scenario = if plausible { target } else { scenario };
         self.answer_about(scenario, &self.message, judgement.confidence)
     }
 
     /// Two issues that a message names clearly on both sides of an "also", the graver one first. Clauses alone tell nothing: one is
     /// often the cause of the other ("加人太多，拉不了群").
-    fn two_issues(&self, judgement: &Judgement) -> Option<(&'a Scenario, &'a Scenario)> {
+    fn two_issues(&self, judgement: &Judgement<'_>) -> Option<(&'a Scenario, &'a Scenario)> {
         if !matches!(judgement.decision, Decision::Answer { .. } | Decision::AskBack { .. }) {
             return None;
         }
@@ -375,7 +376,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The scenario of a clear answer that is an issue of its own.
-    fn clear_issue(&self, judgement: &Judgement) -> Option<&'a Scenario> {
+    fn clear_issue(&self, judgement: &Judgement<'_>) -> Option<&'a Scenario> {
         match &judgement.decision {
             Decision::Answer { scenario } if judgement.confidence >= CLEAR => self
                 .assistant
@@ -405,7 +406,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The answer to a scenario for what was said, all of it just now.
-    pub(super) fn answer_about(&self, scenario: &Scenario, said: &Question<'_>, confidence: f32) -> Outcome {
+    pub(super) fn answer_about(&self, scenario: &Scenario, said: &Question<'_, '_>, confidence: f32) -> Outcome {
         let circumstances = match said.text() == self.message.text() {
             true => self.circumstances.clone(),
             false => self.circumstances_of(said.normalised()),
@@ -492,7 +493,7 @@ impl<'a> Turn<'a> {
     pub(super) fn slots_in(
         &self,
         scenario: &Scenario,
-        said: &Question<'_>,
+        said: &Question<'_, '_>,
         circumstances: &Circumstances,
     ) -> KnownSlots {
         let in_words = self.assistant.slots.values(scenario, said.asserted());
@@ -519,7 +520,7 @@ impl<'a> Turn<'a> {
         self.named_day
     }
 
-    pub(super) fn ask_back(&self, question: String, options: Vec<String>, confidence: f32) -> Outcome {
+    pub(super) fn ask_back(&self, question: &str, options: Vec<String>, confidence: f32) -> Outcome {
         let key = match self.is_about_whose_account(&options) {
             true => TextKey::WhoseAccount,
             false => TextKey::WhichOfThese,
@@ -528,7 +529,7 @@ impl<'a> Turn<'a> {
             .composer
             .choice_of_scenarios(key, options.iter().map(String::as_str));
         let state = State::Choosing {
-            question,
+            question: question.to_owned(),
             options: options.clone(),
             misses: 0,
         };
@@ -603,7 +604,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether the message is about something else altogether, and not just too short to be understood by itself.
-    pub(super) fn is_another_subject(&self, judgement: &Judgement) -> bool {
+    pub(super) fn is_another_subject(&self, judgement: &Judgement<'_>) -> bool {
         let best = judgement.candidates.first();
         let is_outside = best.is_some_and(|best| best.kind == ClassKind::Outside && best.probability >= SURE);
         let is_whole_sentence = self.normalised().chars().count() >= SHORTEST_SENTENCE;
@@ -623,6 +624,11 @@ fn appeal_after(before: Option<Appeal>, effects: &[Action]) -> Option<Appeal> {
 /// As much of somebody's words as is kept.
 pub(super) fn kept(said: &str) -> String {
     said.chars().take(LONGEST_SAID).collect()
+}
+
+/// Ids to remember.
+pub(super) fn owned(ids: &[Cow<'_, str>]) -> Vec<String> {
+    ids.iter().map(|id| id.clone().into_owned()).collect()
 }
 
 /// The text without the times it names.

@@ -200,8 +200,9 @@ fn examine(
     weight: f32,
 ) -> Option<Examined> {
     let look = model.look(vocabulary, counts, attention);
+    let survey = Model::survey(counts, &look, kinds);
     let outcome = |class: usize, right: bool| Outcome {
-        facts: model.facts(counts, &look, class, kinds),
+        facts: model.facts(&survey, class),
         right,
         weight,
     };

@@ -23,8 +23,30 @@ pub(super) fn is_han(character: char) -> bool {
     matches!(character, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
+/// What a character does to the spelling of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It stands in it.
+    Written,
+    /// It separates words.
+    Space,
+    /// It says nothing: what cannot be seen, and apostrophes, because "can't" and "cant" are one word.
+    Nothing,
+}
+
+/// What a character does to the spelling of a text.
+pub(super) fn part_of(character: char) -> Part {
+    match character {
+        '\u{4e00}'..='\u{9fff}' | 'a'..='z' | '0'..='9' => Part::Written,
+        '\'' | '’' | '‘' | '`' => Part::Nothing,
+        _ if is_invisible(character) => Part::Nothing,
+        _ if character.is_whitespace() || character.is_control() => Part::Space,
+        _ => Part::Written,
+    }
+}
+
 /// Zero-width marks, joiners, byte-order marks, variation selectors, skin tones, soft hyphens.
-pub(super) fn is_invisible(character: char) -> bool {
+fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'

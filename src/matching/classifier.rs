@@ -6,6 +6,9 @@ use super::vocabulary::Entry;
 /// Classes are padded to a multiple of this, so that a row of weights fills whole vector registers.
 const LANES: usize = 8;
 
+/// The sums of so many classes stay in registers while the features are gone through.
+const WIDE: usize = 6 * LANES;
+
 /// How the classifier learns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Schedule {
@@ -106,12 +109,30 @@ impl Classifier {
     }
 
     fn add_scores(&self, entries: &[Entry], scores: &mut [f32]) {
+        let (wide, rest) = scores.as_chunks_mut::<WIDE>();
+        let (narrow, _) = rest.as_chunks_mut::<LANES>();
+        let behind = wide.len() * WIDE;
+        for (place, block) in wide.iter_mut().enumerate() {
+            self.add_block(entries, place * WIDE, block);
+        }
+        for (place, block) in narrow.iter_mut().enumerate() {
+            self.add_block(entries, behind + place * LANES, block);
+        }
+    }
+
+    /// Adds what the features say about some neighbouring classes.
+    fn add_block<const SIZE: usize>(&self, entries: &[Entry], first_class: usize, scores: &mut [f32; SIZE]) {
+        let mut sums = *scores;
         for &(feature, value) in entries {
-            let Some(row) = self.row(feature) else { continue };
-            for (score, weight) in scores.iter_mut().zip(row) {
-                *score += value * weight;
+            let rest = self.weights.get(feature as usize * self.stride + first_class..);
+            let Some(weights) = rest.and_then(<[f32]>::first_chunk::<SIZE>) else {
+                continue;
+            };
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += value * weight;
             }
         }
+        *scores = sums;
     }
 
     fn row(&self, feature: u32) -> Option<&[f32]> {

@@ -1,4 +1,8 @@
 //! From probabilities to one of the moves the bot can make, by what a wrong move costs.
+//!
+//! Every message is judged, so a judgement borrows the ids of the classes from the matcher.
+
+use std::borrow::Cow;
 
 use super::training_set::ClassKind;
 
@@ -32,9 +36,9 @@ impl Default for Thresholds {
 
 /// A class that may be meant.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Candidate {
+pub struct Candidate<'m> {
     /// The class's id.
-    pub id: String,
+    pub id: Cow<'m, str>,
     /// What the class stands for.
     pub kind: ClassKind,
     /// How probable it is among all classes.
@@ -44,23 +48,23 @@ pub struct Candidate {
 /// What the bot should do with a question.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
-pub enum Decision {
+pub enum Decision<'m> {
     /// One scenario is meant.
     Answer {
         /// The scenario's id.
-        scenario: String,
+        scenario: Cow<'m, str>,
     },
     /// Several scenarios may be meant.
     AskBack {
         /// Their ids, best first; at least two.
-        options: Vec<String>,
+        options: Vec<Cow<'m, str>>,
     },
     /// Nothing the bot knows is meant.
     Refuse,
     /// A greeting, thanks or the like.
     Smalltalk {
         /// The intent's id.
-        intent: String,
+        intent: Cow<'m, str>,
     },
     /// The employee wants a person.
     Human,
@@ -68,9 +72,9 @@ pub enum Decision {
 
 /// How a question was understood.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Judgement {
+pub struct Judgement<'m> {
     /// The most probable classes, best first.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<Candidate<'m>>,
     /// The probability that the best scenario is what is asked; small where small talk is recognised.
     pub confidence: f32,
     /// The probability that it is small talk or a call for a person.
@@ -80,7 +84,53 @@ pub struct Judgement {
     /// Whether the question is word for word one of the utterances.
     pub is_known_utterance: bool,
     /// What to do.
-    pub decision: Decision,
+    pub decision: Decision<'m>,
+}
+
+impl Judgement<'_> {
+    /// One that outlives the matcher.
+    pub fn into_owned(self) -> Judgement<'static> {
+        Judgement {
+            candidates: self.candidates.into_iter().map(Candidate::into_owned).collect(),
+            decision: self.decision.into_owned(),
+            confidence: self.confidence,
+            confidence_in_talk: self.confidence_in_talk,
+            confidence_in_options: self.confidence_in_options,
+            is_known_utterance: self.is_known_utterance,
+        }
+    }
+}
+
+impl Candidate<'_> {
+    /// One that outlives the matcher.
+    pub fn into_owned(self) -> Candidate<'static> {
+        Candidate {
+            id: owned(self.id),
+            kind: self.kind,
+            probability: self.probability,
+        }
+    }
+}
+
+impl Decision<'_> {
+    /// One that outlives the matcher.
+    pub fn into_owned(self) -> Decision<'static> {
+        match self {
+            Decision::Answer { scenario } => Decision::Answer {
+                scenario: owned(scenario),
+            },
+            Decision::AskBack { options } => Decision::AskBack {
+                options: options.into_iter().map(owned).collect(),
+            },
+            Decision::Smalltalk { intent } => Decision::Smalltalk { intent: owned(intent) },
+            Decision::Human => Decision::Human,
+            Decision::Refuse => Decision::Refuse,
+        }
+    }
+}
+
+fn owned(id: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(id.into_owned())
 }
 
 /// How far the judgement is to be trusted in three respects.
@@ -95,7 +145,7 @@ pub(super) struct Trust {
 }
 
 /// Picks the move. Candidates come best first.
-pub(super) fn decide(candidates: &[Candidate], trust: Trust, thresholds: &Thresholds) -> Decision {
+pub(super) fn decide<'m>(candidates: &[Candidate<'m>], trust: Trust, thresholds: &Thresholds) -> Decision<'m> {
     let Some(best) = candidates.first() else {
         return Decision::Refuse;
     };
@@ -120,15 +170,15 @@ pub(super) fn decide(candidates: &[Candidate], trust: Trust, thresholds: &Thresh
 }
 
 /// The scenarios worth offering: plausible ones, and always a second one to choose from.
-pub(super) fn options_among(candidates: &[Candidate], thresholds: &Thresholds) -> Vec<String> {
-    let scenarios: Vec<&Candidate> = candidates
+pub(super) fn options_among<'m>(candidates: &[Candidate<'m>], thresholds: &Thresholds) -> Vec<Cow<'m, str>> {
+    let scenarios: Vec<&Candidate<'m>> = candidates
         .iter()
         .filter(|candidate| candidate.kind == ClassKind::Scenario)
         .collect();
     let least = scenarios
         .first()
         .map_or(0.0, |best| best.probability * thresholds.plausible);
-    let worth_offering = |(rank, candidate): &(usize, &&Candidate)| *rank < 2 || candidate.probability >= least;
+    let worth_offering = |(rank, candidate): &(usize, &&Candidate<'m>)| *rank < 2 || candidate.probability >= least;
     let offered = scenarios
         .iter()
         .enumerate()
@@ -141,7 +191,7 @@ pub(super) fn options_among(candidates: &[Candidate], thresholds: &Thresholds) -
 mod tests {
     use super::*;
 
-    fn candidate(id: &str, kind: ClassKind, probability: f32) -> Candidate {
+    fn candidate(id: &str, kind: ClassKind, probability: f32) -> Candidate<'_> {
         Candidate {
             id: id.into(),
             kind,
@@ -157,7 +207,7 @@ mod tests {
         }
     }
 
-    fn two_scenarios() -> Vec<Candidate> {
+    fn two_scenarios() -> Vec<Candidate<'static>> {
         vec![
             candidate("full", ClassKind::Scenario, 0.5),
             candidate("abnormal", ClassKind::Scenario, 0.4),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::decision::{Candidate, Judgement};
 use super::matcher::{Matcher, Viewed};
+use super::model::Attention;
 use super::reading::View;
 
 /// So many classes are explained.
@@ -21,7 +22,7 @@ pub struct Explanation {
     /// Whether sounds alone were compared, because the question is typed in pinyin.
     pub by_sound_only: bool,
     /// The judgement itself.
-    pub judgement: Judgement,
+    pub judgement: Judgement<'static>,
     /// The reasons for the most probable classes, best first.
     pub reasons: Vec<Reasons>,
     /// Pieces of the question that occur in no utterance.
@@ -32,7 +33,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Reasons {
     /// The class.
-    pub candidate: Candidate,
+    pub candidate: Candidate<'static>,
     /// The weightiest pieces, strongest first; negative ones speak against it.
     pub pieces: Vec<Piece>,
     /// The class's utterance that shares most with the question.
@@ -62,14 +63,14 @@ impl Matcher {
             reasons: best.map(|candidate| self.reasons(&viewed, candidate)).collect(),
             never_seen: self.never_seen(&viewed),
             read_as: viewed.text.to_owned(),
-            judgement,
+            judgement: judgement.into_owned(),
         }
     }
 
-    fn reasons(&self, viewed: &Viewed<'_>, candidate: &Candidate) -> Reasons {
-        let class = self.ids.iter().position(|id| *id == candidate.id).unwrap_or_default();
+    fn reasons(&self, viewed: &Viewed<'_>, candidate: &Candidate<'_>) -> Reasons {
+        let class = self.ids.iter().position(|id| *id == *candidate.id).unwrap_or_default();
         Reasons {
-            candidate: candidate.clone(),
+            candidate: candidate.clone().into_owned(),
             pieces: self.pieces(viewed, class),
             nearest_utterance: self.nearest_utterance(viewed, class),
         }
@@ -94,7 +95,7 @@ impl Matcher {
                 continue;
             };
             let Some(value) = values.get(&number) else { continue };
-            let text = viewed.text.get(gram.start..gram.end).unwrap_or_default();
+            let text = viewed.text.get(gram.place()).unwrap_or_default();
             *weights.entry((gram.view, text)).or_default() += value * above_average(number);
         }
         // The meaning is of the whole question; no piece of it can be named.
@@ -124,7 +125,10 @@ impl Matcher {
         let own: HashMap<u32, f32> = viewed.look.vector.entries.iter().copied().collect();
         let likeness = |text: &str| {
             let counts = self.vocabulary.count(&super::reading::Reading::of(text));
-            let other = self.model.rarity.weigh(&self.vocabulary, &counts, View::all);
+            let other = self
+                .model
+                .rarity
+                .weigh(&self.vocabulary, &counts, Attention::Everything);
             other
                 .entries
                 .iter()
@@ -146,7 +150,7 @@ impl Matcher {
             .iter()
             .filter(|gram| self.vocabulary.number(gram.hash).is_none())
         {
-            let text = viewed.text.get(gram.start..gram.end).unwrap_or_default();
+            let text = viewed.text.get(gram.place()).unwrap_or_default();
             // A longer piece is new because of a shorter one in it; the shorter one says it all.
             if !texts.iter().any(|known| text.contains(known.as_str())) {
                 texts.push(text.to_owned());

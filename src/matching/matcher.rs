@@ -129,7 +129,7 @@ impl Matcher {
         self.normaliser.spelled(text).asserted().to_owned()
     }
 
-    pub(super) fn judge_question(&self, question: &Question<'_>) -> Judgement {
+    pub(super) fn judge_question(&self, question: &Question<'_, '_>) -> Judgement<'_> {
         let viewed = self.view(question);
         let known = self.known.owners(viewed.text);
         let (probabilities, trust) = match known {
@@ -195,7 +195,7 @@ impl Matcher {
     }
 
     /// Scores a question.
-    pub(super) fn view<'v>(&self, question: &'v Question<'_>) -> Viewed<'v> {
+    pub(super) fn view<'v>(&self, question: &'v Question<'_, '_>) -> Viewed<'v> {
         let Read { essence, reading } = question.read();
         let attention = match reading.is_typed_pinyin() {
             true => Attention::Sound,
@@ -219,9 +219,10 @@ impl Matcher {
 
     fn trust(&self, viewed: &Viewed<'_>) -> Trust {
         let calibration = self.calibration.of(viewed.attention);
+        let survey = Model::survey(&viewed.counts, &viewed.look, &self.kinds);
         let facts_of_best = |wanted| {
             let best = best(&viewed.look.probabilities, &self.kinds, wanted)?;
-            Some(self.model.facts(&viewed.counts, &viewed.look, best, &self.kinds))
+            Some(self.model.facts(&survey, best))
         };
         let (scenario, chat) = (facts_of_best(is_scenario), facts_of_best(is_chat));
         let trust_by = |confidence: &Confidence, facts: Option<Facts>| facts.map_or(0.0, |facts| confidence.of(&facts));
@@ -278,23 +279,35 @@ impl Matcher {
         )
     }
 
-    fn candidates(&self, probabilities: &[f32]) -> Vec<Candidate> {
-        let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    fn candidates(&self, probabilities: &[f32]) -> Vec<Candidate<'_>> {
         // Small talk must not crowd out the scenarios, or there would be nothing to offer.
-        let (mut scenarios, mut others) = (0, 0);
-        let named = ranked.into_iter().filter_map(|(class, probability)| {
-            let kind = *self.kinds.get(class)?;
-            let named = if is_scenario(kind) { &mut scenarios } else { &mut others };
-            *named += 1;
-            (*named <= CANDIDATES).then_some(())?;
+        let scenarios = self.leaders(probabilities, is_scenario);
+        let others = self.leaders(probabilities, |kind| !is_scenario(kind));
+        let mut leaders = [scenarios, others].concat();
+        leaders.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut candidates = Vec::with_capacity(leaders.len());
+        candidates.extend(leaders.into_iter().filter_map(|(class, probability)| {
             Some(Candidate {
-                id: self.ids.get(class)?.clone(),
-                kind,
+                id: self.ids.get(class)?.into(),
+                kind: *self.kinds.get(class)?,
                 probability,
             })
-        });
-        named.collect()
+        }));
+        candidates
+    }
+
+    /// The most probable classes of some kinds, best first; of equal ones the first.
+    fn leaders(&self, probabilities: &[f32], wanted: fn(ClassKind) -> bool) -> Vec<(usize, f32)> {
+        let mut leaders: Vec<(usize, f32)> = Vec::with_capacity(CANDIDATES + 1);
+        let classes = probabilities.iter().copied().zip(&self.kinds).enumerate();
+        for (class, (probability, _)) in classes.filter(|(_, (_, kind))| wanted(**kind)) {
+            let is_before = |(_, other): &(usize, f32)| other.total_cmp(&probability).is_ge();
+            if leaders.len() < CANDIDATES || !leaders.last().is_some_and(is_before) {
+                leaders.insert(leaders.partition_point(is_before), (class, probability));
+                leaders.truncate(CANDIDATES);
+            }
+        }
+        leaders
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::characters::is_han;
+use super::reading::{SEED, mix};
 use super::vocabulary::ByHash;
 
 /// Numbers in one vector.
@@ -55,18 +56,31 @@ pub(super) fn is_english(text: &str) -> bool {
         .split(|letter: char| !letter.is_ascii_alphabetic())
         .filter(|word| !word.is_empty());
     words.all(|word| {
-        let hash = word
-            .bytes()
-            .map(|letter| letter.to_ascii_lowercase())
-            .fold(SEED, |hash, letter| add_byte(hash, &letter));
-        TABLE.words.contains_key(&hash)
+        let letters = word.bytes().map(|letter| u64::from(letter.to_ascii_lowercase()));
+        let hash = letters.fold(SEED, mix);
+        TABLE.words.get(&hash).is_some_and(|beginning| beginning.number > 0)
     })
+}
+
+/// What is known about the beginning of a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Beginning {
+    /// The word that it is, counted from 1; 0 for none.
+    number: u32,
+    /// Whether a longer Chinese word begins like this.
+    goes_on: bool,
+}
+
+impl Beginning {
+    fn word(self) -> Option<usize> {
+        (self.number as usize).checked_sub(1)
+    }
 }
 
 /// Words with a scale and a vector of small numbers each.
 #[derive(Default)]
 struct Table {
-    words: HashMap<u64, usize, ByHash>,
+    words: HashMap<u64, Beginning, ByHash>,
     scales: Vec<f32>,
     vectors: &'static [u8],
 }
@@ -79,11 +93,11 @@ impl Table {
         if dimensions != DIMENSIONS {
             return None;
         }
-        let mut words = HashMap::with_capacity_and_hasher(count, ByHash::default());
+        let mut words: HashMap<u64, Beginning, ByHash> = HashMap::with_capacity_and_hasher(count, ByHash::default());
         for word in 0..count {
             let (&length, after) = rest.split_first()?;
             let (text, after) = after.split_at_checked(usize::from(length))?;
-            words.insert(text.iter().fold(SEED, add_byte), word);
+            add_word(&mut words, std::str::from_utf8(text).ok()?, word as u32 + 1);
             rest = after;
         }
         let (scales, vectors) = rest.split_at_checked(count * 4)?;
@@ -103,16 +117,14 @@ impl Table {
         let (mut hash, mut end) = (SEED, 0);
         let mut longest = (None, text.chars().next().map_or(1, char::len_utf8));
         for character in text.chars().take(LONGEST_WORD) {
-            let start = end;
             end += character.len_utf8();
-            hash = text
-                .as_bytes()
-                .get(start..end)
-                .unwrap_or_default()
-                .iter()
-                .fold(hash, add_byte);
-            if let Some(word) = self.words.get(&hash) {
-                longest = (Some(*word), end);
+            hash = mix(hash, u64::from(character));
+            let Some(beginning) = self.words.get(&hash) else { break };
+            if beginning.number > 0 {
+                longest = (beginning.word(), end);
+            }
+            if !beginning.goes_on {
+                break;
             }
         }
         longest
@@ -123,9 +135,9 @@ impl Table {
     fn whole(&self, text: &str) -> (Option<usize>, usize) {
         let (mut hash, mut length, mut longest) = (SEED, 0, None);
         for letter in text.bytes().take_while(u8::is_ascii_alphabetic) {
-            hash = add_byte(hash, &letter);
+            hash = mix(hash, u64::from(letter));
             length += 1;
-            let word = self.words.get(&hash).copied();
+            let word = self.words.get(&hash).and_then(|beginning| beginning.word());
             let is_whole = || !text.as_bytes().get(length).is_some_and(u8::is_ascii_alphabetic);
             longest = word.filter(|_| length >= SHORTEST_STEM || is_whole()).or(longest);
         }
@@ -143,16 +155,22 @@ impl Table {
     }
 }
 
+/// Adds a word; a Chinese one with whatever it begins with.
+fn add_word(words: &mut HashMap<u64, Beginning, ByHash>, word: &str, number: u32) {
+    let is_chinese = word.starts_with(is_han);
+    let mut hash = SEED;
+    for (place, character) in word.char_indices() {
+        if is_chinese && place > 0 {
+            words.entry(hash).or_default().goes_on = true;
+        }
+        hash = mix(hash, u64::from(character));
+    }
+    words.entry(hash).or_default().number = number;
+}
+
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u32::from_le_bytes(*number) as usize, rest))
-}
-
-const SEED: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn add_byte(hash: u64, byte: &u8) -> u64 {
-    let mixed = (hash ^ u64::from(*byte)).wrapping_mul(0x2545_f491_4f6c_dd1d);
-    mixed ^ (mixed >> 29)
 }
 
 #[cfg(test)]

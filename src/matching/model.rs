@@ -71,6 +71,13 @@ pub(super) enum Attention {
     Sound,
 }
 
+impl Attention {
+    /// Whether it goes by the view with this number.
+    pub(super) fn looks_at(self, view: u8) -> bool {
+        self == Attention::Everything || view == View::Sounds.code()
+    }
+}
+
 /// How a question looks to a model.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
@@ -84,14 +91,14 @@ impl Model {
     pub(super) fn train(vocabulary: &Vocabulary, classes: usize, lessons: &[&Lesson], recipe: &Recipe) -> Self {
         let texts = lessons.iter().map(|lesson| &lesson.counts);
         let rarity = Rarity::measure(vocabulary.len(), texts, recipe.view_lengths);
-        let classifier = fit(vocabulary, &rarity, classes, lessons, recipe, View::all);
+        let classifier = fit(vocabulary, &rarity, classes, lessons, recipe, Attention::Everything);
         // One view makes a shorter vector than all do, so longer steps are in order, and fewer of them are enough.
         let for_sound = Recipe {
             epochs: recipe.epochs.div_ceil(2),
             rate: 2.0 * recipe.rate,
             ..*recipe
         };
-        let by_sound = fit(vocabulary, &rarity, classes, lessons, &for_sound, View::sounds);
+        let by_sound = fit(vocabulary, &rarity, classes, lessons, &for_sound, Attention::Sound);
         let owners = Owners::of(vocabulary.len(), classes, lessons);
         Self {
             rarity,
@@ -103,11 +110,11 @@ impl Model {
 
     /// Weighs a question and scores every class.
     pub(super) fn look(&self, vocabulary: &Vocabulary, counts: &Counts, attention: Attention) -> Look {
-        let (classifier, looks_at): (_, fn(u8) -> bool) = match attention {
-            Attention::Sound => (&self.by_sound, View::sounds),
-            Attention::Everything => (&self.classifier, View::all),
+        let classifier = match attention {
+            Attention::Sound => &self.by_sound,
+            Attention::Everything => &self.classifier,
         };
-        let vector = self.rarity.weigh(vocabulary, counts, looks_at);
+        let vector = self.rarity.weigh(vocabulary, counts, attention);
         let scores = classifier.scores(&vector.entries);
         let mut probabilities = scores.clone();
         softmax(&mut probabilities);
@@ -118,13 +125,8 @@ impl Model {
         }
     }
 
-    /// What tells whether a class is the right one.
-    pub(super) fn facts(&self, counts: &Counts, look: &Look, class: usize, kinds: &[ClassKind]) -> Facts {
-        let probability = look.probabilities.get(class).copied().unwrap_or_default();
-        let rival = (0..).zip(&look.probabilities).filter(|(other, _)| *other != class);
-        let rival = rival.map(|(_, probability)| *probability).fold(0.0, f32::max);
-        let (own, anyone) = self.owners.coverage(counts, &self.rarity, class);
-        let mass = look.vector.mass.max(1e-6);
+    /// What a question shows of itself, whichever class is the right one.
+    pub(super) fn survey<'l>(counts: &'l Counts, look: &'l Look, kinds: &[ClassKind]) -> Survey<'l> {
         let of_kind = |wanted: ClassKind| {
             let pairs = kinds.iter().zip(&look.probabilities);
             pairs
@@ -132,19 +134,42 @@ impl Model {
                 .map(|(_, probability)| *probability)
                 .sum::<f32>()
         };
-        // Whether it is about the subject at all is another question than which scenario it is.
-        let (subject, outside) = (of_kind(ClassKind::Scenario), of_kind(ClassKind::Outside));
+        Survey {
+            counts,
+            look,
+            subject: of_kind(ClassKind::Scenario),
+            outside: of_kind(ClassKind::Outside),
+        }
+    }
+
+    /// What tells whether a class is the right one.
+    pub(super) fn facts(&self, survey: &Survey<'_>, class: usize) -> Facts {
+        let Survey { counts, look, .. } = survey;
+        let probability = look.probabilities.get(class).copied().unwrap_or_default();
+        let rival = (0..).zip(&look.probabilities).filter(|(other, _)| *other != class);
+        let rival = rival.map(|(_, probability)| *probability).fold(0.0, f32::max);
+        let own = self.owners.rarity_of_own(counts, &self.rarity, class);
+        let mass = look.vector.mass.max(1e-6);
         [
             logit(probability),
             look.scores.get(class).copied().unwrap_or_default(),
             own / mass,
             (probability + 1e-6).ln() - (rival + 1e-6).ln(),
-            anyone / mass,
+            look.vector.known_mass / mass,
             (1.0 + mass).ln(),
-            logit(subject),
-            (subject + 1e-6).ln() - (outside + 1e-6).ln(),
+            logit(survey.subject),
+            (survey.subject + 1e-6).ln() - (survey.outside + 1e-6).ln(),
         ]
     }
+}
+
+/// What a question shows of itself.
+pub(super) struct Survey<'l> {
+    counts: &'l Counts,
+    look: &'l Look,
+    /// Whether it is about the subject at all is another question than which scenario it is.
+    subject: f32,
+    outside: f32,
 }
 
 fn fit(
@@ -153,11 +178,11 @@ fn fit(
     classes: usize,
     lessons: &[&Lesson],
     recipe: &Recipe,
-    looks_at: fn(u8) -> bool,
+    attention: Attention,
 ) -> Classifier {
     let vectors: Vec<Vector> = lessons
         .iter()
-        .map(|lesson| rarity.weigh(vocabulary, &lesson.counts, looks_at))
+        .map(|lesson| rarity.weigh(vocabulary, &lesson.counts, attention))
         .collect();
     let examples: Vec<Example<'_>> = lessons
         .iter()
@@ -213,23 +238,15 @@ impl Owners {
         &self.bits
     }
 
-    /// Rarity of what the class itself has said, and of what any class has said.
-    fn coverage(&self, counts: &Counts, rarity: &Rarity, class: usize) -> (f32, f32) {
-        let (mut own, mut anyone) = (0.0, 0.0);
-        for &(feature, _) in &counts.known {
-            let start = feature as usize * self.words;
-            let Some(row) = self.bits.get(start..start + self.words) else {
-                continue;
-            };
-            if row.iter().all(|&word| word == 0) {
-                continue;
-            }
-            let weight = rarity.of(feature);
-            anyone += weight;
-            if row.get(class / 64).is_some_and(|word| word >> (class % 64) & 1 == 1) {
-                own += weight;
-            }
-        }
-        (own, anyone)
+    /// Summed rarity of what a class itself has said.
+    fn rarity_of_own(&self, counts: &Counts, rarity: &Rarity, class: usize) -> f32 {
+        let is_own = |feature: u32| {
+            let word = self.bits.get(feature as usize * self.words + class / 64);
+            word.is_some_and(|word| word >> (class % 64) & 1 == 1)
+        };
+        let features = counts.known.iter().map(|(feature, _)| *feature);
+        features
+            .filter(|feature| is_own(*feature))
+            .fold(0.0, |sum, feature| sum + rarity.of(feature))
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::characters::{is_alphanumeric, is_han, is_invisible, is_numeric};
+use super::characters::{Part, is_alphanumeric, is_han, is_numeric, part_of};
 use super::denial::Denials;
 use super::numbers;
 use super::rewriter::Rewriter;
@@ -61,36 +61,36 @@ impl Normaliser {
             stripped => Some(self.normalise(&stripped)),
         };
         Spelled {
-            normalised: self.written(&characters),
+            normalised: self.written(characters),
             asserted,
         }
     }
 
     /// The text in its one spelling, with aliases replaced by their meaning. Punctuation is kept.
     pub(super) fn normalise(&self, text: &str) -> String {
-        self.written(&self.characters_of(text).0)
+        self.written(self.characters_of(text).0)
     }
 
     /// What of a text goes into matching: what it does not deny, without fillers. A text of nothing but fillers stays whole.
     pub(super) fn essence(&self, spelled: &Spelled) -> String {
         let stripped = self.fillers.rewrite(spelled.asserted());
         match stripped.chars().any(is_alphanumeric) {
-            true => tidy(&stripped),
+            true => tidy(&stripped).into_owned(),
             false => spelled.asserted().to_owned(),
         }
     }
 
-    fn written(&self, characters: &str) -> String {
-        let spelled = with_digits(tidy(characters));
+    fn written(&self, characters: String) -> String {
+        let spelled = changed(changed(characters, tidy), numbers::with_digits);
         match self.aliases.rewrite(&spelled) {
             Cow::Borrowed(_) => spelled,
-            Cow::Owned(rewritten) => tidy(&rewritten),
+            Cow::Owned(rewritten) => changed(rewritten, tidy),
         }
     }
 
     /// Everything that does not need the lexicon.
     fn spell(&self, text: &str) -> String {
-        with_digits(tidy(&self.characters_of(text).0))
+        changed(changed(self.characters_of(text).0, tidy), numbers::with_digits)
     }
 
     /// One width, case and script; a space between Han characters becomes a line break, because people use it as a comma. Also says
@@ -172,47 +172,48 @@ fn with_breaks(characters: impl Iterator<Item = char>, capacity: usize) -> Strin
     text
 }
 
-fn with_digits(text: String) -> String {
-    match numbers::with_digits(&text) {
+/// A text after a change; the text itself where nothing changes.
+fn changed(text: String, change: impl Fn(&str) -> Cow<'_, str>) -> String {
+    match change(&text) {
         Cow::Borrowed(_) => text,
-        Cow::Owned(written) => written,
+        Cow::Owned(changed) => changed,
     }
 }
 
 /// Drops what cannot be seen, what is merely repeated, and spaces that separate no latin words.
-fn tidy(text: &str) -> String {
-    let mut tidied = String::with_capacity(text.len());
+fn tidy(text: &str) -> Cow<'_, str> {
+    let mut tidied = String::new();
+    let mut done = 0;
     let mut last = None;
     let mut repeats = 0;
     let mut space_before = false;
-    for character in text.chars() {
-        if is_invisible(character) {
-            continue;
-        }
-        if character.is_whitespace() || character.is_control() {
-            space_before = true;
-            continue;
-        }
-        // "can't" and "cant" are one word.
-        if matches!(character, '\'' | '’' | '‘' | '`') {
-            continue;
-        }
-        repeats = if last == Some(character) && !space_before {
-            repeats + 1
-        } else {
-            1
+    for (place, character) in text.char_indices() {
+        let part = part_of(character);
+        let is_written = part == Part::Written && {
+            repeats = if last == Some(character) && !space_before {
+                repeats + 1
+            } else {
+                1
+            };
+            repeats == 1 || repeats <= most_repeats(character)
         };
-        if repeats > 1 && repeats > most_repeats(character) {
-            continue;
+        if is_written {
+            if space_before && last.is_some_and(needs_spaces) && needs_spaces(character) {
+                tidied.push(' ');
+            }
+            last = Some(character);
+            space_before = false;
+        } else {
+            tidied.push_str(text.get(done..place).unwrap_or_default());
+            done = place + character.len_utf8();
+            space_before |= part == Part::Space;
         }
-        if space_before && last.is_some_and(needs_spaces) && needs_spaces(character) {
-            tidied.push(' ');
-        }
-        tidied.push(character);
-        last = Some(character);
-        space_before = false;
     }
-    tidied
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    tidied.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(tidied)
 }
 
 /// "？？？" says no more than "？", "哈哈哈哈" no more than "哈哈"; digits are never dropped.

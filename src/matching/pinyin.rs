@@ -1,12 +1,11 @@
 //! How Chinese sounds: toneless syllables, with the confusions of everyday typing folded together.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use pinyin::ToPinyin;
 
-/// The longest syllable is `zhuang` or `chuang`.
-const LONGEST_SYLLABLE: usize = 6;
+use super::trie::Trie;
 
 /// So many syllables and letters before or behind a name show that it stands among pinyin.
 const SYLLABLES_AROUND_A_NAME: usize = 3;
@@ -19,8 +18,8 @@ const SHORTEST_NAME: usize = 3;
 const LONGEST_RUN: usize = 80;
 
 /// The syllables as people type them on a keyboard, read once out of the pronunciation table.
-static SYLLABLES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    let mut syllables: HashSet<&'static str> = (0x4e00..=0x9fa5)
+static SYLLABLES: LazyLock<Trie<()>> = LazyLock::new(|| {
+    let mut syllables: BTreeSet<&'static str> = (0x4e00..=0x9fa5)
         .filter_map(char::from_u32)
         .filter_map(|character| character.to_pinyin())
         .map(|reading| reading.plain())
@@ -28,7 +27,7 @@ static SYLLABLES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
         .filter(|syllable| syllable.len() > 1 || matches!(*syllable, "a" | "e" | "o"))
         .collect();
     syllables.extend(["lv", "nv", "lve", "nve"]);
-    syllables
+    Trie::new(syllables.into_iter().map(|syllable| (syllable, ())))
 });
 
 /// The reading of a Han character, as typed without tone.
@@ -38,23 +37,17 @@ pub(super) fn reading_of(character: char) -> Option<&'static str> {
 
 /// Folds what southern speakers and hasty typists confuse: zh/z, ch/c, sh/s, n/l, ang/an, eng/en, ing/in.
 pub(super) fn soften(syllable: &str) -> impl Iterator<Item = u8> {
-    let bytes = syllable.as_bytes();
-    let nasal = syllable.ends_with("ang") || syllable.ends_with("eng") || syllable.ends_with("ing");
-    let kept = if nasal {
-        bytes.len().saturating_sub(1)
-    } else {
-        bytes.len()
+    let kept = match syllable.as_bytes() {
+        [body @ .., b'g'] if matches!(body, [.., b'a' | b'e' | b'i', b'n']) => body,
+        whole => whole,
     };
-    let retroflex = syllable.starts_with("zh") || syllable.starts_with("ch") || syllable.starts_with("sh");
-    bytes
-        .iter()
-        .take(kept)
-        .enumerate()
-        .filter_map(move |(position, &byte)| match (position, byte) {
-            (0, b'n') if kept > 1 => Some(b'l'),
-            (1, b'h') if retroflex => None,
-            _ => Some(byte),
-        })
+    let (first, rest) = match kept {
+        [first @ (b'z' | b'c' | b's'), b'h', rest @ ..] => (Some(*first), rest),
+        [b'n', rest @ ..] if !rest.is_empty() => (Some(b'l'), rest),
+        [first, rest @ ..] => (Some(*first), rest),
+        [] => (None, kept),
+    };
+    first.into_iter().chain(rest.iter().copied())
 }
 
 /// Cuts a run of letters wholly into the fewest syllables; the result holds the end of each syllable.
@@ -67,10 +60,13 @@ pub(super) fn cut(run: &str) -> Option<Vec<usize>> {
 /// for this to be no English word.
 pub(super) fn name_among_syllables(run: &str) -> Option<(usize, usize)> {
     let is_enough = |piece: &str| {
+        if piece.len() < LETTERS_AROUND_A_NAME {
+            return false;
+        }
         let syllables = cut(piece).map_or(0, |ends| ends.len());
-        syllables >= SYLLABLES_AROUND_A_NAME && piece.len() >= LETTERS_AROUND_A_NAME.max(2 * syllables)
+        syllables >= SYLLABLES_AROUND_A_NAME && piece.len() >= 2 * syllables
     };
-    if cut(run).is_some() {
+    if run.len() < SHORTEST_NAME + LETTERS_AROUND_A_NAME || cut(run).is_some() {
         return None;
     }
     let last = run.len().checked_sub(SHORTEST_NAME)?;
@@ -94,9 +90,8 @@ fn reached(run: &str) -> Option<Vec<Option<(usize, usize)>>> {
         let Some((count, _)) = best.get(start).copied().flatten() else {
             continue;
         };
-        for end in start + 1..=run.len().min(start + LONGEST_SYLLABLE) {
-            let is_syllable = run.get(start..end).is_some_and(|piece| SYLLABLES.contains(piece));
-            if let Some(known) = best.get_mut(end).filter(|_| is_syllable)
+        for syllable in SYLLABLES.starting_at(run, start) {
+            if let Some(known) = best.get_mut(syllable.place.end)
                 && known.is_none_or(|(fewest, _)| count + 1 < fewest)
             {
                 *known = Some((count + 1, start));

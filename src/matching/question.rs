@@ -9,9 +9,9 @@ use super::normalise::Spelled;
 use super::reading::Reading;
 
 /// What somebody wrote, as the matcher reads it.
-pub struct Question<'q> {
-    matcher: &'q Matcher,
-    text: &'q str,
+pub struct Question<'m, 't> {
+    matcher: &'m Matcher,
+    text: &'t str,
     pub(super) spelled: Spelled,
     read: OnceCell<Read>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Read {
 
 impl Matcher {
     /// Spells a question, so that it can be judged and looked at.
-    pub fn question<'q>(&'q self, text: &'q str) -> Question<'q> {
+    pub fn question<'m, 't>(&'m self, text: &'t str) -> Question<'m, 't> {
         Question {
             matcher: self,
             text,
@@ -35,19 +35,19 @@ impl Matcher {
     }
 
     /// Understands a question as far as it can be understood without a conversation.
-    pub fn judge(&self, question: &str) -> Judgement {
+    pub fn judge(&self, question: &str) -> Judgement<'_> {
         self.question(question).judge()
     }
 }
 
-impl Question<'_> {
+impl<'m, 't> Question<'m, 't> {
     /// What reads it.
-    pub fn matcher(&self) -> &Matcher {
+    pub fn matcher(&self) -> &'m Matcher {
         self.matcher
     }
 
     /// The text as it was written.
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> &'t str {
         self.text
     }
 
@@ -67,7 +67,7 @@ impl Question<'_> {
     }
 
     /// Understands the question as far as it can be understood without a conversation.
-    pub fn judge(&self) -> Judgement {
+    pub fn judge(&self) -> Judgement<'m> {
         self.matcher.judge_question(self)
     }
 

@@ -5,9 +5,6 @@ use super::meaning::{Meaning, meaning_of};
 
 use super::pinyin;
 
-/// N-grams of up to so many characters or syllables.
-const LONGEST_GRAM: usize = 3;
-
 /// From so many letters on, a run that is a single syllable (`chuang`) still counts as pinyin.
 const SYLLABLE_FOR_SURE: usize = 4;
 
@@ -43,10 +40,17 @@ impl View {
 /// One n-gram, with the bytes of the text it was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gram {
-    pub(super) view: View,
     pub(super) hash: u64,
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) view: View,
+}
+
+impl Gram {
+    /// Its bytes in the text.
+    pub(super) fn place(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// A text taken apart.
@@ -63,8 +67,8 @@ pub(super) struct Reading {
 #[derive(Debug, Clone, Copy)]
 struct Unit {
     hash: u64,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 /// A stretch of text of one kind.
@@ -87,16 +91,13 @@ enum RunKind {
 impl Reading {
     /// Reads a normalised text.
     pub(super) fn of(text: &str) -> Self {
-        let runs = runs_of(text);
-        let has_han = runs.iter().any(|run| run.kind == RunKind::Han);
-        let mut units = Units {
-            has_han,
-            typed_pinyin: has_han || mostly_pinyin(&runs),
-            ..Units::default()
-        };
-        runs.iter().for_each(|run| units.add(run));
+        let has_han = text.chars().any(is_han);
+        let typed_pinyin = has_han || mostly_pinyin(text);
+        let mut units = Units::new(text, has_han, typed_pinyin);
+        runs_of(text).for_each(|run| units.add(&run));
+        units.characters.push(edge(text.len()));
         Self {
-            grams: units.grams(text.len()),
+            grams: units.grams(),
             has_han,
             syllables: units.sounds.len(),
             words: units.words.len(),
@@ -111,16 +112,31 @@ impl Reading {
 }
 
 /// The units of each view, in the order of the text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Units<'t> {
     has_han: bool,
     typed_pinyin: bool,
+    /// Between the edges of the text.
     characters: Vec<Unit>,
     sounds: Vec<Unit>,
     words: Vec<(Unit, &'t str)>,
 }
 
 impl<'t> Units<'t> {
+    fn new(text: &str, has_han: bool, typed_pinyin: bool) -> Self {
+        // Room for a text of Han characters; a Latin one has fewer units.
+        let count = text.len() / '汉'.len_utf8() + 2;
+        let mut characters = Vec::with_capacity(count);
+        characters.push(edge(0));
+        Self {
+            has_han,
+            typed_pinyin,
+            characters,
+            sounds: Vec::with_capacity(count),
+            words: Vec::new(),
+        }
+    }
+
     fn add(&mut self, run: &Run<'t>) {
         match run.kind {
             RunKind::Gap => {}
@@ -185,8 +201,8 @@ impl<'t> Units<'t> {
             let hash = hash_of(pinyin::soften(run.text.get(start..end).unwrap_or_default()));
             self.sounds.push(Unit {
                 hash,
-                start: run.start + start,
-                end: run.start + end,
+                start: (run.start + start) as u32,
+                end: (run.start + end) as u32,
             });
             start = end;
         }
@@ -198,21 +214,16 @@ impl<'t> Units<'t> {
         self.words.push((unit, run.text));
     }
 
-    fn grams(&self, length: usize) -> Vec<Gram> {
+    fn grams(&self) -> Vec<Gram> {
         let mut grams = Vec::with_capacity(3 * (self.characters.len() + self.sounds.len()) + 12 * self.words.len());
-        let edge = |at| Unit {
-            hash: EDGE,
-            start: at,
-            end: at,
-        };
-        let mut framed = Vec::with_capacity(self.characters.len() + 2);
-        framed.push(edge(0));
-        framed.extend_from_slice(&self.characters);
-        framed.push(edge(length));
-        add_grams(&mut grams, View::Characters, &framed, LONGEST_GRAM);
-        add_grams(&mut grams, View::Sounds, &self.sounds, LONGEST_GRAM);
+        for (view, units) in [(View::Characters, &self.characters), (View::Sounds, &self.sounds)] {
+            add_grams::<1>(&mut grams, view, units);
+            add_grams::<2>(&mut grams, view, units);
+            add_grams::<3>(&mut grams, view, units);
+        }
         let words: Vec<Unit> = self.words.iter().map(|(unit, _)| *unit).collect();
-        add_grams(&mut grams, View::Words, &words, 2);
+        add_grams::<1>(&mut grams, View::Words, &words);
+        add_grams::<2>(&mut grams, View::Words, &words);
         for (unit, word) in &self.words {
             add_parts(&mut grams, unit, word);
         }
@@ -224,69 +235,70 @@ impl Run<'_> {
     fn as_unit(&self) -> Unit {
         Unit {
             hash: hash_of(self.text.bytes()),
-            start: self.start,
-            end: self.start + self.text.len(),
+            start: self.start as u32,
+            end: (self.start + self.text.len()) as u32,
         }
     }
 }
 
-/// All n-grams of up to `longest` units; a lone edge mark says nothing.
-fn add_grams(grams: &mut Vec<Gram>, view: View, units: &[Unit], longest: usize) {
-    for size in 1..=longest {
-        for window in units.windows(size) {
-            let (Some(first), Some(last)) = (window.first(), window.last()) else {
-                continue;
-            };
-            if first.start == last.end {
-                continue;
-            }
-            let seed = SEED ^ (u64::from(view.code()) << 8) ^ size as u64;
-            let hash = window.iter().fold(seed, |hash, unit| mix(hash, unit.hash));
-            grams.push(Gram {
-                view,
-                hash,
-                start: first.start,
-                end: last.end,
-            });
-        }
+/// A mark at the beginning or the end of a text.
+fn edge(at: usize) -> Unit {
+    Unit {
+        hash: EDGE,
+        start: at as u32,
+        end: at as u32,
     }
+}
+
+/// All n-grams of `SIZE` units; a lone edge mark says nothing.
+fn add_grams<const SIZE: usize>(grams: &mut Vec<Gram>, view: View, units: &[Unit]) {
+    let seed = SEED ^ (u64::from(view.code()) << 8) ^ SIZE as u64;
+    let found = units.array_windows::<SIZE>().filter_map(|window| {
+        let (first, last) = (window.first()?, window.last()?);
+        (first.start != last.end).then(|| Gram {
+            hash: window.iter().fold(seed, |hash, unit| mix(hash, unit.hash)),
+            start: first.start,
+            end: last.end,
+            view,
+        })
+    });
+    grams.extend(found);
 }
 
 /// Three letters at a time with the word's edges, so that `banned` meets `ban` and a typo costs a part only.
 fn add_parts(grams: &mut Vec<Gram>, unit: &Unit, word: &str) {
-    let framed: Vec<u64> = [EDGE]
-        .into_iter()
-        .chain(word.chars().map(u64::from))
-        .chain([EDGE])
-        .collect();
-    for window in framed.windows(3) {
-        let hash = window.iter().fold(SEED ^ PART, |hash, &letter| mix(hash, letter));
+    let mut letters = word.chars().map(u64::from).chain([EDGE]);
+    let (mut first, mut second) = (EDGE, letters.next().unwrap_or(EDGE));
+    for third in letters {
+        let hash = [first, second, third].into_iter().fold(SEED ^ PART, mix);
         grams.push(Gram {
-            view: View::Words,
             hash,
             start: unit.start,
             end: unit.end,
+            view: View::Words,
         });
+        (first, second) = (second, third);
     }
 }
 
-fn runs_of(text: &str) -> Vec<Run<'_>> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
-    for (start, character) in text.char_indices() {
+/// The stretches of a text: a number or a Latin word each, any other character by itself.
+fn runs_of(text: &str) -> impl Iterator<Item = Run<'_>> {
+    let mut characters = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let (start, character) = characters.next()?;
         let kind = kind_of(character);
-        let end = start + character.len_utf8();
-        let joins = matches!(kind, RunKind::Number | RunKind::Latin);
-        if let Some(last) = runs.last_mut().filter(|last| joins && last.kind == kind) {
-            last.text = text.get(last.start..end).unwrap_or_default();
-        } else {
-            runs.push(Run {
-                kind,
-                text: text.get(start..end).unwrap_or_default(),
-                start,
-            });
+        let mut end = start + character.len_utf8();
+        if matches!(kind, RunKind::Number | RunKind::Latin) {
+            while let Some((next, character)) = characters.next_if(|(_, next)| kind_of(*next) == kind) {
+                end = next + character.len_utf8();
+            }
         }
-    }
-    runs
+        Some(Run {
+            kind,
+            text: text.get(start..end).unwrap_or_default(),
+            start,
+        })
+    })
 }
 
 fn kind_of(character: char) -> RunKind {
@@ -310,15 +322,14 @@ fn is_punctuation(character: char) -> bool {
 }
 
 /// English words are seldom cut into syllables, typed pinyin nearly always: the share of letters tells them apart.
-fn mostly_pinyin(runs: &[Run<'_>]) -> bool {
-    let latin = runs.iter().filter(|run| run.kind == RunKind::Latin);
+fn mostly_pinyin(text: &str) -> bool {
+    let latin = runs_of(text).filter(|run| run.kind == RunKind::Latin);
     let (mut all, mut cut) = (0, 0);
     for run in latin {
         all += run.text.len();
-        cut += match (pinyin::cut(run.text), pinyin::name_among_syllables(run.text)) {
-            (Some(_), _) => run.text.len(),
-            (None, Some((start, end))) => run.text.len() - (end - start),
-            (None, None) => 0,
+        cut += match pinyin::cut(run.text) {
+            Some(_) => run.text.len(),
+            None => pinyin::name_among_syllables(run.text).map_or(0, |(start, end)| run.text.len() - (end - start)),
         };
     }
     cut as f32 >= MOSTLY * all as f32

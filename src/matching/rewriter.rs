@@ -25,6 +25,7 @@ impl Rewriter {
         for found in self.words.find(text) {
             let (start, end) = (found.place.start, found.place.end);
             if stands_alone(text, start, end) {
+                written.reserve(text.len() - done + found.meaning.len());
                 written.push_str(text.get(done..start).unwrap_or_default());
                 written.push_str(found.meaning);
                 done = end;

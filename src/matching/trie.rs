@@ -69,7 +69,8 @@ impl<T> Trie<T> {
 
     /// Whether any of the words is in a text.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        self.find_all(text).next().is_some()
+        text.char_indices()
+            .any(|(start, first)| self.firsts.may_hold(first) && self.starting_at(text, start).next().is_some())
     }
 
     /// The words that begin at a place of a text, the shortest first.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::meaning::{DIMENSIONS, Meaning};
+use super::model::Attention;
 use super::reading::{Reading, View};
 
 /// A feature's number and its value in one text.
@@ -23,7 +24,7 @@ impl Counts {
         let known = self
             .known
             .iter()
-            .filter(|(feature, _)| View::sounds(vocabulary.view(*feature)));
+            .filter(|(feature, _)| Attention::Sound.looks_at(vocabulary.view(*feature)));
         let [_, unknown, _] = self.unknown;
         Self {
             known: known.copied().collect(),
@@ -39,6 +40,8 @@ pub(super) struct Vector {
     pub(super) entries: Vec<Entry>,
     /// Summed rarity of all n-grams, known or not.
     pub(super) mass: f32,
+    /// Summed rarity of those that the training texts hold.
+    pub(super) known_mass: f32,
 }
 
 /// The numbers of all n-grams seen in the utterances.
@@ -123,11 +126,14 @@ impl Vocabulary {
             }
         }
         numbers.sort_unstable();
-        let known = numbers
-            .chunk_by(|a, b| a == b)
-            .filter_map(|same| Some((*same.first()?, same.len() as f32)));
+        let mut known = Vec::with_capacity(numbers.len());
+        known.extend(
+            numbers
+                .chunk_by(|a, b| a == b)
+                .filter_map(|same| Some((*same.first()?, same.len() as f32))),
+        );
         Counts {
-            known: known.collect(),
+            known,
             unknown,
             meaning: reading.meaning.clone(),
         }
@@ -190,30 +196,37 @@ impl Rarity {
         }
     }
 
-    /// Weighs the counts of a text, looking only at the views for which `looks_at` holds.
-    pub(super) fn weigh(&self, vocabulary: &Vocabulary, counts: &Counts, looks_at: impl Fn(u8) -> bool) -> Vector {
-        let mut entries = Vec::with_capacity(counts.known.len());
+    /// Weighs the counts of a text, looking only at the views that are attended to.
+    pub(super) fn weigh(&self, vocabulary: &Vocabulary, counts: &Counts, attention: Attention) -> Vector {
+        let mut entries = Vec::with_capacity(counts.known.len() + DIMENSIONS);
         let mut squares = [0.0_f32; 3];
-        let mut mass = 0.0;
-        for (view, unknown) in (0_u8..).zip(counts.unknown).filter(|(view, _)| looks_at(*view)) {
+        let (mut mass, mut known_mass) = (0.0, 0.0);
+        for (view, unknown) in (0_u8..)
+            .zip(counts.unknown)
+            .filter(|(view, _)| attention.looks_at(*view))
+        {
             mass += unknown * self.unknown;
             *of_view(&mut squares, view) += unknown_share(view) * unknown * self.unknown * self.unknown;
         }
         for &(feature, count) in &counts.known {
             let view = vocabulary.view(feature);
-            if !looks_at(view) {
+            if !attention.looks_at(view) {
                 continue;
             }
-            let rarity = self.of(feature);
-            let value = (1.0 + count.ln()) * rarity;
-            mass += rarity;
-            let is_known = self.idf.get(feature as usize).is_some_and(|&idf| idf > 0.0);
-            *of_view(&mut squares, view) += if is_known {
-                value * value
+            let idf = self.idf.get(feature as usize).copied().unwrap_or_default();
+            let is_known = idf > 0.0;
+            let rarity = if is_known { idf } else { self.unknown };
+            // Most n-grams occur once, and the logarithm of one is nothing.
+            let value = if count == 1.0 {
+                rarity
             } else {
-                unknown_share(view) * value * value
+                (1.0 + count.ln()) * rarity
             };
+            mass += rarity;
+            let share = if is_known { 1.0 } else { unknown_share(view) };
+            *of_view(&mut squares, view) += share * value * value;
             if is_known {
+                known_mass += rarity;
                 entries.push((feature, value));
             }
         }
@@ -224,12 +237,20 @@ impl Rarity {
         for (feature, value) in &mut entries {
             *value *= scales.get(vocabulary.view(*feature) as usize).copied().unwrap_or(1.0);
         }
-        if let Some(meaning) = counts.meaning.as_ref().filter(|_| looks_at(View::Meaning.code())) {
+        if let Some(meaning) = counts
+            .meaning
+            .as_ref()
+            .filter(|_| attention.looks_at(View::Meaning.code()))
+        {
             let first = vocabulary.len() as u32;
             let length = self.view_lengths.get(3).copied().unwrap_or_default();
             entries.extend((first..).zip(meaning.iter().map(|value| value * length)));
         }
-        Vector { entries, mass }
+        Vector {
+            entries,
+            mass,
+            known_mass,
+        }
     }
 }
 
@@ -237,18 +258,6 @@ impl Rarity {
 /// Unknown Latin words are mostly names, which say nothing about the rest. See the ablation in the history.
 fn unknown_share(view: u8) -> f32 {
     if view == View::Words.code() { 0.0 } else { 0.2 }
-}
-
-impl View {
-    /// Looks at everything.
-    pub(super) fn all(_: u8) -> bool {
-        true
-    }
-
-    /// Looks at sounds only.
-    pub(super) fn sounds(view: u8) -> bool {
-        view == View::Sounds.code()
-    }
 }
 
 fn of_view(values: &mut [f32; 3], view: u8) -> &mut f32 {
