@@ -1,11 +1,15 @@
 //! What a message says about the restriction itself: since when, for how long, until when, and whether its notice offers an appeal.
 
+use std::sync::LazyLock;
+
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 
 use super::how_long;
 use super::session::is_default;
+use super::time_signs::Signs;
 use super::when::{Moment, Spoken};
+use crate::matching::trie::Trie;
 
 /// What is known about one restriction, as far as it was said. "Unknown" is never filled in with a guess.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,21 +36,24 @@ const UNTIL: [&str; 8] = ["至", "到", "截止", "解封时间", "截止日期"
 const NOT_UNTIL: [char; 6] = ['收', '看', '受', '遭', '遇', '等'];
 
 /// Behind a day: something ends then.
-const ENDS: [&str; 9] = ["解除", "恢复", "到期", "结束", "自动解", "期满", "失效", "24点", "解封"];
+static ENDS: LazyLock<Trie<()>> = LazyLock::new(|| {
+    let words = ["解除", "恢复", "到期", "结束", "自动解", "期满", "失效", "24点", "解封"];
+    Trie::of(words)
+});
 
 /// Between a day and its end these say that it did not end, or that it has.
-const NO_END: [&str; 5] = ["没", "未", "不", "还", "解封的"];
+static NO_END: LazyLock<Trie<()>> = LazyLock::new(|| Trie::of(["没", "未", "不", "还", "解封的"]));
 
 /// Beside a day: something began then.
-const BEGINS: [&str; 8] = ["封", "限", "停", "禁", "冻", "开始", "起", "since"];
+static BEGINS: LazyLock<Trie<()>> = LazyLock::new(|| Trie::of(["封", "限", "停", "禁", "冻", "开始", "起", "since"]));
 
 /// So many characters behind a day are looked at.
 const NEAR: usize = 6;
 
 impl Circumstances {
-    /// Reads a normalised text in which these moments are named.
-    pub(super) fn of(text: &str, named: &[Spoken], offers_appeal: bool, now: DateTime) -> Self {
-        let term = how_long::term(text);
+    /// Reads a normalised text with these signs of time, in which these moments are named.
+    pub(super) fn of(text: &str, signs: Signs, named: &[Spoken], offers_appeal: bool, now: DateTime) -> Self {
+        let term = how_long::term(text, signs);
         let is_term = |spoken: &&Spoken| {
             term.as_ref()
                 .is_some_and(|term| term.place.start < spoken.place.end && spoken.place.start < term.place.end)
@@ -90,7 +97,7 @@ fn names_an_end(text: &str, spoken: &Spoken) -> bool {
         .trim_end_matches([' ', ':']);
     let near = near(text, spoken);
     let is_until = UNTIL.iter().any(|word| before.ends_with(word)) && !is_part_of_another_word(before);
-    let ends_then = ENDS.iter().any(|word| near.contains(word)) && !NO_END.iter().any(|word| near.contains(word));
+    let ends_then = ENDS.is_in(near) && !NO_END.is_in(near);
     spoken.is_calendar_day && (is_until || ends_then)
 }
 
@@ -103,30 +110,33 @@ fn is_part_of_another_word(before: &str) -> bool {
 fn names_a_beginning(text: &str, spoken: &Spoken) -> bool {
     let before = text.get(..spoken.place.start).unwrap_or_default().trim_end();
     let near = near(text, spoken);
-    before.ends_with("since") || BEGINS.iter().any(|word| near.contains(word))
+    before.ends_with("since") || BEGINS.is_in(near)
 }
 
 /// What stands right behind a moment, in the same clause.
-fn near(text: &str, spoken: &Spoken) -> String {
+fn near<'t>(text: &'t str, spoken: &Spoken) -> &'t str {
     let behind = text.get(spoken.place.end..).unwrap_or_default();
-    let clause = behind
-        .split([',', '。', ';', '!', '?', '\n'])
-        .next()
-        .unwrap_or_default();
-    clause.chars().take(NEAR).collect()
+    let is_end = |(nth, (_, letter)): &(usize, (usize, char))| {
+        *nth == NEAR || matches!(letter, ',' | '。' | ';' | '!' | '?' | '\n')
+    };
+    let end = behind.char_indices().enumerate().find(is_end);
+    end.map_or(behind, |(_, (end, _))| behind.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
 
+    use super::super::time_signs::signs_in;
     use super::super::when;
     use super::*;
 
     const NOW: DateTime = date(2026, 11, 26).at(14, 30, 0, 0);
 
     fn read(text: &str) -> Circumstances {
-        Circumstances::of(text, &when::moments(text, NOW), text.contains("申请解除限制"), NOW)
+        let signs = signs_in(text);
+        let named = when::moments(text, signs, NOW);
+        Circumstances::of(text, signs, &named, text.contains("申请解除限制"), NOW)
     }
 
     #[test]

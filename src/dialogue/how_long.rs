@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::time_signs::{Signs, are_in, signs_in};
+use super::time_signs::{Signs, are_in};
 use super::when::{LENGTH, NUMBER, hours_of};
 
 /// A length of time that a text names.
@@ -39,9 +39,8 @@ static TERMS: LazyLock<Vec<(Signs, Regex)>> = LazyLock::new(|| {
     compiled.collect()
 });
 
-/// The length of a restriction that a normalised text names; not how long ago something was ("3天前", "封了3天了").
-pub(super) fn term(text: &str) -> Option<SpokenLength> {
-    let signs = signs_in(text);
+/// The length of a restriction that a normalised text with these signs names; not how long ago something was ("3天前", "封了3天了").
+pub(super) fn term(text: &str, signs: Signs) -> Option<SpokenLength> {
     let possible = TERMS.iter().filter(|(needed, _)| are_in(*needed, signs));
     let found = possible.flat_map(|(_, pattern)| pattern.captures_iter(text));
     found.filter_map(|captures| term_of(&captures, text)).next()
@@ -66,6 +65,7 @@ const NO_TERM_BEFORE: [&str; 9] = ["前", "以前", "之前", "内", "以内", "
 
 #[cfg(test)]
 mod tests {
+    use super::super::time_signs::signs_in;
     use super::*;
 
     #[test]
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn lengths_are_terms_unless_they_are_over() {
-        let hours = |text: &str| term(text).map(|length| length.hours);
+        let hours = |text: &str| term(text, signs_in(text)).map(|length| length.hours);
         assert_eq!(hours("微信被封7天"), Some(168));
         assert_eq!(hours("限制期限:3个月"), Some(2160));
         assert_eq!(hours("封半个月"), Some(360));

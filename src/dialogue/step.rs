@@ -14,6 +14,7 @@ use super::language::language_of;
 use super::session::{
     Action, Appeal, AtHand, Attachment, Cause, DecisionKind, Event, Open, Reply, Session, State, Understanding,
 };
+use super::time_signs::signs_in;
 use super::when;
 use super::words::Choice;
 use crate::knowledge::{AccountKind, IntentKind, Language, Role, Scenario, SlotEffect, TextKey};
@@ -194,19 +195,16 @@ impl<'a> Turn<'a> {
     fn reading(assistant: &'a Assistant, session: Session, message: Question<'a, 'a>, now: DateTime) -> Self {
         let composer = assistant.composer_on(session.language, now);
         let normalised = message.normalised();
-        let named = when::moments(normalised, now);
+        let signs = signs_in(normalised);
+        let named = when::moments(normalised, signs, now);
+        let offers_appeal = assistant.conversation.offers_appeal(normalised);
         Self {
             assistant,
             composer,
             state: session.state,
             refusals: session.refusals,
             appeal: session.appeal,
-            circumstances: Circumstances::of(
-                normalised,
-                &named,
-                assistant.conversation.offers_appeal(normalised),
-                now,
-            ),
+            circumstances: Circumstances::of(normalised, signs, &named, offers_appeal, now),
             without_times: without(normalised, &named),
             named_day: named
                 .iter()
@@ -422,9 +420,10 @@ impl<'a> Turn<'a> {
     }
 
     fn circumstances_of(&self, normalised: &str) -> Circumstances {
-        let named = when::moments(normalised, self.composer.now);
+        let (signs, now) = (signs_in(normalised), self.composer.now);
+        let named = when::moments(normalised, signs, now);
         let offers_appeal = self.assistant.conversation.offers_appeal(normalised);
-        Circumstances::of(normalised, &named, offers_appeal, self.composer.now)
+        Circumstances::of(normalised, signs, &named, offers_appeal, now)
     }
 
     /// The answer to a scenario, with those of the known slot values that belong to it.
@@ -623,7 +622,8 @@ fn appeal_after(before: Option<Appeal>, effects: &[Action]) -> Option<Appeal> {
 
 /// As much of somebody's words as is kept.
 pub(super) fn kept(said: &str) -> String {
-    said.chars().take(LONGEST_SAID).collect()
+    let end = said.char_indices().nth(LONGEST_SAID).map_or(said.len(), |(end, _)| end);
+    said.get(..end).unwrap_or_default().to_owned()
 }
 
 /// Ids to remember.

@@ -12,7 +12,7 @@ use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
 use super::clock;
-use super::time_signs::{self, Signs, are_in, signs_in};
+use super::time_signs::{self, Signs, are_in};
 
 /// A moment, as exactly as it was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,9 +192,8 @@ static DAYS: LazyLock<Vec<(Signs, Regex, Reader)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The moments a normalised text names, in the order of the text.
-pub(super) fn moments(text: &str, now: DateTime) -> Vec<Spoken> {
-    let signs = signs_in(text);
+/// The moments a normalised text with these signs names, in the order of the text.
+pub(super) fn moments(text: &str, signs: Signs, now: DateTime) -> Vec<Spoken> {
     if !are_in(time_signs::HINT, signs) {
         return Vec::new();
     }
@@ -502,7 +501,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let named: Vec<String> = moments(text, NOW).iter().map(|spoken| written(spoken.past)).collect();
+        let named: Vec<String> = moments(text, time_signs::signs_in(text), NOW)
+            .iter()
+            .map(|spoken| written(spoken.past))
+            .collect();
         assert_eq!(named.join(" "), expected, "{text}");
     }
 

@@ -103,7 +103,7 @@ impl ConversationReader {
         normalise: impl Fn(&str) -> String,
     ) -> Self {
         let all = |list: &[String]| list.iter().map(|word| normalise(word)).collect::<Vec<_>>();
-        let set = |list: &[String]| Trie::new(all(list).into_iter().map(|word| (word, ())));
+        let set = |list: &[String]| Trie::of(all(list));
         let mut choices: Vec<(String, Choice)> = Vec::new();
         let mut add = |list: &[String], choice| choices.extend(all(list).into_iter().map(|word| (word, choice)));
         for (index, ordinal) in words.ordinals.iter().enumerate() {
@@ -165,9 +165,13 @@ impl ConversationReader {
         self.submissions.is_in(text)
     }
 
-    /// The parts of a text between the words that begin something else ("另外"). The text is normalised.
+    /// The parts of a text between the words that begin something else ("另外"); none where there is no such word. The text is
+    /// normalised.
     pub(super) fn parts<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let mut parts = Vec::new();
+        if !self.also.is_in(text) {
+            return parts;
+        }
         let mut start = 0;
         for found in self.also.find(text) {
             if is_whole_word(text, &found.place) {

@@ -8,15 +8,16 @@ use super::confidence::{Confidence, FACTS};
 use super::decision::Thresholds;
 use super::known::KnownUtterances;
 use super::matcher::Matcher;
-use super::model::{Model, Owners};
+use super::model::{Attention, Model, Owners};
 use super::normalise::Normaliser;
+use super::rows::Rows;
 use super::traditional::CharacterTable;
 use super::training_set::ClassKind;
 use super::vetoes::Vetoes;
 use super::vocabulary::{Rarity, Vocabulary};
 
 /// The first bytes of every cache; the last of them is the version of the layout.
-const MARK: &[u8; 8] = b"jfmatch\x02";
+const MARK: &[u8; 8] = b"jfmatch\x03";
 
 /// Why bytes are not a cached matcher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +120,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     let characters = reader.list(|reader| Ok((reader.character()?, reader.character()?)))?;
     let utterances = reader.list(|reader| Ok((reader.text()?, reader.number()? as usize)))?;
     let vocabulary = Vocabulary::from_pairs(reader.list(|reader| Ok((reader.long()?, reader.byte()?)))?);
-    let model = read_model(reader, kinds.len())?;
+    let model = read_model(reader, kinds.len(), &vocabulary)?;
     let overruled = reader.list(|reader| Ok((reader.number()? as usize, reader.number()? as usize)))?;
     let mut trustworthiness = || {
         Ok::<_, CacheError>(Trustworthiness {
@@ -152,7 +153,7 @@ fn read_matcher(reader: &mut Reader<'_>) -> Result<Matcher, CacheError> {
     })
 }
 
-fn read_model(reader: &mut Reader<'_>, classes: usize) -> Result<Model, CacheError> {
+fn read_model(reader: &mut Reader<'_>, classes: usize, vocabulary: &Vocabulary) -> Result<Model, CacheError> {
     let idf = reader.fractions()?;
     let unknown = reader.fraction()?;
     let view_lengths = [
@@ -164,8 +165,8 @@ fn read_model(reader: &mut Reader<'_>, classes: usize) -> Result<Model, CacheErr
     let bits = reader.list(Reader::long)?;
     Ok(Model {
         rarity: Rarity::from_parts(idf, unknown, view_lengths),
-        classifier: reader.classifier(classes)?,
-        by_sound: reader.classifier(classes)?,
+        classifier: reader.classifier(classes, vocabulary.rows(Attention::Everything))?,
+        by_sound: reader.classifier(classes, vocabulary.rows(Attention::Sound))?,
         owners: Owners::from_parts(classes, bits),
     })
 }
@@ -315,9 +316,9 @@ impl Reader<'_> {
         }
     }
 
-    fn classifier(&mut self, classes: usize) -> Result<Classifier, CacheError> {
+    fn classifier(&mut self, classes: usize, rows: Option<Rows>) -> Result<Classifier, CacheError> {
         let (weights, bias) = (self.fractions()?, self.fractions()?);
-        Classifier::from_parts(classes, weights, bias).ok_or(CacheError::Damaged("the weights do not fit"))
+        Classifier::from_parts(classes, rows, weights, bias).ok_or(CacheError::Damaged("the weights do not fit"))
     }
 
     fn confidence(&mut self) -> Result<Confidence, CacheError> {

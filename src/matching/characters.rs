@@ -35,6 +35,7 @@ pub(super) enum Part {
 }
 
 /// What a character does to the spelling of a text.
+#[inline]
 pub(super) fn part_of(character: char) -> Part {
     match character {
         '\u{4e00}'..='\u{9fff}' | 'a'..='z' | '0'..='9' => Part::Written,

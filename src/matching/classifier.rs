@@ -1,5 +1,6 @@
 //! Multinomial logistic regression over sparse features, trained by plain stochastic gradient descent.
 
+use super::rows::Rows;
 use super::shuffle::Shuffler;
 use super::vocabulary::Entry;
 
@@ -35,18 +36,27 @@ pub(super) struct Example<'e> {
 pub(super) struct Classifier {
     classes: usize,
     stride: usize,
+    /// Where only some features have a row: which.
+    rows: Option<Rows>,
     weights: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Classifier {
-    /// Learns from examples, always in the same way.
-    pub(super) fn train(classes: usize, features: usize, examples: &[Example<'_>], schedule: Schedule) -> Self {
+    /// Learns from examples, always in the same way. What has no row is not learnt.
+    pub(super) fn train(
+        classes: usize,
+        features: usize,
+        rows: Option<Rows>,
+        examples: &[Example<'_>],
+        schedule: Schedule,
+    ) -> Self {
         let stride = classes.next_multiple_of(LANES);
         let mut classifier = Self {
             classes,
             stride,
-            weights: vec![0.0; features * stride],
+            weights: vec![0.0; rows.as_ref().map_or(features, Rows::count) * stride],
+            rows,
             bias: padded_bias(classes, stride),
         };
         let steps = (schedule.epochs * examples.len()).max(1) as f32;
@@ -77,12 +87,16 @@ impl Classifier {
         classifier
     }
 
-    pub(super) fn from_parts(classes: usize, weights: Vec<f32>, bias: Vec<f32>) -> Option<Self> {
+    pub(super) fn from_parts(classes: usize, rows: Option<Rows>, weights: Vec<f32>, bias: Vec<f32>) -> Option<Self> {
         let stride = classes.next_multiple_of(LANES);
-        let fits = bias.len() == stride && weights.len().is_multiple_of(stride);
-        fits.then_some(Self {
+        let has_rows = match &rows {
+            Some(rows) => weights.len() == rows.count() * stride,
+            None => weights.len().is_multiple_of(stride),
+        };
+        (bias.len() == stride && has_rows).then_some(Self {
             classes,
             stride,
+            rows,
             weights,
             bias,
         })
@@ -124,7 +138,8 @@ impl Classifier {
     fn add_block<const SIZE: usize>(&self, entries: &[Entry], first_class: usize, scores: &mut [f32; SIZE]) {
         let mut sums = *scores;
         for &(feature, value) in entries {
-            let rest = self.weights.get(feature as usize * self.stride + first_class..);
+            let start = self.start_of(feature).map(|start| start + first_class);
+            let rest = start.and_then(|start| self.weights.get(start..));
             let Some(weights) = rest.and_then(<[f32]>::first_chunk::<SIZE>) else {
                 continue;
             };
@@ -135,8 +150,16 @@ impl Classifier {
         *scores = sums;
     }
 
+    fn start_of(&self, feature: u32) -> Option<usize> {
+        let row = match &self.rows {
+            Some(rows) => rows.of_feature(feature)?,
+            None => feature as usize,
+        };
+        Some(row * self.stride)
+    }
+
     fn row(&self, feature: u32) -> Option<&[f32]> {
-        let start = feature as usize * self.stride;
+        let start = self.start_of(feature)?;
         self.weights.get(start..start + self.stride)
     }
 
@@ -172,8 +195,8 @@ impl Classifier {
             .map(|(place, errors)| (place, errors.map(|error| rate * error)))
             .collect();
         for &(feature, value) in entries {
-            let start = feature as usize * self.stride;
-            let Some(row) = self.weights.get_mut(start..start + self.stride) else {
+            let start = self.start_of(feature);
+            let Some(row) = start.and_then(|start| self.weights.get_mut(start..start + self.stride)) else {
                 continue;
             };
             let (row, _) = row.as_chunks_mut::<LANES>();
@@ -263,7 +286,7 @@ mod tests {
                 weight: 1.0,
             },
         ];
-        Classifier::train(2, 3, &examples, SCHEDULE)
+        Classifier::train(2, 3, None, &examples, SCHEDULE)
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn owned(id: Cow<'_, str>) -> Cow<'static, str> {
 }
 
 /// How far the judgement is to be trusted in three respects.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Trust {
     /// The best scenario is right.
     pub(super) best: f32,

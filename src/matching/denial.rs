@@ -11,7 +11,7 @@ use super::characters::is_alphanumeric;
 use super::trie::Trie;
 
 /// Words that turn from what is not the matter to what is, inside one clause.
-static TURNS: LazyLock<Trie<()>> = LazyLock::new(|| Trie::new(TURNING.map(|word| (word, ()))));
+static TURNS: LazyLock<Trie<()>> = LazyLock::new(|| Trie::of(TURNING));
 
 const TURNING: [&str; 20] = [
     "而是",
@@ -48,9 +48,7 @@ pub(super) struct Denials {
 impl Denials {
     /// The words that begin a denial, spelled as the texts will be.
     pub(super) fn new(words: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            words: Trie::new(words.into_iter().map(|word| (word, ()))),
-        }
+        Self { words: Trie::of(words) }
     }
 
     /// The text without what it denies; the whole text when too little would be left.

@@ -130,23 +130,11 @@ impl Matcher {
     }
 
     pub(super) fn judge_question(&self, question: &Question<'_, '_>) -> Judgement<'_> {
-        let viewed = self.view(question);
-        let known = self.known.owners(viewed.text);
+        let known = self.known.owners(&question.read().essence);
         let (probabilities, trust) = match known {
             Some(Owners::One(class)) => self.certain(class),
-            Some(Owners::Several(classes)) => Self::undecided(&viewed, classes),
-            None if viewed.counts.known.is_empty() || is_number(viewed.text) => (
-                Vec::new(),
-                Trust {
-                    best: 0.0,
-                    options: 0.0,
-                    chat: 0.0,
-                },
-            ),
-            None => {
-                let trust = self.trust(&viewed);
-                (viewed.look.probabilities, trust)
-            }
+            Some(Owners::Several(classes)) => Self::undecided(&self.view(question), classes),
+            None => self.calculated(question),
         };
         let candidates = self.candidates(&probabilities);
         let decision = match known {
@@ -162,6 +150,18 @@ impl Matcher {
             is_known_utterance: known.is_some(),
             candidates,
             decision,
+        }
+    }
+
+    /// What to think of a question that is nobody's utterance.
+    fn calculated(&self, question: &Question<'_, '_>) -> (Vec<f32>, Trust) {
+        let viewed = (!is_number(&question.read().essence)).then(|| self.view(question));
+        match viewed.filter(|viewed| !viewed.counts.known.is_empty()) {
+            Some(viewed) => {
+                let trust = self.trust(&viewed);
+                (viewed.look.probabilities, trust)
+            }
+            None => (Vec::new(), Trust::default()),
         }
     }
 
@@ -281,9 +281,16 @@ impl Matcher {
 
     fn candidates(&self, probabilities: &[f32]) -> Vec<Candidate<'_>> {
         // Small talk must not crowd out the scenarios, or there would be nothing to offer.
-        let scenarios = self.leaders(probabilities, is_scenario);
-        let others = self.leaders(probabilities, |kind| !is_scenario(kind));
-        let mut leaders = [scenarios, others].concat();
+        let (mut scenarios, mut others) = (Leaders::none(), Leaders::none());
+        for (class, (probability, kind)) in probabilities.iter().zip(&self.kinds).enumerate() {
+            let leaders = match is_scenario(*kind) {
+                true => &mut scenarios,
+                false => &mut others,
+            };
+            leaders.offer(class, *probability);
+        }
+        let mut leaders = scenarios.0;
+        leaders.append(&mut others.0);
         leaders.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let mut candidates = Vec::with_capacity(leaders.len());
         candidates.extend(leaders.into_iter().filter_map(|(class, probability)| {
@@ -295,19 +302,22 @@ impl Matcher {
         }));
         candidates
     }
+}
 
-    /// The most probable classes of some kinds, best first; of equal ones the first.
-    fn leaders(&self, probabilities: &[f32], wanted: fn(ClassKind) -> bool) -> Vec<(usize, f32)> {
-        let mut leaders: Vec<(usize, f32)> = Vec::with_capacity(CANDIDATES + 1);
-        let classes = probabilities.iter().copied().zip(&self.kinds).enumerate();
-        for (class, (probability, _)) in classes.filter(|(_, (_, kind))| wanted(**kind)) {
-            let is_before = |(_, other): &(usize, f32)| other.total_cmp(&probability).is_ge();
-            if leaders.len() < CANDIDATES || !leaders.last().is_some_and(is_before) {
-                leaders.insert(leaders.partition_point(is_before), (class, probability));
-                leaders.truncate(CANDIDATES);
-            }
+/// The most probable classes, best first; of equal ones the first.
+struct Leaders(Vec<(usize, f32)>);
+
+impl Leaders {
+    fn none() -> Self {
+        Self(Vec::with_capacity(2 * CANDIDATES))
+    }
+
+    fn offer(&mut self, class: usize, probability: f32) {
+        let is_behind = |(_, other): &(usize, f32)| other.total_cmp(&probability).is_ge();
+        if self.0.len() < CANDIDATES || !self.0.last().is_some_and(is_behind) {
+            self.0.truncate(CANDIDATES - 1);
+            self.0.insert(self.0.partition_point(is_behind), (class, probability));
         }
-        leaders
     }
 }
 

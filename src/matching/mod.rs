@@ -23,6 +23,7 @@ mod pinyin;
 mod question;
 mod reading;
 mod rewriter;
+mod rows;
 mod shuffle;
 #[cfg(test)]
 mod tests;

@@ -199,7 +199,13 @@ fn fit(
         decay: recipe.decay,
         seed: 7,
     };
-    Classifier::train(classes, vocabulary.width(), &examples, schedule)
+    Classifier::train(
+        classes,
+        vocabulary.width(),
+        vocabulary.rows(attention),
+        &examples,
+        schedule,
+    )
 }
 
 fn logit(probability: f32) -> f32 {

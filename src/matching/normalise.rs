@@ -163,11 +163,21 @@ impl Spelled {
 fn with_breaks(characters: impl Iterator<Item = char>, capacity: usize) -> String {
     let mut text = String::with_capacity(capacity);
     let mut is_behind_han = false;
-    let mut characters = characters.peekable();
-    while let Some(character) = characters.next() {
-        let is_break = character == ' ' && is_behind_han && characters.peek().copied().is_some_and(is_han);
-        text.push(if is_break { '\n' } else { character });
-        is_behind_han = is_han(character);
+    // A space behind a Han character waits for what follows.
+    let mut space_waits = false;
+    for character in characters {
+        let is_han = is_han(character);
+        if space_waits {
+            text.push(if is_han { '\n' } else { ' ' });
+        }
+        space_waits = character == ' ' && is_behind_han;
+        if !space_waits {
+            text.push(character);
+        }
+        is_behind_han = is_han;
+    }
+    if space_waits {
+        text.push(' ');
     }
     text
 }

@@ -27,7 +27,7 @@ static SYLLABLES: LazyLock<Trie<()>> = LazyLock::new(|| {
         .filter(|syllable| syllable.len() > 1 || matches!(*syllable, "a" | "e" | "o"))
         .collect();
     syllables.extend(["lv", "nv", "lve", "nve"]);
-    Trie::new(syllables.into_iter().map(|syllable| (syllable, ())))
+    Trie::of(syllables)
 });
 
 /// The reading of a Han character, as typed without tone.

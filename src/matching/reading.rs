@@ -283,21 +283,22 @@ fn add_parts(grams: &mut Vec<Gram>, unit: &Unit, word: &str) {
 
 /// The stretches of a text: a number or a Latin word each, any other character by itself.
 fn runs_of(text: &str) -> impl Iterator<Item = Run<'_>> {
-    let mut characters = text.char_indices().peekable();
+    let mut start = 0;
     std::iter::from_fn(move || {
-        let (start, character) = characters.next()?;
-        let kind = kind_of(character);
-        let mut end = start + character.len_utf8();
-        if matches!(kind, RunKind::Number | RunKind::Latin) {
-            while let Some((next, character)) = characters.next_if(|(_, next)| kind_of(*next) == kind) {
-                end = next + character.len_utf8();
-            }
-        }
-        Some(Run {
+        let rest = text.get(start..)?;
+        let first = rest.chars().next()?;
+        let kind = kind_of(first);
+        let length = match kind {
+            RunKind::Number | RunKind::Latin => rest.find(|next| kind_of(next) != kind).unwrap_or(rest.len()),
+            RunKind::Han | RunKind::Symbol | RunKind::Gap => first.len_utf8(),
+        };
+        let run = Run {
             kind,
-            text: text.get(start..end).unwrap_or_default(),
+            text: rest.get(..length)?,
             start,
-        })
+        };
+        start += length;
+        Some(run)
     })
 }
 

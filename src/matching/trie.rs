@@ -115,6 +115,13 @@ impl<T> Trie<T> {
     }
 }
 
+impl Trie<()> {
+    /// Words that are only looked for.
+    pub(crate) fn of<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> Self {
+        Self::new(words.into_iter().map(|word| (word, ())))
+    }
+}
+
 fn step(state: u32, character: char) -> u64 {
     u64::from(state) << 32 | u64::from(u32::from(character))
 }

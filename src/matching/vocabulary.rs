@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::meaning::{DIMENSIONS, Meaning};
 use super::model::Attention;
 use super::reading::{Reading, View};
+use super::rows::Rows;
 
 /// A feature's number and its value in one text.
 pub(super) type Entry = (u32, f32);
@@ -109,6 +110,14 @@ impl Vocabulary {
     /// How many numbers a text is: one for each n-gram, and its meaning.
     pub(super) fn width(&self) -> usize {
         self.len() + DIMENSIONS
+    }
+
+    /// The features that are attended to, where these are not all.
+    pub(super) fn rows(&self, attention: Attention) -> Option<Rows> {
+        match attention {
+            Attention::Everything => None,
+            Attention::Sound => Some(Rows::of(self.views.iter().map(|view| attention.looks_at(*view)))),
+        }
     }
 
     pub(super) fn view(&self, feature: u32) -> u8 {
