@@ -128,6 +128,20 @@ fn readme_names_only_files_that_exist() {
     }
 }
 
+#[test]
+fn every_test_and_module_that_the_security_page_names_exists() {
+    let page = fs::read_to_string("docs/security.md").unwrap();
+    let named: Vec<(&str, &str)> = page.split('`').filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for (file, name) in named {
+        let tests = [format!("tests/it/{file}.rs"), format!("src/{file}/tests.rs")];
+        let tests: String = tests.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+        let exists = tests.contains(&format!("fn {}", name.trim_end_matches('…')))
+            || Path::new(&format!("src/{file}/{name}.rs")).exists();
+        assert!(exists, "there is no {file}::{name}");
+    }
+}
+
 /// Letters and digits of a text, so that punctuation makes no difference.
 fn bare(text: &str) -> String {
     text.chars()
