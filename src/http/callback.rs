@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, ContentType};
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 
@@ -99,19 +99,18 @@ fn verified<'a>(app: &'a App, query: &str, window: i64) -> Result<Opened<'a>, Re
     }
 }
 
-async fn body_of(request: &HttpRequest, payload: Payload) -> Result<String, Refused> {
+async fn body_of(request: &HttpRequest, payload: Payload) -> Result<Bytes, Refused> {
     if request.headers().contains_key(CONTENT_ENCODING) {
         let detail = "the body has a Content-Encoding; a proxy's doing?";
         return Err(Refused::new(Reason::ContentEncoding, detail));
     }
     let read = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(LARGEST_BODY)).await;
-    let bytes = match read {
-        Err(_) => return Err(Refused::new(Reason::BodyTime, "the body took more than 5 s")),
-        Ok(Err(_)) => return Err(Refused::new(Reason::BodySize, "the body is larger than 256 KiB")),
-        Ok(Ok(Err(error))) => return Err(Refused::new(Reason::Body, error)),
-        Ok(Ok(Ok(bytes))) => bytes,
-    };
-    String::from_utf8(bytes.into()).map_err(|_| Refused::new(Reason::Body, "the body is not UTF-8"))
+    match read {
+        Err(_) => Err(Refused::new(Reason::BodyTime, "the body took more than 5 s")),
+        Ok(Err(_)) => Err(Refused::new(Reason::BodySize, "the body is larger than 256 KiB")),
+        Ok(Ok(Err(error))) => Err(Refused::new(Reason::Body, error)),
+        Ok(Ok(Ok(body))) => Ok(body),
+    }
 }
 
 /// A callback of WeCom.
@@ -120,7 +119,8 @@ struct Genuine<'a> {
     opened: Opened<'a>,
 }
 
-fn opened<'a>(app: &'a App, query: &str, body: &str, window: i64) -> Result<Genuine<'a>, Refused> {
+fn opened<'a>(app: &'a App, query: &str, body: &[u8], window: i64) -> Result<Genuine<'a>, Refused> {
+    let body = std::str::from_utf8(body).map_err(|_| Refused::new(Reason::Body, "the body is not UTF-8"))?;
     let query = SignedQuery::parse(query).map_err(|error| Refused::new(Reason::Query, error))?;
     let envelope = Envelope::parse(body).map_err(|error| Refused::new(Reason::Envelope, error))?;
     Ok(Genuine {
@@ -244,11 +244,12 @@ async fn noted(
 
 /// The reply, encrypted and signed with what is new for this response; `None` when the system has no random numbers.
 fn sealed(credentials: &Credentials, format: WireFormat, plaintext: &str) -> Option<HttpResponse> {
-    let mut random_prefix = [0; RANDOM_PREFIX];
-    getrandom::fill(&mut random_prefix).ok()?;
-    let nonce = getrandom::u64().ok()?;
+    let mut random = [0; RANDOM_PREFIX + size_of::<u64>()];
+    getrandom::fill(&mut random).ok()?;
+    let (random_prefix, nonce) = random.split_first_chunk()?;
+    let nonce = u64::from_ne_bytes(nonce.try_into().ok()?);
     let fresh = Fresh {
-        random_prefix,
+        random_prefix: *random_prefix,
         nonce: Nonce::parse(&nonce.to_string())?,
         timestamp: Seconds::from_unix(Timestamp::now().as_second())?,
     };

@@ -1,5 +1,6 @@
 //! The outer envelope of a callback and of a reply, in XML or JSON (doc/90930, doc/90241; JSON by doc/96466).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -20,11 +21,11 @@ pub enum WireFormat {
 
 /// What comes around a ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Envelope<'a> {
     /// XML or JSON.
     pub format: WireFormat,
     /// The ciphertext, base64. Everything else in the envelope is unsigned and therefore ignored.
-    pub encrypted: String,
+    pub encrypted: Cow<'a, str>,
 }
 
 /// Why a body is no envelope.
@@ -53,46 +54,43 @@ pub enum EnvelopeError {
     Repeated,
 }
 
-impl Envelope {
+impl<'a> Envelope<'a> {
     /// Takes the one ciphertext out of a body.
     ///
     /// # Errors
     ///
     /// What makes it no envelope.
-    pub fn parse(body: &str) -> Result<Self, EnvelopeError> {
+    pub fn parse(body: &'a str) -> Result<Self, EnvelopeError> {
         let (format, outer) = Outer::parse(body)?;
         let name = match format {
             WireFormat::Xml => "Encrypt",
             WireFormat::Json => "encrypt",
         };
-        let encrypted = outer.text(name).ok_or(EnvelopeError::Missing)?.to_owned();
+        let encrypted = outer.field(name).cloned().ok_or(EnvelopeError::Missing)?;
         Ok(Self { format, encrypted })
     }
 }
 
 /// The fields of an envelope: each name once, each with a text.
-struct Outer(Vec<(String, String)>);
+struct Outer<'a>(Vec<(String, Cow<'a, str>)>);
 
-impl Outer {
-    fn parse(body: &str) -> Result<(WireFormat, Self), EnvelopeError> {
+impl<'a> Outer<'a> {
+    fn parse(body: &'a str) -> Result<(WireFormat, Self), EnvelopeError> {
         match body.trim_start().chars().next() {
-            Some('<') => Ok((WireFormat::Xml, Self::of_xml(&read_xml(body)?)?)),
+            Some('<') => Ok((WireFormat::Xml, Self::of_xml(read_xml(body)?)?)),
             Some('{') => Ok((WireFormat::Json, Self::of_json(body)?)),
             _ => Err(EnvelopeError::UnknownFormat),
         }
     }
 
-    fn of_xml(root: &Element) -> Result<Self, EnvelopeError> {
+    fn of_xml(root: Element<'a>) -> Result<Self, EnvelopeError> {
         if root.name != "xml" || !root.text.trim().is_empty() {
             return Err(EnvelopeError::Root);
         }
         if root.children.iter().any(|child| !child.children.is_empty()) {
             return Err(EnvelopeError::NotFlat);
         }
-        let fields = root
-            .children
-            .iter()
-            .map(|child| (child.name.clone(), child.text.trim().to_owned()));
+        let fields = root.children.into_iter().map(|child| (child.name, trimmed(child.text)));
         Self::of_fields(fields.collect())
     }
 
@@ -100,25 +98,40 @@ impl Outer {
         let Entries(entries) = serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?;
         let fields = entries.into_iter().map(|(name, value)| match value {
             Value::Array(_) | Value::Object(_) => Err(EnvelopeError::NotFlat),
-            Value::String(text) => Ok((name, text)),
+            Value::String(text) => Ok((name, text.into())),
             // The number of the app may be one.
-            other => Ok((name, other.to_string())),
+            other => Ok((name, other.to_string().into())),
         });
         Self::of_fields(fields.collect::<Result<_, _>>()?)
     }
 
-    fn of_fields(fields: Vec<(String, String)>) -> Result<Self, EnvelopeError> {
-        let mut names: Vec<String> = fields.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-        names.sort_unstable();
-        match names.is_sorted_by(|one, next| one != next) {
+    fn of_fields(fields: Vec<(String, Cow<'a, str>)>) -> Result<Self, EnvelopeError> {
+        let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable_by(|one, other| in_small_letters(one).cmp(in_small_letters(other)));
+        match names.is_sorted_by(|one, next| !one.eq_ignore_ascii_case(next)) {
             true => Ok(Self(fields)),
             false => Err(EnvelopeError::Repeated),
         }
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    fn field(&self, name: &str) -> Option<&Cow<'a, str>> {
         let found = self.0.iter().find(|(other, _)| other == name);
-        found.map(|(_, text)| text.as_str())
+        found.map(|(_, text)| text)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.field(name).map(|text| &**text)
+    }
+}
+
+fn in_small_letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|byte| byte.to_ascii_lowercase())
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 
@@ -308,7 +321,7 @@ mod tests {
             Envelope::parse(xml).unwrap(),
             Envelope {
                 format: WireFormat::Xml,
-                encrypted: "abc=".to_owned()
+                encrypted: "abc=".into()
             }
         );
         let json = "{\"tousername\":\"ww\",\"encrypt\":\"abc=\",\"agentid\":\"1\"}";
@@ -316,7 +329,7 @@ mod tests {
             Envelope::parse(json).unwrap(),
             Envelope {
                 format: WireFormat::Json,
-                encrypted: "abc=".to_owned()
+                encrypted: "abc=".into()
             }
         );
     }

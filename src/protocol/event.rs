@@ -247,7 +247,7 @@ pub enum ContactChange {
 }
 
 impl Event {
-    pub(super) fn read(fields: &Fields, raw: &str) -> Result<Self, MessageError> {
+    pub(super) fn read(fields: &Fields<'_>, raw: &str) -> Result<Self, MessageError> {
         let name = fields.text("Event").ok_or(MessageError::Field("Event"))?;
         if let Some(change) = ActivityChange::of_event(&name) {
             return Ok(Self::Activity {
@@ -328,7 +328,7 @@ impl ActivityChange {
     }
 }
 
-fn menu_kind(name: &str, fields: &Fields) -> Option<MenuKind> {
+fn menu_kind(name: &str, fields: &Fields<'_>) -> Option<MenuKind> {
     Some(match name {
         "click" => MenuKind::Click,
         "view" => MenuKind::View,
@@ -363,7 +363,7 @@ fn menu_kind(name: &str, fields: &Fields) -> Option<MenuKind> {
 }
 
 /// One page prints the four fields without their wrapper, so both are read.
-fn batch_job_result(fields: &Fields) -> Event {
+fn batch_job_result(fields: &Fields<'_>) -> Event {
     let wrapped = fields.inside("BatchJob");
     let job = if wrapped.text("JobId").is_some() {
         &wrapped
@@ -378,7 +378,7 @@ fn batch_job_result(fields: &Fields) -> Event {
     }
 }
 
-fn card_event(fields: &Fields) -> CardEvent {
+fn card_event(fields: &Fields<'_>) -> CardEvent {
     let selected = fields.inside("SelectedItems").all("SelectedItem");
     CardEvent {
         key: fields.text_or_empty("EventKey"),
@@ -390,7 +390,7 @@ fn card_event(fields: &Fields) -> CardEvent {
 }
 
 /// Older official samples misspell `OptionIds`, so both spellings are read.
-fn selected_item(item: &Fields) -> SelectedItem {
+fn selected_item(item: &Fields<'_>) -> SelectedItem {
     let mut option_ids = item.inside("OptionIds").texts("OptionId");
     option_ids.extend(item.inside("OpitonIds").texts("OpitonId"));
     SelectedItem {
@@ -399,7 +399,7 @@ fn selected_item(item: &Fields) -> SelectedItem {
     }
 }
 
-fn contact_change(fields: &Fields, raw: &str) -> ContactChange {
+fn contact_change(fields: &Fields<'_>, raw: &str) -> ContactChange {
     let change_type = fields.text_or_empty("ChangeType");
     let user_id = fields.text_or_empty("UserID");
     match change_type.as_str() {
@@ -431,7 +431,7 @@ fn contact_change(fields: &Fields, raw: &str) -> ContactChange {
     }
 }
 
-fn open_approval_change(approval: &Fields) -> Event {
+fn open_approval_change(approval: &Fields<'_>) -> Event {
     Event::OpenApprovalChange {
         third_number: approval.text_or_empty("ThirdNo"),
         status: approval.number("OpenSpStatus"),
@@ -439,7 +439,7 @@ fn open_approval_change(approval: &Fields) -> Event {
 }
 
 /// `StatuChangeEvent` is spelt so by WeCom; the number as text is the one that does not overflow.
-fn system_approval_change(approval: &Fields) -> Event {
+fn system_approval_change(approval: &Fields<'_>) -> Event {
     let number = approval
         .text("SpNoStr")
         .or_else(|| approval.text("SpNo"))

@@ -18,10 +18,10 @@ pub enum FieldsError {
 /// One level of a message: texts, and further levels, by name. Names are matched without regard to case, because WeCom itself writes
 /// `AgentID` and `AgentId`; what is missing and what is empty are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fields(Element);
+pub(super) struct Fields<'a>(Element<'a>);
 
-impl Fields {
-    pub(super) fn parse(text: &str) -> Result<Self, FieldsError> {
+impl<'a> Fields<'a> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, FieldsError> {
         if text.trim_start().starts_with('{') {
             let value: Value = serde_json::from_str(text).map_err(|_| FieldsError::Json)?;
             return Ok(Self(element_of("xml", &value)));
@@ -31,14 +31,17 @@ impl Fields {
 
     /// The text of a field, without blanks around it.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.raw_text(name)
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
+        self.trimmed(name).map(str::to_owned)
     }
 
     /// The text of a field exactly as it was written.
     pub(super) fn raw_text(&self, name: &str) -> Option<String> {
-        self.named(name).next().map(|element| element.text.clone())
+        self.named(name).next().map(|element| element.text.to_string())
+    }
+
+    fn trimmed(&self, name: &str) -> Option<&str> {
+        let text = self.named(name).next()?.text.trim();
+        Some(text).filter(|text| !text.is_empty())
     }
 
     /// The text of a field, empty when missing.
@@ -47,11 +50,11 @@ impl Fields {
     }
 
     pub(super) fn number(&self, name: &str) -> Option<i64> {
-        self.text(name)?.parse().ok()
+        self.trimmed(name)?.parse().ok()
     }
 
     pub(super) fn decimal(&self, name: &str) -> Option<f64> {
-        self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
+        self.trimmed(name)?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
     /// The level below a field; empty when missing.
@@ -79,7 +82,7 @@ impl Fields {
             .collect()
     }
 
-    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+    fn named(&self, name: &str) -> impl Iterator<Item = &Element<'a>> {
         self.0
             .children
             .iter()
@@ -88,15 +91,15 @@ impl Fields {
 }
 
 /// A JSON value as the element that XML would have: lists become repeated elements.
-fn element_of(name: &str, value: &Value) -> Element {
+fn element_of(name: &str, value: &Value) -> Element<'static> {
     let mut element = Element {
         name: name.to_owned(),
         ..Element::default()
     };
     match value {
         Value::Null => {}
-        Value::String(text) => element.text.clone_from(text),
-        Value::Bool(_) | Value::Number(_) => element.text = value.to_string(),
+        Value::String(text) => element.text = text.clone().into(),
+        Value::Bool(_) | Value::Number(_) => element.text = value.to_string().into(),
         Value::Array(items) => element.children = items.iter().map(|item| element_of(name, item)).collect(),
         Value::Object(entries) => {
             element.children = entries
@@ -108,7 +111,7 @@ fn element_of(name: &str, value: &Value) -> Element {
     element
 }
 
-fn elements_of(name: &str, value: &Value) -> Vec<Element> {
+fn elements_of(name: &str, value: &Value) -> Vec<Element<'static>> {
     match value {
         Value::Array(items) => items.iter().map(|item| element_of(name, item)).collect(),
         other => vec![element_of(name, other)],

@@ -198,7 +198,7 @@ impl IncomingMessage {
 }
 
 impl Content {
-    fn read(message_type: &str, fields: &Fields, plaintext: &str) -> Result<Self, MessageError> {
+    fn read(message_type: &str, fields: &Fields<'_>, plaintext: &str) -> Result<Self, MessageError> {
         if message_type == "event" {
             return Event::read(fields, plaintext).map(Self::Event);
         }
@@ -249,7 +249,7 @@ impl Content {
 }
 
 /// Who sent it. Events that no member causes may name nobody, `kf_msg_or_event` for one (doc/94670); all that is answered names somebody.
-fn sender(fields: &Fields, content: &Content) -> Option<UserId> {
+fn sender(fields: &Fields<'_>, content: &Content) -> Option<UserId> {
     let is_answered = !matches!(content, Content::Event(event) if *event != Event::EnterAgent);
     match fields.text("FromUserName") {
         Some(name) => UserId::parse(&name),

@@ -3,6 +3,7 @@
 //! WeCom sends plain elements with text or CDATA: no attributes, no DOCTYPE, no entities but the five predefined ones. Anything else is
 //! refused. Depth and number of elements are bounded, because the envelope is read before its signature is checked.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use quick_xml::Reader;
@@ -30,17 +31,17 @@ pub enum XmlError {
 
 /// An element with its text and children.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Element {
+pub struct Element<'a> {
     /// Name.
     pub name: String,
     /// All text directly inside, CDATA included.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// Elements directly inside.
-    pub children: Vec<Element>,
+    pub children: Vec<Element<'a>>,
 }
 
 /// The text of an element may be what somebody wrote, so only names are shown.
-impl fmt::Debug for Element {
+impl fmt::Debug for Element<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = out.debug_tuple(&self.name);
         for child in &self.children {
@@ -55,7 +56,7 @@ impl fmt::Debug for Element {
 /// # Errors
 ///
 /// What makes it something else.
-pub fn read_xml(text: &str) -> Result<Element, XmlError> {
+pub fn read_xml(text: &str) -> Result<Element<'_>, XmlError> {
     let mut reader = Reader::from_str(text);
     let mut tree = Tree::default();
     loop {
@@ -66,9 +67,9 @@ pub fn read_xml(text: &str) -> Result<Element, XmlError> {
                 tree.close()?;
             }
             Event::End(_) => tree.close()?,
-            Event::Text(text) => tree.add_text(&text.xml10_content())?,
-            Event::CData(text) => tree.add_text(&text.xml10_content())?,
-            Event::GeneralRef(reference) => tree.add_text(resolve(&reference)?.encode_utf8(&mut [0; 4]))?,
+            Event::Text(text) => tree.add_text(text.xml10_content())?,
+            Event::CData(text) => tree.add_text(text.xml10_content())?,
+            Event::GeneralRef(reference) => tree.add_text(resolve(&reference)?.to_string().into())?,
             Event::Comment(_) => return Err(XmlError::Forbidden("a comment")),
             Event::Decl(_) if tree.is_untouched() => {}
             Event::Decl(_) | Event::PI(_) => return Err(XmlError::Forbidden("a processing instruction")),
@@ -80,13 +81,13 @@ pub fn read_xml(text: &str) -> Result<Element, XmlError> {
 
 /// The tree as far as it has been read.
 #[derive(Default)]
-struct Tree {
-    open: Vec<Element>,
-    root: Option<Element>,
+struct Tree<'a> {
+    open: Vec<Element<'a>>,
+    root: Option<Element<'a>>,
     elements: usize,
 }
 
-impl Tree {
+impl<'a> Tree<'a> {
     fn is_untouched(&self) -> bool {
         self.elements == 0
     }
@@ -118,10 +119,10 @@ impl Tree {
         Ok(())
     }
 
-    fn add_text(&mut self, text: &str) -> Result<(), XmlError> {
+    fn add_text(&mut self, text: Cow<'a, str>) -> Result<(), XmlError> {
         match self.open.last_mut() {
             Some(element) => {
-                element.text.push_str(text);
+                element.text += text;
                 Ok(())
             }
             None if text.trim().is_empty() => Ok(()),
@@ -129,7 +130,7 @@ impl Tree {
         }
     }
 
-    fn finish(self) -> Result<Element, XmlError> {
+    fn finish(self) -> Result<Element<'a>, XmlError> {
         match self.open.is_empty() {
             true => self.root.ok_or(XmlError::Malformed),
             false => Err(XmlError::Malformed),
@@ -161,12 +162,26 @@ fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// Whether XML 1.0 allows all of a text; looked at by bytes, because nearly every text is.
+fn is_all_allowed(text: &str) -> bool {
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    let has_control = text.bytes().fold(false, |found, byte| found | is_control(byte));
+    !has_control && !text.contains('\u{fffe}') && !text.contains('\u{ffff}')
+}
+
 /// Writes `<name><![CDATA[text]]></name>`. Characters that XML cannot hold are dropped and `]]>` is split over two sections, so that no
 /// text can end its element.
 pub fn write_text(out: &mut String, name: &str, text: &str) {
-    let allowed: String = text.chars().filter(|character| is_allowed(*character)).collect();
-    let harmless = allowed.replace("]]>", "]]]]><![CDATA[>");
-    out.push_str(&format!("<{name}><![CDATA[{harmless}]]></{name}>"));
+    let allowed = match is_all_allowed(text) {
+        true => Cow::Borrowed(text),
+        false => text.chars().filter(|character| is_allowed(*character)).collect(),
+    };
+    out.extend(["<", name, "><![CDATA["]);
+    for (place, part) in allowed.split("]]>").enumerate() {
+        out.push_str(if place == 0 { "" } else { "]]]]><![CDATA[>" });
+        out.push_str(part);
+    }
+    out.extend(["]]></", name, ">"]);
 }
 
 /// Writes `<name>number</name>`.

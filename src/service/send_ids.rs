@@ -43,7 +43,9 @@ fn hash(parts: &[&str]) -> String {
         digest.update(part.len().to_be_bytes());
         digest.update(part.as_bytes());
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash: [u8; 32] = digest.finalize().into();
+    let (half, _) = hash.split_at(LONGEST / 2);
+    format!("{:032x}", half.try_into().map_or(0, u128::from_be_bytes))
 }
 
 #[cfg(test)]

@@ -438,7 +438,7 @@ mod tests {
             .iter()
             .map(|(query, body)| {
                 let nonce = SignedQuery::parse(query).unwrap().nonce.as_str().to_owned();
-                let ciphertext = Envelope::parse(body).unwrap().encrypted;
+                let ciphertext = Envelope::parse(body).unwrap().encrypted.into_owned();
                 (nonce, credentials().decrypt(&ciphertext).unwrap(), ciphertext)
             })
             .collect();

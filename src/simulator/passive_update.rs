@@ -18,9 +18,9 @@ pub(super) fn change_of(plaintext: &str) -> Option<Change> {
 }
 
 /// The elements of a reply under the names that the JSON form of a card has. Lists are repeated elements (doc/90241).
-fn value_of(element: &Element) -> Value {
+fn value_of(element: &Element<'_>) -> Value {
     if element.children.is_empty() {
-        return Value::from(element.text.as_str());
+        return Value::from(&*element.text);
     }
     let mut fields = Map::new();
     for child in &element.children {

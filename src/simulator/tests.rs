@@ -46,7 +46,7 @@ impl Bot {
 fn value(plaintext: &str, name: &str) -> String {
     let root = read_xml(plaintext).unwrap();
     let element = root.children.into_iter().find(|element| element.name == name);
-    element.map(|element| element.text).unwrap_or_default()
+    element.map(|element| element.text.into_owned()).unwrap_or_default()
 }
 
 async fn hear(bot: Data<Bot>, _: HttpRequest, body: String) -> HttpResponse {

@@ -209,7 +209,7 @@ impl Genuine {
         let sealed = seal_callback(&credentials(), format, &plaintext, "1000002", &fresh(number, now()));
         let values = sealed.query.split('&').map(|pair| pair.split_once('=').unwrap().1);
         let signed = values.map(str::to_owned).collect();
-        let ciphertext = Envelope::parse(&sealed.body).unwrap().encrypted;
+        let ciphertext = Envelope::parse(&sealed.body).unwrap().encrypted.into_owned();
         Self {
             query: sealed.query,
             body: sealed.body,
