@@ -177,9 +177,9 @@ pub fn write_text(out: &mut String, name: &str, text: &str) {
         false => text.chars().filter(|character| is_allowed(*character)).collect(),
     };
     out.extend(["<", name, "><![CDATA["]);
-    for (place, part) in allowed.split("]]>").enumerate() {
-        out.push_str(if place == 0 { "" } else { "]]]]><![CDATA[>" });
-        out.push_str(part);
+    match allowed.contains("]]>") {
+        true => out.push_str(&allowed.replace("]]>", "]]]]><![CDATA[>")),
+        false => out.push_str(&allowed),
     }
     out.extend(["]]></", name, ">"]);
 }
