@@ -114,10 +114,17 @@ impl Service {
     ) -> Result<(), StoreError> {
         let token = (!token.is_empty()).then(|| token.to_owned());
         for account in self.meant_accounts(app, open_kf_id).await? {
-            let noting = self.store.want_kf_messages(account.clone(), token.clone(), called_at);
-            if noting.await? {
-                self.bell.ring_for(account);
-            }
+            let (store, bell, token) = (Arc::clone(&self.store), self.bell.clone(), token.clone());
+            let noting = async move {
+                let noted = store.want_kf_messages(account.clone(), token, called_at).await;
+                // What cannot be noted is fetched all the same as soon as it can be kept: WeCom delivers a callback three times at most.
+                if !matches!(noted, Ok(false)) {
+                    bell.ring_for(account);
+                }
+                noted
+            };
+            // It goes on even if the store takes longer than WeCom waits.
+            tokio::spawn(noting).await.unwrap_or(Err(StoreError::Closed))?;
         }
         Ok(())
     }

@@ -355,7 +355,10 @@ fn key_of_unreadable(raw: &Value) -> String {
 }
 
 fn until_next_try(failure: &Failure, pause: Duration) -> Duration {
-    let Failure::Api(error) = failure else { return pause };
+    // A store that failed costs WeCom nothing to try.
+    let Failure::Api(error) = failure else {
+        return PAUSE_AFTER_FAILURE;
+    };
     error.retry_at().map_or(pause, |at| until(at).max(pause))
 }
 
