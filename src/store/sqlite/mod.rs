@@ -18,11 +18,12 @@ mod tokens;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use self::inbox::Conversation;
 use self::sessions::Sessions;
 use self::settling::Settling;
 use self::writer::{Watching, Writer};
@@ -49,6 +50,8 @@ pub struct SqliteStore {
     sessions: Sessions,
     /// Names this process among those that use the store.
     instance: Arc<str>,
+    /// Conversations that were taken and whose answers could not be stored: they are answered first when that is tried again.
+    unanswered: Mutex<Arc<[Conversation]>>,
 }
 
 impl SqliteStore {
@@ -101,6 +104,7 @@ impl SqliteStore {
             hashes,
             sessions,
             instance: instance.into(),
+            unanswered: Mutex::default(),
         })
     }
 
@@ -112,6 +116,17 @@ impl SqliteStore {
         self.writer.submit(work)
     }
 
+    async fn claim_waiting(&self, fresh_since: Timestamp, most: u32) -> Result<Arc<[Conversation]>, StoreError> {
+        let owner = Arc::clone(&self.instance);
+        let fresh_since = fresh_since.as_millisecond();
+        let claimed = self.submit(move |connection| inbox::claim_waiting(connection, &owner, fresh_since, most));
+        claimed.await.map(Arc::from)
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, Arc<[Conversation]>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has an answer begun with what waits, and then made: what ends the process in between is counted.
     async fn answer_claimed(
         &self,
@@ -119,20 +134,22 @@ impl SqliteStore {
         most: u32,
         mut answer: AnswerFunction,
     ) -> Result<AnsweredBatch, StoreError> {
-        let owner = Arc::clone(&self.instance);
-        let fresh_since = fresh_since.as_millisecond();
-        let claimed = self.submit(move |connection| inbox::claim_waiting(connection, &owner, fresh_since, most));
-        let claimed = claimed.await?;
+        let left = std::mem::take(&mut *self.unanswered());
+        let claimed = match left.is_empty() {
+            true => self.claim_waiting(fresh_since, most).await?,
+            false => left,
+        };
         let count = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         if count == 0 {
             return Ok(AnsweredBatch::default());
         }
-        let sessions = self.sessions.clone();
+        let (sessions, conversations) = (self.sessions.clone(), Arc::clone(&claimed));
         let answered = self.submit(move |connection| {
-            let answered = inbox::answer(connection, &sessions, now, &claimed, &mut *answer);
+            let answered = inbox::answer(connection, &sessions, now, &conversations, &mut *answer);
             answered.inspect_err(|_| sessions.forget_known())
         });
-        answered.await.map(|left_to_people| AnsweredBatch {
+        let answered = answered.await.inspect_err(|_| *self.unanswered() = claimed);
+        answered.map(|left_to_people| AnsweredBatch {
             conversations: count,
             left_to_people,
         })
