@@ -15,7 +15,7 @@ use super::presence::Processes;
 use super::send_ids::log_name;
 use crate::failpoint::failpoint;
 use crate::metrics::Metrics;
-use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy, Store};
+use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy, Store, StoreError};
 use crate::wecom::app::SendReceipt;
 use crate::wecom::kf::ServiceState;
 use crate::wecom::{Api, ApiError, Client, Handling};
@@ -37,6 +37,9 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(2);
 /// What only an admin can mend is tried again so much later, and twice as much later every time.
 const ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_ADMIN_PAUSE: SignedDuration = SignedDuration::from_mins(2);
+
+/// No way is closed for so long: a time that is further away was set before the clock was put back.
+const LONGEST_CLOSURE: SignedDuration = SignedDuration::from_hours(2);
 
 /// The clients of all apps that can send, by the app's name.
 pub(super) type Clients = BTreeMap<String, Arc<Client>>;
@@ -64,6 +67,12 @@ struct Closed {
     times: u32,
 }
 
+impl Closed {
+    fn holds_at(&self, now: Timestamp) -> bool {
+        self.until > now && self.until.duration_since(now) < LONGEST_CLOSURE
+    }
+}
+
 impl Ways {
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Closed>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +80,7 @@ impl Ways {
 
     fn paused(&self, now: Timestamp) -> Vec<String> {
         let ways = self.all();
-        let closed = ways.iter().filter(|(_, closed)| closed.until > now);
+        let closed = ways.iter().filter(|(_, closed)| closed.holds_at(now));
         closed.map(|(way, _)| way.clone()).collect()
     }
 
@@ -83,7 +92,7 @@ impl Ways {
     fn close(&self, way: &str, until: Option<Timestamp>, now: Timestamp) -> (Timestamp, bool) {
         let mut ways = self.all();
         let closed = ways.entry(way.to_owned()).or_insert(Closed { until: now, times: 0 });
-        let was_open = closed.until <= now;
+        let was_open = !closed.holds_at(now);
         if was_open {
             closed.times = closed.times.saturating_add(1);
             let pause = doubled(ADMIN_PAUSE, closed.times).min(LONGEST_ADMIN_PAUSE);
@@ -162,10 +171,25 @@ impl Sender {
         };
         self.metrics
             .send(Api::from_name(&api).map_or("unknown", Api::name), word);
-        if let Err(error) = self.store.settle_send(claim, result, self.clock.platform_now()).await {
-            tracing::error!(send = id, %error, "how sending went could not be stored; it will be sent again under the same id");
-        }
+        self.settle(claim, result).await;
         failpoint!("after_record");
+    }
+
+    /// Says how sending went until that is stored: what nobody settles keeps everything else for that person from being sent.
+    async fn settle(&self, claim: SendClaim, result: SendResult) {
+        let mut is_told = false;
+        loop {
+            let settled = self.store.settle_send(claim, result.clone(), self.clock.platform_now());
+            match settled.await {
+                Ok(()) | Err(StoreError::Closed) => return,
+                Err(error) if !is_told => {
+                    is_told = true;
+                    tracing::error!(send = claim.id, %error, "how sending went cannot be stored; trying again until it can");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// A defect in the program must not keep the message for ever.

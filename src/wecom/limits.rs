@@ -73,6 +73,12 @@ impl Doubling {
     }
 }
 
+/// Whether something of `at` is still within a span at `now`. What is further away in the future was noted before the clock was put back,
+/// and must not keep anything waiting until that time comes again.
+pub(super) fn is_within(span: SignedDuration, at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at).abs() < span
+}
+
 /// Something that WeCom has refused and that is left alone for a while.
 #[derive(Clone, Debug)]
 pub(super) struct Closure<Reason> {
@@ -87,7 +93,7 @@ impl<Reason> Closure<Reason> {
     /// Closes for longer than before, unless `before` has not run out: calls that were under way together count once.
     pub(super) fn after(before: Option<Self>, pauses: Doubling, reason: Reason, now: Timestamp) -> Self {
         if let Some(before) = before {
-            if now < before.until {
+            if before.holds_at(now) {
                 return before;
             }
             return Self::lasting(pauses.next(Some(before.pause)), reason, now);
@@ -101,7 +107,8 @@ impl<Reason> Closure<Reason> {
     }
 
     pub(super) fn holds_at(&self, now: Timestamp) -> bool {
-        now < self.until
+        let closed_at = self.until.saturating_sub(self.pause).unwrap_or(Timestamp::MIN);
+        is_within(self.pause, closed_at, now)
     }
 }
 
@@ -176,7 +183,7 @@ impl RecipientBudget {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        let counts = |sent: &Timestamp| now.duration_since(*sent) < MINUTE;
+        let counts = |sent: &Timestamp| is_within(MINUTE, *sent, now);
         self.sent.retain(|_, sent| {
             while sent.front().is_some_and(|oldest| !counts(oldest)) {
                 sent.pop_front();
@@ -195,11 +202,9 @@ pub(super) struct TokenlessBudget {
 impl TokenlessBudget {
     /// Counts one call, or says when it may be made.
     pub(super) fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
-        if let Some(oldest) = self.calls.iter().rev().nth(TOKENLESS_A_MINUTE - 1) {
-            let free_at = oldest.saturating_add(MINUTE).unwrap_or(Timestamp::MAX);
-            if now < free_at {
-                return Err(free_at);
-            }
+        let oldest = self.calls.iter().rev().nth(TOKENLESS_A_MINUTE - 1);
+        if let Some(oldest) = oldest.filter(|oldest| is_within(MINUTE, **oldest, now)) {
+            return Err(oldest.saturating_add(MINUTE).unwrap_or(Timestamp::MAX));
         }
         self.note(now);
         Ok(())
@@ -343,6 +348,22 @@ mod tests {
         budget.note(at(61));
         assert_eq!(budget.take(at(61)), Err(at(62)), "a wrong token counts as well");
         assert_eq!(budget.calls.len(), 6);
+    }
+
+    #[test]
+    fn what_was_noted_before_the_clock_was_put_back_keeps_nothing_waiting() {
+        let day = 24 * 3600;
+        let mut gates = Gates::default();
+        gates.close(Api::MessageSend, 45009, at(day));
+        assert_eq!(gates.closed(Api::MessageSend, at(0)), None);
+        let (mut tokenless, mut budget) = (TokenlessBudget::default(), RecipientBudget::default());
+        let member = ["zhangsan".to_owned()];
+        for _ in 0..20 {
+            tokenless.note(at(day));
+            budget.take(&member, at(day)).unwrap();
+        }
+        assert_eq!(tokenless.take(at(0)), Ok(()));
+        assert_eq!(budget.take(&member, at(0)), Ok(()));
     }
 
     #[test]

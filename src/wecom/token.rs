@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::address::ApiBase;
 use super::error::{ExchangeFailure, Refusal, TokenError};
-use super::limits::{Closure, Doubling, REPETITIONS};
+use super::limits::{Closure, Doubling, REPETITIONS, is_within};
 use super::persistence::{persistently, random};
 use super::sealing::{open, seal};
 use super::transport::Transport;
@@ -170,7 +170,7 @@ impl State {
         if !self.held.as_ref().is_some_and(is_in_use) {
             return true;
         }
-        let is_recent = |at: Timestamp| now.duration_since(at) < BETWEEN_REPLACEMENTS;
+        let is_recent = |at: Timestamp| is_within(BETWEEN_REPLACEMENTS, at, now);
         if self.replaced_at.is_some_and(is_recent) {
             return false;
         }

@@ -7,6 +7,9 @@ use super::inbox::set_served_by;
 use super::timestamp;
 use crate::store::{ClaimedSend, DueReminder, NewSend, SendClaim, SendResult, ServedBy};
 
+/// Nothing waits so long for its next try, in milliseconds: a time that is further away was set before the clock was put back.
+const LONGEST_PAUSE: i64 = 2 * 3600 * 1000;
+
 /// Adds something to send. What has been added before under the same id is the same and stays as it is. What it answers was said at
 /// `said_at`: if that was before a copy took the place of the file, it may have been sent by what is lost.
 pub(super) fn add_send(
@@ -73,13 +76,17 @@ pub(super) fn claim(
     let sql =
         "UPDATE outbox SET fate = 'expired', settled_at = ?1 WHERE fate IS NULL AND not_after < ?1 AND owner IS NULL";
     connection.prepare_cached(sql)?.execute([now])?;
-    let sql = "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at <= ?1)";
-    let is_due: bool = connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at <= ?1)
+               OR EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at > ?2)";
+    let far = now.saturating_add(LONGEST_PAUSE);
+    let is_due: bool = connection
+        .prepare_cached(sql)?
+        .query_row([now, far], |row| row.get(0))?;
     if !is_due {
         return Ok(Vec::new());
     }
     let sql = "UPDATE outbox SET owner = ?2, attempts = attempts + 1 WHERE id IN (
-                 SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= ?1 AND owner IS NULL
+                 SELECT id FROM outbox AS one WHERE fate IS NULL AND (next_at <= ?1 OR next_at > ?5) AND owner IS NULL
                    AND way || ' ' || api NOT IN (SELECT value FROM json_each(?4))
                    AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                      WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
@@ -87,7 +94,7 @@ pub(super) fn claim(
                RETURNING id, way, api, body, attempts, not_after, unclear, send_id";
     let paused = serde_json::to_string(paused).unwrap_or_else(|_| "[]".to_owned());
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![now, owner, most, paused], |row| {
+    let rows = statement.query_map(params![now, owner, most, paused, far], |row| {
         let body: Option<String> = row.get(3)?;
         Ok(ClaimedSend {
             claim: SendClaim {

@@ -19,7 +19,8 @@ pub(super) fn load(connection: &Connection, app: &str) -> Result<Option<StoredTo
     token.optional()
 }
 
-/// Grants the right to fetch the token after `generation`, to one process until `until`.
+/// Grants the right to fetch the token after `generation`, to one process until `until`. A right that lasts much longer was granted before
+/// the clock was put back.
 pub(super) fn claim_refresh(
     connection: &Connection,
     app: &str,
@@ -29,7 +30,7 @@ pub(super) fn claim_refresh(
 ) -> Result<bool, rusqlite::Error> {
     let sql = "INSERT INTO tokens (app, generation, expires_at, refresh_until) VALUES (?1, ?2, 0, ?4)
                ON CONFLICT DO UPDATE SET refresh_until = excluded.refresh_until
-                 WHERE generation <= excluded.generation AND refresh_until <= ?3";
+                 WHERE generation <= excluded.generation AND refresh_until NOT BETWEEN ?3 + 1 AND ?4 + 60000";
     let values = params![app, generation, now.as_millisecond(), until.as_millisecond()];
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }
