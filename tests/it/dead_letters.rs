@@ -1,8 +1,8 @@
 //! What cannot be answered is kept for an admin, who can look at it, put it back or discard it.
 
-use crate::crashes::deliver;
 use crate::platform::{World, wait_until};
 use crate::program::Ran;
+use crate::round::deliver;
 use crate::server::credentials;
 use serde_json::json;
 

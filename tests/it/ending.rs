@@ -6,11 +6,12 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiefeng::protocol::{WireFormat, open_reply, seal_callback};
 use tempfile::TempDir;
 
+use crate::long::{Progress, number, reached};
 use crate::platform::wait_until;
 use crate::server::{Response, Server, credentials, fresh, now, text_message, text_of};
 
@@ -113,13 +114,10 @@ fn exchange(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<Response>
     Ok(Response::parse(&[bytes, body].concat()))
 }
 
-/// How often the server is ended and started again; 3 times unless SIGTERMS says otherwise.
-fn cycles() -> u64 {
-    std::env::var("SIGTERMS").map_or(3, |number| number.parse().unwrap())
-}
-
 #[test]
 fn no_callback_is_refused_reset_or_left_without_a_reply_while_the_server_is_ended_again_and_again() {
+    let cycles = number("JIEFENG_SIGTERMS", 3);
+    let mut progress = Progress::towards(cycles, "times ended");
     let socket = Socket::new();
     let address = socket.address();
     let (answered, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -136,6 +134,7 @@ fn no_callback_is_refused_reset_or_left_without_a_reply_while_the_server_is_ende
         }
     };
     let post = &post;
+    let mut slowest = Duration::ZERO;
     let last = std::thread::scope(|scope| {
         for thread in 1..=3 {
             scope.spawn(move || post(thread, &mut |number| post_once(address, number)));
@@ -144,18 +143,25 @@ fn no_callback_is_refused_reset_or_left_without_a_reply_while_the_server_is_ende
             let mut kept = None;
             post(4, &mut |number| post_on_kept(&mut kept, address, number));
         });
-        for _ in 0..cycles() {
+        for cycle in 1..=cycles {
             let mut server = socket.start_server("drain_seconds = 1");
             let before = answered.load(Ordering::Relaxed);
             wait_until("answers", || answered.load(Ordering::Relaxed) > before + 30);
+            let told = Instant::now();
             server.signal("-TERM");
             assert!(server.process.wait().unwrap().success(), "{}", server.log());
+            slowest = slowest.max(told.elapsed());
+            progress.is_at(cycle);
         }
         is_over.store(true, Ordering::Relaxed);
         // Whatever waits in the socket now is answered by one more.
         socket.start_server("drain_seconds = 1")
     });
     assert_eq!(failures.into_inner().unwrap(), Vec::<String>::new(), "{}", last.log());
+    let answered = answered.into_inner();
+    reached(&format!(
+        "ended {cycles} times under load: {answered} callbacks answered, none refused, reset or lost; ended after {slowest:.1?} at the latest"
+    ));
 }
 
 #[test]

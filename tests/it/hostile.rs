@@ -252,11 +252,7 @@ fn send_mutated(server: &Server, genuine: &Genuine, random: &mut Random) -> bool
 fn of_10_000_mutated_callbacks_none_is_accepted_whose_signed_part_changed_and_none_is_a_server_error() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());
-    let seed = match std::env::var("MUTATION_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => u64::try_from(jiff::Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap() | 1,
-    };
-    eprintln!("to run this again: MUTATION_SEED={seed}");
+    let seed = crate::long::seed() | 1;
     // Threads and caches have their memory after the first requests.
     let mut accepted = send_many_mutated(&server, seed, 500);
     let before = server.memory_bytes();

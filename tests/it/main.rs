@@ -14,10 +14,15 @@ mod customers;
 mod dead_letters;
 mod dialogues;
 mod ending;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod faults;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod faulty_system;
 mod fuzzing;
 mod hostile;
 mod house;
 mod limits;
+mod long;
 mod members;
 mod observing;
 mod platform;
@@ -25,6 +30,7 @@ mod program;
 mod reloading;
 mod restoring;
 mod rotating;
+mod round;
 mod server;
 mod serving;
 mod simulating;

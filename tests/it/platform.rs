@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -181,6 +181,14 @@ impl World {
         self.server = None;
     }
 
+    /// Sends a signal to the bot.
+    pub(crate) fn signal_server(&self, signal: &str) {
+        let child = self.server.as_ref().unwrap().child.lock().unwrap();
+        let pid = child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Whether the bot has not ended by itself.
     #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "for the named places"))]
     pub(crate) fn server_runs(&self) -> bool {
@@ -190,6 +198,14 @@ impl World {
     /// The bot's database file.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("jiefeng.db")
+    }
+
+    pub(crate) fn assert_database_intact(&self) {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        let found: String = connection
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(found, "ok");
     }
 
     pub(crate) fn log(&self) -> String {

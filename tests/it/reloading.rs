@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::long::{Progress, number, reached};
 use crate::platform::wait_until;
 use crate::program::KnowledgeCopy;
 use crate::server::{Server, text_of};
@@ -210,11 +211,6 @@ fn the_command_says_what_the_server_answers_with_or_why_it_refuses() {
     assert_eq!(alone.status, 2, "{}{}", alone.out, alone.err);
 }
 
-/// How many reloads; 50 unless RELOADS says otherwise.
-fn reloads() -> u64 {
-    std::env::var("RELOADS").map_or(50, |number| number.parse().unwrap())
-}
-
 /// The version that stands in an answer, which must be the same at both of its places.
 #[track_caller]
 fn version_in(answer: &str) -> u64 {
@@ -240,6 +236,8 @@ fn draft(text: &str, number: u64) -> String {
 
 #[test]
 fn reloads_of_which_a_third_is_broken_fail_and_mix_no_answer() {
+    let reloads = number("JIEFENG_RELOADS", 50);
+    let mut progress = Progress::towards(reloads, "reloads");
     let world = Reloadable::start();
     let text = world.read(FILE);
     world.put(FILE, &draft(&text, 0));
@@ -257,7 +255,7 @@ fn reloads_of_which_a_third_is_broken_fail_and_mix_no_answer() {
                 }
             });
         }
-        for number in 1..=reloads() {
+        for number in 1..=reloads {
             let draft = draft(&text, number);
             if number % 3 == 0 {
                 world.put(FILE, &draft.replacen("steps = [", "steps = ", 1));
@@ -268,9 +266,15 @@ fn reloads_of_which_a_third_is_broken_fail_and_mix_no_answer() {
                 newest.store(number, Ordering::Release);
                 assert_eq!(version_in(&world.answer(QUESTION)), number);
             }
+            progress.is_at(number);
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    assert_eq!(u64::try_from(world.logged(REFUSED)).unwrap(), reloads() / 3);
+    assert_eq!(u64::try_from(world.logged(REFUSED)).unwrap(), reloads / 3);
     assert_eq!(world.server.metric("failed"), 0);
+    let answered = world.messages.into_inner();
+    reached(&format!(
+        "{reloads} reloads, {} of them broken: {answered} answers, none failed or mixed",
+        reloads / 3
+    ));
 }
