@@ -14,6 +14,7 @@ mod customers;
 mod dead_letters;
 mod dialogues;
 mod ending;
+mod enduring;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
