@@ -13,6 +13,8 @@ pub mod matching;
 
 pub mod dialogue;
 
+mod tls;
+
 pub mod config;
 
 pub mod metrics;
