@@ -7,6 +7,7 @@ mod reloading;
 mod running;
 mod server;
 mod signals;
+mod stores;
 mod training;
 
 pub use knowledge_directory::{
@@ -15,3 +16,4 @@ pub use knowledge_directory::{
 pub use reloading::KnowledgeSource;
 pub use running::End;
 pub use server::Server;
+pub use stores::{open_store, with_store_beside};

@@ -1,6 +1,7 @@
 //! Store, assistant and HTTP server put together, and taken down in order.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,13 @@ use super::listening::{bound, listener};
 use super::reloading::{KnowledgeSource, Reloading};
 use super::running::{End, Running};
 use super::signals::{Hangups, Stops};
+use super::stores::open_store;
 use crate::config::{App, Settings, Wecom};
 use crate::http::{self, Capacity, Listeners, ServerState};
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service, kept_up};
-use crate::store::{Retention, SqliteStore, Store};
-use crate::wecom::{Client, ClientSettings, TokenStore};
+use crate::store::{Retention, Store};
+use crate::wecom::{Client, ClientSettings};
 
 /// How often what has been kept long enough is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
@@ -65,10 +67,9 @@ impl Server {
             duty,
             ..
         } = settings;
-        let sqlite = Arc::new(SqliteStore::open(&storage.path, storage.session_ttl)?);
-        let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
+        let store = open_store(&storage)?;
         let metrics = Metrics::default();
-        let sending = sending_apps(&apps, &wecom, &sqlite, &metrics)?;
+        let sending = sending_apps(&apps, &wecom, &store, &metrics)?;
         let outbound = Outbound::new(
             assistant.clone(),
             Arc::clone(&store),
@@ -98,7 +99,7 @@ impl Server {
             service,
             server.timestamp_window_seconds,
             server.trusted_proxies,
-            storage.path,
+            storage.address.file().map(Path::to_owned),
         );
         Ok(Self {
             address,
@@ -170,7 +171,7 @@ impl Server {
 fn sending_apps(
     apps: &[App],
     wecom: &Wecom,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     metrics: &Metrics,
 ) -> anyhow::Result<Vec<SendingApp>> {
     let with_secret = apps.iter().filter_map(|app| Some((app, app.secret.clone()?)));
@@ -186,13 +187,12 @@ fn sending_apps(
             metrics: metrics.clone(),
         };
         let corp_id = settings.corp_id.clone();
-        let tokens = Arc::clone(store) as Arc<dyn TokenStore>;
         Ok(SendingApp {
             name: app.name.clone(),
             corp_id,
             agent_id: app.agent_id,
             kf: app.kf,
-            client: Arc::new(Client::new(settings, tokens)?),
+            client: Arc::new(Client::new(settings, Arc::clone(store) as _)?),
         })
     });
     sending.collect()

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use super::{Failure, print_line};
+use crate::app::with_store_beside;
 use crate::config::{Environment, load};
 use crate::dialogue::Appeal;
-use crate::store::{StoreReader, TrackedAppeal};
+use crate::store::{RatingCount, TrackedAppeal};
 
 /// China has one time zone and no daylight saving time.
 const CHINA: Offset = Offset::constant(8);
@@ -38,11 +39,12 @@ pub(super) struct Appeals {
 impl Appeals {
     pub(super) fn run(self) -> Result<(), Failure> {
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
-        let reader = StoreReader::open(&settings.storage.path).map_err(anyhow::Error::from)?;
         if self.ratings {
-            return print_ratings(&reader);
+            let ratings = with_store_beside(&settings.storage, async |store| Ok(store.ratings().await?))?;
+            print_ratings(&ratings);
+            return Ok(());
         }
-        let appeals = reader.appeals().map_err(anyhow::Error::from)?;
+        let appeals = with_store_beside(&settings.storage, async |store| Ok(store.appeals().await?))?;
         let now = Timestamp::now();
         let is_wanted =
             |appeal: &&TrackedAppeal| !self.due || appeal.reminders.iter().any(|reminder| reminder.due <= now);
@@ -53,11 +55,10 @@ impl Appeals {
     }
 }
 
-fn print_ratings(reader: &StoreReader) -> Result<(), Failure> {
-    for rating in reader.ratings().map_err(anyhow::Error::from)? {
+fn print_ratings(ratings: &[RatingCount]) {
+    for rating in ratings {
         print_line(&format!("{}\t{}\t{}", rating.scenario, rating.verdict, rating.count));
     }
-    Ok(())
 }
 
 fn line(appeal: &TrackedAppeal, now: Timestamp) -> String {

@@ -30,8 +30,14 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn run(self) -> Result<(), Failure> {
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
-        let from = settings.storage.path;
-        match back_up(&from, &self.to, Timestamp::now()) {
+        let Some(from) = settings.storage.address.file() else {
+            return Err(anyhow::anyhow!(
+                "{} is copied by PostgreSQL's own means, such as pg_dump or an archive of its log",
+                settings.storage.address
+            )
+            .into());
+        };
+        match back_up(from, &self.to, Timestamp::now()) {
             Ok(bytes) => {
                 let (from, to) = (from.display(), self.to.display());
                 print_line(&format!(

@@ -20,7 +20,7 @@ use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE, message_key};
 use crate::simulator::{Calendar, Companion, Simulator, SimulatorSettings};
-use crate::store::{BoxFuture, Retention, Store};
+use crate::store::{BoxFuture, Retention, Store, StoreAddress};
 use crate::wecom::ApiBase;
 
 const SERVER_PORT: u16 = 8080;
@@ -161,7 +161,8 @@ fn settings(
             allow_sample_credentials: false,
         },
         storage: config::Storage {
-            path: database,
+            address: StoreAddress::Sqlite(database),
+            connections: 4,
             retention: Retention { questions_days: 7 },
             session_ttl: SignedDuration::from_mins(30),
         },

@@ -1,15 +1,15 @@
 //! `jiefeng messages`: messages that could not be answered or sent.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use super::{Failure, print_line};
+use crate::app::with_store_beside;
 use crate::config::{Environment, load};
-use crate::store::{DeadLetter, DeadLetterId, SqliteStore, Store, StoreError};
+use crate::store::{DeadLetter, DeadLetterId, Store, StoreError};
 
 /// China has one time zone and no daylight saving time.
 const CHINA: Offset = Offset::constant(8);
@@ -70,25 +70,15 @@ pub(super) struct UsedStore {
     config: PathBuf,
 }
 
-impl UsedStore {
-    fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
-        let settings = load(&self.config, &Environment::of_process())?;
-        Ok(Arc::new(SqliteStore::open_beside(&settings.storage.path)?))
-    }
-}
-
 impl Messages {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (Self::List { store, .. }
         | Self::Show { store, .. }
         | Self::Requeue { store, .. }
         | Self::Discard { store, .. }) = &self;
-        let store = store.open()?;
-        let went_well = actix_web::rt::System::new().block_on(async {
-            let went_well = self.carry_out(&*store).await;
-            store.close().await.and(went_well)
-        });
-        match went_well.map_err(anyhow::Error::from)? {
+        let settings = load(&store.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
+        let carrying_out = async |store: &dyn Store| Ok(self.carry_out(store).await?);
+        match with_store_beside(&settings.storage, carrying_out)? {
             true => Ok(()),
             false => Err(Failure::FoundProblems),
         }

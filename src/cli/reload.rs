@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::Args;
 
 use super::{Failure, print_line};
+use crate::app::with_store_beside;
 use crate::config::{Environment, load};
-use crate::store::{Instance, SqliteStore, Store};
+use crate::store::{Instance, Store};
 
 /// Hearing of the request takes five seconds at most; the rest is for reading and learning.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,13 +31,11 @@ pub(super) struct Reload {
 impl Reload {
     pub(super) fn run(self) -> Result<(), Failure> {
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
-        let store = SqliteStore::open_beside(&settings.storage.path).map_err(anyhow::Error::from)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.context("cannot wait for anything on this machine")?;
-        let (request, instances) = runtime.block_on(async {
+        let asking = async |store: &dyn Store| {
             let request = store.request_reload().await?;
-            anyhow::Ok((request, followed(&store, request).await?))
-        })?;
+            Ok((request, followed(store, request).await?))
+        };
+        let (request, instances) = with_store_beside(&settings.storage, asking)?;
         if instances.is_empty() {
             return Err(anyhow::anyhow!("no server uses this store; start one with `jiefeng serve`").into());
         }
@@ -69,7 +67,7 @@ fn outcome(instance: &Instance, request: i64) -> Outcome {
 }
 
 /// The live servers, once each of them has followed the request, or when patience has ended.
-async fn followed(store: &impl Store, request: i64) -> anyhow::Result<Vec<Instance>> {
+async fn followed(store: &dyn Store, request: i64) -> anyhow::Result<Vec<Instance>> {
     let end = Instant::now() + PATIENCE;
     loop {
         let instances = store.instances().await?;

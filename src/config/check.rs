@@ -14,12 +14,12 @@ use super::{App, Knowledge, Networks, Server, Settings, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, CredentialSets, Credentials, EncodingAesKey};
-use crate::store::Retention;
+use crate::store::{Retention, StoreAddress};
 use crate::wecom::{ApiBase, ProxyAddress};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_CONNECTIONS: i64 = 4096;
-const DEFAULT_STORAGE: &str = "sqlite://data/jiefeng.db";
+const DEFAULT_STORAGE: &str = "data/jiefeng.db";
 
 /// Secrets are short; a larger file is the wrong file, and a device may have no end.
 const LARGEST_SECRET_FILE: u64 = 4096;
@@ -199,24 +199,19 @@ impl Checker<'_> {
     }
 
     fn storage(&self, raw: raw::Storage) -> Option<Storage> {
-        let path = match raw.url.value() {
-            None => sqlite_path(DEFAULT_STORAGE),
-            Some(url) => {
-                let path = sqlite_path(&url.value);
-                if path.is_none() {
-                    self.wrong(
-                        &url.place,
-                        "storage.url",
-                        "must be sqlite:// and a path, such as sqlite://data/jiefeng.db",
-                    );
-                }
-                path
-            }
+        let url = self.secret(raw.url, raw.url_file, "storage.url");
+        let address = match url.is_nothing() {
+            true => Some(StoreAddress::Sqlite(PathBuf::from(DEFAULT_STORAGE))),
+            false => self
+                .parsed(url, "storage.url", StoreAddress::parse)
+                .map(|url| url.value),
         };
+        let connections = self.number(raw.connections, "storage.connections", Some(4), 2..=100);
         let days = self.number(raw.retention_days, "storage.retention_days", Some(180), 1..=3650);
         let minutes = self.number(raw.session_minutes, "storage.session_minutes", Some(30), 1..=24 * 60);
         Some(Storage {
-            path: path?,
+            address: address?,
+            connections: usize::try_from(connections?).ok()?,
             retention: Retention {
                 questions_days: u32::try_from(days?).ok()?,
             },
@@ -516,11 +511,6 @@ fn duty_hours(text: &str, business_days_only: bool) -> Option<DutyHours> {
         until,
         business_days_only,
     })
-}
-
-fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://")?;
-    (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
 fn read_secret(path: &Path) -> Result<String, String> {

@@ -90,11 +90,12 @@ impl Environment {
 
 /// Variables are texts; what reads as a number or as true or false is taken for one, except where a secret or name is expected.
 fn line(key: &str, value: &str) -> String {
-    const NOT_TEXT: [&str; 8] = [
+    const NOT_TEXT: [&str; 9] = [
         "workers",
         "max_connections",
         "timestamp_window_seconds",
         "allow_sample_credentials",
+        "connections",
         "retention_days",
         "session_minutes",
         "agent_id",

@@ -22,7 +22,7 @@ pub use networks::Networks;
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
 use crate::protocol::CredentialSets;
-use crate::store::Retention;
+use crate::store::{Retention, StoreAddress};
 use crate::wecom::{ApiBase, ProxyAddress};
 
 /// Everything `serve` needs to know, checked.
@@ -66,8 +66,10 @@ pub struct Server {
 /// Where state is kept, and how long.
 #[derive(Debug)]
 pub struct Storage {
-    /// The SQLite file.
-    pub path: PathBuf,
+    /// The SQLite file or the PostgreSQL.
+    pub address: StoreAddress,
+    /// Connections to PostgreSQL at most.
+    pub connections: usize,
     /// How long questions are kept.
     pub retention: Retention,
     /// After how long a rest a conversation starts anew.

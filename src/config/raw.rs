@@ -106,6 +106,8 @@ raw_section!(Server {
 
 raw_section!(Storage {
     url: String = optional_text,
+    url_file: String = optional_text,
+    connections: i64 = optional_integer,
     retention_days: i64 = optional_integer,
     session_minutes: i64 = optional_integer,
 });

@@ -52,7 +52,7 @@ fn an_app_alone_is_enough() {
     let settings = loaded(&one_app(""), &[]).unwrap();
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.server.timestamp_window_seconds, 300);
-    assert_eq!(settings.storage.path, Path::new("data/jiefeng.db"));
+    assert_eq!(settings.storage.address.to_string(), "sqlite://data/jiefeng.db");
     assert_eq!(settings.apps[0].credentials.receive_id(), "ww1");
 }
 

@@ -40,7 +40,9 @@ pub(super) async fn metrics(state: Data<ServerState>) -> HttpResponse {
     let knowledge = service.assistant();
     let is_refused = !knowledge.followed().borrow().refusal.is_empty();
     metrics.state().knowledge(&knowledge.get().version, is_refused);
-    metrics.state().disk(state.database());
+    if let Some(database) = state.database() {
+        metrics.state().disk(database);
+    }
     for (check, holds) in checks(&state).await {
         metrics.state().ready(check, holds);
     }

@@ -29,7 +29,7 @@ pub struct ServerState {
     apps: BTreeMap<String, App>,
     service: Service,
     metrics: Metrics,
-    database: PathBuf,
+    database: Option<PathBuf>,
     timestamp_window_seconds: i64,
     trusted_proxies: Networks,
     sources: Mutex<Sources>,
@@ -47,7 +47,7 @@ impl ServerState {
         service: Service,
         timestamp_window_seconds: i64,
         trusted_proxies: Networks,
-        database: PathBuf,
+        database: Option<PathBuf>,
     ) -> Self {
         let metrics = service.metrics().clone();
         metrics.expect_callbacks(
@@ -90,8 +90,8 @@ impl ServerState {
         self.metrics.refusal(reason.name());
     }
 
-    pub(super) fn database(&self) -> &Path {
-        &self.database
+    pub(super) fn database(&self) -> Option<&Path> {
+        self.database.as_deref()
     }
 
     pub(super) fn draining(&self) -> &Draining {

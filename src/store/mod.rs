@@ -3,6 +3,7 @@
 //!
 //! One trait for all stores; `conformance` holds what every one must do.
 
+mod address;
 #[cfg(test)]
 mod conformance;
 mod dead_letters;
@@ -10,6 +11,7 @@ mod delivery;
 mod figures;
 mod hashes;
 mod instances;
+mod postgres;
 mod sqlite;
 
 use std::pin::Pin;
@@ -17,6 +19,9 @@ use std::pin::Pin;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::wecom::TokenStore;
+
+pub use address::{AddressError, PostgresAddress, StoreAddress};
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{
     AnswerFunction, Answered, AnsweredBatch, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage,
@@ -24,7 +29,8 @@ pub use delivery::{
 };
 pub use figures::{AccountFigures, Figures};
 pub use instances::{Beat, Instance, InstanceReport};
-pub use sqlite::{BackupError, OpenError, ReadError, SqliteStore, StoreReader, back_up};
+pub use postgres::{OpenError as PostgresOpenError, PostgresSettings, PostgresStore};
+pub use sqlite::{BackupError, OpenError as SqliteOpenError, ReadError, SqliteStore, back_up};
 
 /// What a store gives back: something to wait for, whichever store it is.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -237,8 +243,8 @@ pub enum StoreError {
     Database(String),
 }
 
-/// Durable state. Whatever a method reports as done survives a crash and a loss of power.
-pub trait Store: Send + Sync {
+/// Durable state, access tokens included. Whatever a method reports as done survives a crash and a loss of power.
+pub trait Store: TokenStore {
     /// Settles a message once: at its first delivery `step` is run on the conversation's state, and what it returns is stored in one
     /// transaction; at every further delivery the stored reply comes back and `step` is not run.
     fn settle(
@@ -338,6 +344,12 @@ pub trait Store: Send + Sync {
 
     /// A short name for what must not stand in a log itself: the same in all processes that use the store, and nothing can be told of it.
     fn pseudonym(&self, of: &str) -> String;
+
+    /// All appeals on file, the newest first.
+    fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>>;
+
+    /// How answers were rated, by scenario and verdict.
+    fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>>;
 
     /// The question that came with a message, if it is kept.
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>>;

@@ -1,4 +1,27 @@
-//! What every store must do. Each test takes the store as a parameter, so that all stores are held to the same.
+//! What every store must do. Each test takes a place for a store as a parameter, so that all stores are held to the same.
+
+/// Makes a test of each of these functions for every kind of store, each in a place of its own.
+macro_rules! for_every_store {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    super::$test(crate::store::sqlite::tests::Folder::new()).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    super::$test(crate::store::postgres::tests::Database::new()).await;
+                }
+            )*
+        }
+    };
+}
 
 mod delivery;
 mod sharing;
@@ -7,20 +30,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use tempfile::TempDir;
 
 use super::{
-    AppealChange, ConversationKey, MessageKey, OpenError, OpenedAppeal, QuestionRecord, Rating, RatingCount,
-    Remembered, Reminder, Retention, SqliteStore, Step, Store, StoreError, StoreReader, TrackedAppeal,
+    AppealChange, BoxFuture, ConversationKey, MessageKey, OpenedAppeal, QuestionRecord, Rating, RatingCount,
+    Remembered, Reminder, Retention, Step, Store, StoreError,
 };
 
-const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
+/// After how long a rest conversations in these stores start anew.
+pub(super) const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
 
-fn at(minute: i64) -> Timestamp {
+/// Where one test keeps its store.
+pub(super) trait Place {
+    /// Opens the store as a server does. What processes hold that have ended is free then.
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>>;
+
+    /// Changes rows behind the store's back.
+    fn execute(&self, sql: &str) -> BoxFuture<'_, ()>;
+}
+
+pub(super) fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_764_000_000 + 60 * minute).unwrap()
 }
 
-fn message(number: u32) -> MessageKey {
+pub(super) fn message(number: u32) -> MessageKey {
     MessageKey {
         corp_id: "ww1".to_owned(),
         app: "support".to_owned(),
@@ -29,7 +61,7 @@ fn message(number: u32) -> MessageKey {
     }
 }
 
-fn person(user: &str) -> ConversationKey {
+pub(super) fn person(user: &str) -> ConversationKey {
     ConversationKey {
         corp_id: "ww1".to_owned(),
         app: "support".to_owned(),
@@ -37,7 +69,7 @@ fn person(user: &str) -> ConversationKey {
     }
 }
 
-fn record(text: &str, asked_at: Timestamp) -> QuestionRecord {
+pub(super) fn record(text: &str, asked_at: Timestamp) -> QuestionRecord {
     QuestionRecord {
         asked_at,
         text: text.to_owned(),
@@ -50,7 +82,7 @@ fn record(text: &str, asked_at: Timestamp) -> QuestionRecord {
     }
 }
 
-fn step(session: &str, reply: &str) -> Step {
+pub(super) fn step(session: &str, reply: &str) -> Step {
     Step {
         session: Some(session.to_owned()),
         reply: Some(reply.to_owned()),
@@ -58,19 +90,13 @@ fn step(session: &str, reply: &str) -> Step {
     }
 }
 
-fn open(directory: &TempDir) -> SqliteStore {
-    SqliteStore::open(&directory.path().join("nested/store.db"), SESSION_TTL).unwrap()
-}
-
-fn reader(directory: &TempDir) -> StoreReader {
-    StoreReader::open(&directory.path().join("nested/store.db")).unwrap()
-}
-
-fn appeals(directory: &TempDir) -> Vec<TrackedAppeal> {
-    reader(directory).appeals().unwrap()
-}
-
-async fn settle(store: &dyn Store, key: MessageKey, user: &str, now: Timestamp, reply: &str) -> (Option<String>, bool) {
+pub(super) async fn settle(
+    store: &dyn Store,
+    key: MessageKey,
+    user: &str,
+    now: Timestamp,
+    reply: &str,
+) -> (Option<String>, bool) {
     let next = step(reply, reply);
     let settlement = store
         .settle(key, person(user), now, Box::new(move |_| next))
@@ -96,16 +122,14 @@ async fn session_of(store: &dyn Store, number: u32, user: &str, now: Timestamp) 
     receiver.await.unwrap()
 }
 
-#[tokio::test]
-async fn a_repeated_message_gets_the_first_reply_and_no_second_step() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn a_repeated_message_gets_the_first_reply_and_no_second_step(place: impl Place) {
+    let store = place.open().await;
     assert_eq!(
-        settle(&store, message(1), "li", at(0), "first").await,
+        settle(&*store, message(1), "li", at(0), "first").await,
         (Some("first".to_owned()), false)
     );
     assert_eq!(
-        settle(&store, message(1), "li", at(1), "second").await,
+        settle(&*store, message(1), "li", at(1), "second").await,
         (Some("first".to_owned()), true)
     );
     let again = store
@@ -113,71 +137,61 @@ async fn a_repeated_message_gets_the_first_reply_and_no_second_step() {
         .await
         .unwrap();
     assert_eq!(again.settled_at, at(0));
-    assert_eq!(session_of(&store, 2, "li", at(3)).await.as_deref(), Some("first"));
+    assert_eq!(session_of(&*store, 2, "li", at(3)).await.as_deref(), Some("first"));
 }
 
-#[tokio::test]
-async fn silence_is_settled_too() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn silence_is_settled_too(place: impl Place) {
+    let store = place.open().await;
     store
         .settle(message(1), person("li"), at(0), Box::new(|_| Step::default()))
         .await
         .unwrap();
-    assert_eq!(settle(&store, message(1), "li", at(0), "late").await, (None, true));
+    assert_eq!(settle(&*store, message(1), "li", at(0), "late").await, (None, true));
 }
 
-#[tokio::test]
-async fn apps_companies_and_persons_do_not_share_messages_or_sessions() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    settle(&store, message(1), "li", at(0), "for li").await;
+async fn apps_companies_and_persons_do_not_share_messages_or_sessions(place: impl Place) {
+    let store = place.open().await;
+    settle(&*store, message(1), "li", at(0), "for li").await;
     let other_app = MessageKey {
         app: "other".to_owned(),
         ..message(1)
     };
-    assert!(!settle(&store, other_app, "wang", at(0), "x").await.1);
+    assert!(!settle(&*store, other_app, "wang", at(0), "x").await.1);
     let other_corp = MessageKey {
         corp_id: "ww2".to_owned(),
         ..message(1)
     };
-    assert!(!settle(&store, other_corp, "wang", at(0), "x").await.1);
+    assert!(!settle(&*store, other_corp, "wang", at(0), "x").await.1);
     let shifted = MessageKey {
         corp_id: "ww1s".to_owned(),
         app: "upport".to_owned(),
         ..message(1)
     };
-    assert!(!settle(&store, shifted, "wang", at(0), "x").await.1);
-    assert_eq!(session_of(&store, 9, "zhang", at(0)).await, None);
+    assert!(!settle(&*store, shifted, "wang", at(0), "x").await.1);
+    assert_eq!(session_of(&*store, 9, "zhang", at(0)).await, None);
 }
 
-#[tokio::test]
-async fn a_session_ends_after_its_time_to_live() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    settle(&store, message(1), "li", at(0), "talking").await;
-    assert_eq!(session_of(&store, 2, "li", at(29)).await.as_deref(), Some("talking"));
-    assert_eq!(session_of(&store, 3, "li", at(29 + 30)).await, None);
+async fn a_session_ends_after_its_time_to_live(place: impl Place) {
+    let store = place.open().await;
+    settle(&*store, message(1), "li", at(0), "talking").await;
+    assert_eq!(session_of(&*store, 2, "li", at(29)).await.as_deref(), Some("talking"));
+    assert_eq!(session_of(&*store, 3, "li", at(29 + 30)).await, None);
 }
 
-#[tokio::test]
-async fn everything_settled_is_there_after_reopening() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    settle(&store, message(1), "li", at(0), "kept").await;
+async fn everything_settled_is_there_after_reopening(place: impl Place) {
+    let store = place.open().await;
+    settle(&*store, message(1), "li", at(0), "kept").await;
     store.close().await.unwrap();
-    let store = open(&directory);
+    let store = place.open().await;
     assert_eq!(
-        settle(&store, message(1), "li", at(1), "other").await,
+        settle(&*store, message(1), "li", at(1), "other").await,
         (Some("kept".to_owned()), true)
     );
-    assert_eq!(session_of(&store, 2, "li", at(1)).await.as_deref(), Some("kept"));
+    assert_eq!(session_of(&*store, 2, "li", at(1)).await.as_deref(), Some("kept"));
 }
 
-#[tokio::test]
-async fn a_question_is_kept_until_its_retention_ends() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn a_question_is_kept_until_its_retention_ends(place: impl Place) {
+    let store = place.open().await;
     let asked = record("群满了", at(0));
     let with_question = Step {
         question: Some(asked.clone()),
@@ -196,42 +210,36 @@ async fn a_question_is_kept_until_its_retention_ends() {
     assert_eq!(store.question(message(1)).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn settled_messages_outlive_every_repeated_delivery() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    settle(&store, message(1), "li", at(0), "once").await;
+async fn settled_messages_outlive_every_repeated_delivery(place: impl Place) {
+    let store = place.open().await;
+    settle(&*store, message(1), "li", at(0), "once").await;
     store
         .purge(at(6 * 24 * 60), Retention { questions_days: 1 })
         .await
         .unwrap();
-    assert!(settle(&store, message(1), "li", at(6 * 24 * 60), "again").await.1);
+    assert!(settle(&*store, message(1), "li", at(6 * 24 * 60), "again").await.1);
 }
 
-#[tokio::test]
-async fn a_panic_in_a_step_stores_nothing_and_harms_nobody_else() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn a_panic_in_a_step_stores_nothing_and_harms_nobody_else(place: impl Place) {
+    let store = place.open().await;
     let failing = store.settle(
         message(1),
         person("li"),
         at(0),
         Box::new(|_| panic!("a step that panics")),
     );
-    let fine = settle(&store, message(2), "wang", at(0), "fine");
+    let fine = settle(&*store, message(2), "wang", at(0), "fine");
     let (failed, fine) = tokio::join!(failing, fine);
     assert_eq!(failed.unwrap_err(), StoreError::Panicked);
     assert_eq!(fine, (Some("fine".to_owned()), false));
     assert_eq!(
-        settle(&store, message(1), "li", at(0), "next try").await,
+        settle(&*store, message(1), "li", at(0), "next try").await,
         (Some("next try".to_owned()), false)
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_deliveries_at_once_one_steps_and_all_get_its_reply() {
-    let directory = TempDir::new().unwrap();
-    let store: Arc<dyn Store> = Arc::new(open(&directory));
+async fn of_many_deliveries_at_once_one_steps_and_all_get_its_reply(place: impl Place) {
+    let store = place.open().await;
     let steps = Arc::new(AtomicUsize::new(0));
     let deliveries = (0..200u32).map(|delivery| {
         let (store, steps) = (Arc::clone(&store), Arc::clone(&steps));
@@ -253,73 +261,12 @@ async fn of_many_deliveries_at_once_one_steps_and_all_get_its_reply() {
     assert!(replies.values().all(|different| different.len() == 1), "{replies:?}");
 }
 
-#[tokio::test]
-async fn a_closed_store_takes_nothing_more() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn a_closed_store_takes_nothing_more(place: impl Place) {
+    let store = place.open().await;
     store.probe().await.unwrap();
     store.close().await.unwrap();
     assert_eq!(store.probe().await.unwrap_err(), StoreError::Closed);
     store.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn user_ids_are_nowhere_in_the_file() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    let with_question = Step {
-        question: Some(record("被封了", at(0))),
-        ..step("s", "r")
-    };
-    let key = MessageKey {
-        deduplication_key: "m:1000002:canary-user-id:77".to_owned(),
-        ..message(1)
-    };
-    store
-        .settle(key, person("canary-user-id"), at(0), Box::new(|_| with_question))
-        .await
-        .unwrap();
-    store.close().await.unwrap();
-    for entry in std::fs::read_dir(directory.path().join("nested")).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        assert!(!bytes.windows(14).any(|window| window == b"canary-user-id"));
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn the_file_is_for_its_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = TempDir::new().unwrap();
-    let _store = open(&directory);
-    for entry in std::fs::read_dir(directory.path().join("nested")).unwrap() {
-        let entry = entry.unwrap();
-        assert_eq!(
-            entry.metadata().unwrap().permissions().mode() & 0o077,
-            0,
-            "{:?}",
-            entry.path()
-        );
-    }
-}
-
-#[test]
-fn a_file_that_is_no_database_or_too_new_is_named() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("store.db");
-    std::fs::write(&path, "this is not a database, it is a text of some length").unwrap();
-    let error = SqliteStore::open(&path, SESSION_TTL).err().unwrap();
-    assert!(error.to_string().contains("store.db"), "{error}");
-
-    let newer = directory.path().join("newer.db");
-    rusqlite::Connection::open(&newer)
-        .unwrap()
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
-    assert!(matches!(
-        SqliteStore::open(&newer, SESSION_TTL),
-        Err(OpenError::Newer { found: 99, .. })
-    ));
 }
 
 /// Settles a message that changes the person's appeal, and returns the appeal that was remembered before.
@@ -361,45 +308,41 @@ fn opened(record: &str) -> AppealChange {
     })
 }
 
-#[tokio::test]
-async fn an_appeal_outlives_the_conversation_and_a_restart() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    assert_eq!(change_appeal(&store, 1, "li", at(0), opened("A")).await, None);
+async fn an_appeal_outlives_the_conversation_and_a_restart(place: impl Place) {
+    let store = place.open().await;
+    assert_eq!(change_appeal(&*store, 1, "li", at(0), opened("A")).await, None);
     store.close().await.unwrap();
-    let store = open(&directory);
+    let store = place.open().await;
     let two_days_later = at(2 * 24 * 60);
     assert_eq!(
-        change_appeal(&store, 2, "li", two_days_later, AppealChange::Unchanged)
+        change_appeal(&*store, 2, "li", two_days_later, AppealChange::Unchanged)
             .await
             .as_deref(),
         Some("A")
     );
     assert_eq!(
-        change_appeal(&store, 3, "wang", at(0), AppealChange::Unchanged).await,
+        change_appeal(&*store, 3, "wang", at(0), AppealChange::Unchanged).await,
         None
     );
-    let appeals = appeals(&directory);
+    let appeals = store.appeals().await.unwrap();
     assert_eq!(appeals.len(), 1);
     assert_eq!(appeals[0].user_id.as_deref(), Some("li"));
     assert_eq!(appeals[0].reminders.len(), 2);
     assert_eq!(appeals[0].reminders[0].due, at(3 * 24 * 60));
 }
 
-#[tokio::test]
-async fn a_closed_appeal_keeps_its_outcome_but_not_the_person() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    change_appeal(&store, 1, "li", at(0), opened("A")).await;
+async fn a_closed_appeal_keeps_its_outcome_but_not_the_person(place: impl Place) {
+    let store = place.open().await;
+    change_appeal(&*store, 1, "li", at(0), opened("A")).await;
     let closed = AppealChange::Closed {
         outcome: "lifted".to_owned(),
     };
-    change_appeal(&store, 2, "li", at(5), closed).await;
+    change_appeal(&*store, 2, "li", at(5), closed).await;
     assert_eq!(
-        change_appeal(&store, 3, "li", at(6), AppealChange::Unchanged).await,
+        change_appeal(&*store, 3, "li", at(6), AppealChange::Unchanged).await,
         None
     );
-    let appeals = appeals(&directory);
+    let appeals = store.appeals().await.unwrap();
     assert_eq!(appeals[0].outcome.as_deref(), Some("lifted"));
     assert_eq!(appeals[0].closed_at, Some(at(5)));
     assert_eq!(
@@ -408,22 +351,24 @@ async fn a_closed_appeal_keeps_its_outcome_but_not_the_person() {
     );
 }
 
-#[tokio::test]
-async fn a_cancelled_appeal_leaves_no_trace_and_a_new_one_takes_the_place_of_the_old() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    change_appeal(&store, 1, "li", at(0), opened("A")).await;
-    change_appeal(&store, 2, "li", at(1), opened("B")).await;
-    let records: Vec<String> = appeals(&directory).into_iter().map(|appeal| appeal.record).collect();
+async fn a_cancelled_appeal_leaves_no_trace_and_a_new_one_takes_the_place_of_the_old(place: impl Place) {
+    let store = place.open().await;
+    change_appeal(&*store, 1, "li", at(0), opened("A")).await;
+    change_appeal(&*store, 2, "li", at(1), opened("B")).await;
+    let records: Vec<String> = store
+        .appeals()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|appeal| appeal.record)
+        .collect();
     assert_eq!(records, ["B"]);
-    change_appeal(&store, 3, "li", at(2), AppealChange::Forgotten).await;
-    assert_eq!(appeals(&directory), []);
+    change_appeal(&*store, 3, "li", at(2), AppealChange::Forgotten).await;
+    assert_eq!(store.appeals().await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn ratings_are_counted_once_a_message() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn ratings_are_counted_once_a_message(place: impl Place) {
+    let store = place.open().await;
     for (number, verdict) in [(1, "useful"), (1, "useful"), (2, "useful"), (3, "useless")] {
         let step = Step {
             rating: Some(Rating {
@@ -444,24 +389,22 @@ async fn ratings_are_counted_once_a_message() {
         count,
     };
     assert_eq!(
-        reader(&directory).ratings().unwrap(),
+        store.ratings().await.unwrap(),
         [counted("useful", 2), counted("useless", 1)]
     );
 }
 
-#[tokio::test]
-async fn an_open_appeal_outlives_the_retention_of_questions() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    change_appeal(&store, 1, "li", at(0), opened("A")).await;
+async fn an_open_appeal_outlives_the_retention_of_questions(place: impl Place) {
+    let store = place.open().await;
+    change_appeal(&*store, 1, "li", at(0), opened("A")).await;
     let two_weeks_later = at(14 * 24 * 60);
     store
         .purge(two_weeks_later, Retention { questions_days: 1 })
         .await
         .unwrap();
-    assert_eq!(appeals(&directory).len(), 1);
+    assert_eq!(store.appeals().await.unwrap().len(), 1);
     change_appeal(
-        &store,
+        &*store,
         2,
         "li",
         two_weeks_later,
@@ -474,13 +417,23 @@ async fn an_open_appeal_outlives_the_retention_of_questions() {
         .purge(at(20 * 24 * 60), Retention { questions_days: 1 })
         .await
         .unwrap();
-    assert_eq!(appeals(&directory), []);
+    assert_eq!(store.appeals().await.unwrap(), []);
 }
 
-#[test]
-fn reading_makes_no_file() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("missing.db");
-    assert!(StoreReader::open(&path).is_err());
-    assert!(!path.exists());
-}
+for_every_store!(
+    a_repeated_message_gets_the_first_reply_and_no_second_step,
+    silence_is_settled_too,
+    apps_companies_and_persons_do_not_share_messages_or_sessions,
+    a_session_ends_after_its_time_to_live,
+    everything_settled_is_there_after_reopening,
+    a_question_is_kept_until_its_retention_ends,
+    settled_messages_outlive_every_repeated_delivery,
+    a_panic_in_a_step_stores_nothing_and_harms_nobody_else,
+    of_many_deliveries_at_once_one_steps_and_all_get_its_reply,
+    a_closed_store_takes_nothing_more,
+    an_appeal_outlives_the_conversation_and_a_restart,
+    a_closed_appeal_keeps_its_outcome_but_not_the_person,
+    a_cancelled_appeal_leaves_no_trace_and_a_new_one_takes_the_place_of_the_old,
+    ratings_are_counted_once_a_message,
+    an_open_appeal_outlives_the_retention_of_questions,
+);

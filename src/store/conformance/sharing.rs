@@ -2,21 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
-use tempfile::TempDir;
+use jiff::Timestamp;
 
+use super::Place;
 use crate::store::{
     Answered, ConversationKey, DeadLetterId, Effect, Fetched, InstanceReport, KfAccountKey, KfPage, MessageKey,
-    NewSend, OpenError, SendResult, SetAside, SqliteStore, Step, Store, Urgency, Waiting,
+    NewSend, SendResult, SetAside, Step, Store, Urgency, Waiting,
 };
-use crate::wecom::TokenStore;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_764_000_000 + second).unwrap()
-}
-
-fn open(directory: &TempDir) -> SqliteStore {
-    SqliteStore::open(&directory.path().join("store.db"), SignedDuration::from_mins(30)).unwrap()
 }
 
 fn account() -> KfAccountKey {
@@ -48,7 +43,7 @@ fn page(claim: i64, from: Option<&str>, next: &str, items: &[(&str, &str)]) -> K
 }
 
 /// Has everything answered that waits, as `answer` says; what each conversation had waiting, and how often it was begun.
-async fn answer(store: &SqliteStore, answer: fn(&Waiting) -> Answered) -> Vec<(Vec<String>, u32)> {
+async fn answer(store: &dyn Store, answer: fn(&Waiting) -> Answered) -> Vec<(Vec<String>, u32)> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&seen);
     let answering = Box::new(move |waiting: Waiting| {
@@ -76,8 +71,8 @@ fn failed(waiting: &Waiting) -> Answered {
     }
 }
 
-async fn with_waiting(directory: &TempDir, items: &[(&str, &str)]) -> SqliteStore {
-    let store = open(directory);
+async fn with_waiting(place: &impl Place, items: &[(&str, &str)]) -> Arc<dyn Store> {
+    let store = place.open().await;
     let claim = store.claim_kf_pull(account()).await.unwrap().unwrap();
     assert!(
         store
@@ -89,10 +84,8 @@ async fn with_waiting(directory: &TempDir, items: &[(&str, &str)]) -> SqliteStor
     store
 }
 
-#[tokio::test]
-async fn a_page_of_somebody_who_no_longer_has_the_account_is_not_kept() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn a_page_of_somebody_who_no_longer_has_the_account_is_not_kept(place: impl Place) {
+    let store = place.open().await;
     let old = store.claim_kf_pull(account()).await.unwrap().unwrap();
     let new = store.claim_kf_pull(account()).await.unwrap().unwrap();
     assert!(new > old);
@@ -104,11 +97,9 @@ async fn a_page_of_somebody_who_no_longer_has_the_account_is_not_kept() {
     assert!(store.claim_kf_pull(account()).await.unwrap().unwrap() > new);
 }
 
-#[tokio::test]
-async fn an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered() {
-    let directory = TempDir::new().unwrap();
-    let store = with_waiting(&directory, &[("bad", "wm1"), ("good", "wm2")]).await;
-    let seen = answer(&store, |waiting| match waiting.items[0].item.as_str() {
+async fn an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered(place: impl Place) {
+    let store = with_waiting(&place, &[("bad", "wm1"), ("good", "wm2")]).await;
+    let seen = answer(&*store, |waiting| match waiting.items[0].item.as_str() {
         "bad" => panic!("an answer that panics"),
         _ => answered(waiting),
     })
@@ -121,30 +112,22 @@ async fn an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered() {
         (letter.fate.as_str(), letter.content.as_deref()),
         ("failed", Some("bad"))
     );
-    assert_eq!(answer(&store, answered).await, []);
+    assert_eq!(answer(&*store, answered).await, []);
 }
 
-#[tokio::test]
-async fn what_was_begun_when_the_process_ended_is_begun_again_alone_and_counted() {
-    let directory = TempDir::new().unwrap();
-    let store = with_waiting(&directory, &[("m1", "wm1"), ("m2", "wm2")]).await;
+async fn what_was_begun_when_the_process_ended_is_begun_again_alone_and_counted(place: impl Place) {
+    let store = with_waiting(&place, &[("m1", "wm1"), ("m2", "wm2")]).await;
     store.close().await.unwrap();
-    let path = directory.path().join("store.db");
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    connection
-        .execute("UPDATE inbox SET owner = 'dead', attempts = 2 WHERE item = 'm2'", [])
-        .unwrap();
-    drop(connection);
-    let store = open(&directory);
-    assert_eq!(answer(&store, answered).await, [(vec!["m2".to_owned()], 3)]);
-    assert_eq!(answer(&store, answered).await, [(vec!["m1".to_owned()], 1)]);
+    let begun = "UPDATE inbox SET owner = 'dead', attempts = 2 WHERE item = 'm2'";
+    place.execute(begun).await;
+    let store = place.open().await;
+    assert_eq!(answer(&*store, answered).await, [(vec!["m2".to_owned()], 3)]);
+    assert_eq!(answer(&*store, answered).await, [(vec!["m1".to_owned()], 1)]);
 }
 
-#[tokio::test]
-async fn a_dead_letter_is_answered_when_it_is_put_back_and_gone_when_it_is_discarded() {
-    let directory = TempDir::new().unwrap();
-    let store = with_waiting(&directory, &[("m1", "wm1"), ("m2", "wm2")]).await;
-    answer(&store, failed).await;
+async fn a_dead_letter_is_answered_when_it_is_put_back_and_gone_when_it_is_discarded(place: impl Place) {
+    let store = with_waiting(&place, &[("m1", "wm1"), ("m2", "wm2")]).await;
+    answer(&*store, failed).await;
     let letters = store.dead_letters(false, 10).await.unwrap();
     let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
     assert_eq!(reasons, ["for a test", "for a test"]);
@@ -155,7 +138,7 @@ async fn a_dead_letter_is_answered_when_it_is_put_back_and_gone_when_it_is_disca
     );
     assert!(store.requeue(letters[0].id, at(200)).await.unwrap());
     assert!(store.discard(letters[1].id).await.unwrap());
-    assert_eq!(answer(&store, answered).await.len(), 1);
+    assert_eq!(answer(&*store, answered).await.len(), 1);
     assert!(store.dead_letters(true, 10).await.unwrap().is_empty());
     assert!(!store.requeue(letters[0].id, at(200)).await.unwrap());
     assert!(!store.discard(DeadLetterId::Send(99)).await.unwrap());
@@ -178,7 +161,7 @@ fn message(number: u32) -> MessageKey {
     }
 }
 
-async fn settle(store: &SqliteStore, number: u32, step: Step) {
+async fn settle(store: &dyn Store, number: u32, step: Step) {
     let step = Box::new(move |_| step);
     store
         .settle(message(number), conversation(), at(0), step)
@@ -186,10 +169,8 @@ async fn settle(store: &SqliteStore, number: u32, step: Step) {
         .unwrap();
 }
 
-#[tokio::test]
-async fn a_message_of_an_app_that_is_set_aside_is_a_dead_letter_and_waits_when_it_is_put_back() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn a_message_of_an_app_that_is_set_aside_is_a_dead_letter_and_waits_when_it_is_put_back(place: impl Place) {
+    let store = place.open().await;
     let aside = SetAside {
         item: "plaintext".to_owned(),
         reason: "for a test",
@@ -200,12 +181,12 @@ async fn a_message_of_an_app_that_is_set_aside_is_a_dead_letter_and_waits_when_i
         set_aside: Some(aside),
         ..Step::default()
     };
-    settle(&store, 1, step).await;
+    settle(&*store, 1, step).await;
     let letters = store.dead_letters(false, 10).await.unwrap();
     assert_eq!(letters[0].app, "support");
-    assert_eq!(answer(&store, answered).await, []);
+    assert_eq!(answer(&*store, answered).await, []);
     assert!(store.requeue(letters[0].id, at(1)).await.unwrap());
-    assert_eq!(answer(&store, answered).await, [(vec!["plaintext".to_owned()], 1)]);
+    assert_eq!(answer(&*store, answered).await, [(vec!["plaintext".to_owned()], 1)]);
 }
 
 fn send(id: &str) -> NewSend {
@@ -222,15 +203,13 @@ fn send(id: &str) -> NewSend {
     }
 }
 
-#[tokio::test]
-async fn what_was_refused_can_be_looked_at_and_sent_after_all() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn what_was_refused_can_be_looked_at_and_sent_after_all(place: impl Place) {
+    let store = place.open().await;
     let step = Step {
         sends: vec![send("s1")],
         ..Step::default()
     };
-    settle(&store, 1, step).await;
+    settle(&*store, 1, step).await;
     let claimed = store.claim_sends(at(1), 10, Vec::new()).await.unwrap();
     let refused = SendResult::Refused {
         code: Some(81_013),
@@ -247,15 +226,13 @@ async fn what_was_refused_can_be_looked_at_and_sent_after_all() {
     assert_eq!((again[0].body.as_str(), again[0].claim.attempts), ("body of s1", 2));
 }
 
-#[tokio::test]
-async fn how_a_send_went_counts_only_from_whoever_claimed_it_last() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn how_a_send_went_counts_only_from_whoever_claimed_it_last(place: impl Place) {
+    let store = place.open().await;
     let step = Step {
         sends: vec![send("s1")],
         ..Step::default()
     };
-    settle(&store, 1, step).await;
+    settle(&*store, 1, step).await;
     let first = store.claim_sends(at(1), 10, Vec::new()).await.unwrap();
     let later = SendResult::Later {
         at: at(2),
@@ -276,25 +253,21 @@ async fn how_a_send_went_counts_only_from_whoever_claimed_it_last() {
     assert_eq!(store.figures().await.unwrap().unsent, 0);
 }
 
-#[tokio::test]
-async fn figures_count_what_waits_and_what_is_dead() {
-    let directory = TempDir::new().unwrap();
-    let store = with_waiting(&directory, &[("m1", "wm1"), ("m2", "wm2")]).await;
+async fn figures_count_what_waits_and_what_is_dead(place: impl Place) {
+    let store = with_waiting(&place, &[("m1", "wm1"), ("m2", "wm2")]).await;
     store.want_kf_messages(account(), None, at(100)).await.unwrap();
     let figures = store.figures().await.unwrap();
     assert_eq!((figures.waiting, figures.oldest_waiting), (2, Some(at(100))));
     assert_eq!((figures.unsent, figures.dead_received), (0, 0));
     assert_eq!(figures.accounts[0].pulled_at, Some(at(100)));
     assert!(figures.accounts[0].has_news);
-    answer(&store, failed).await;
+    answer(&*store, failed).await;
     let figures = store.figures().await.unwrap();
     assert_eq!((figures.waiting, figures.dead_received), (0, 2));
 }
 
-#[tokio::test]
-async fn processes_say_what_they_run_and_hear_of_a_request_to_look_again() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn processes_say_what_they_run_and_hear_of_a_request_to_look_again(place: impl Place) {
+    let store = place.open().await;
     let report = InstanceReport {
         program_version: "1".to_owned(),
         knowledge_version: "k1".to_owned(),
@@ -316,60 +289,23 @@ async fn processes_say_what_they_run_and_hear_of_a_request_to_look_again() {
     );
 }
 
-#[tokio::test]
-async fn a_file_is_for_one_server_and_any_number_of_commands() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("store.db");
-    assert!(SqliteStore::open_beside(&path).is_err());
-    let store = open(&directory);
-    let second = SqliteStore::open(&path, SignedDuration::from_mins(30));
-    assert!(matches!(second, Err(OpenError::InUse { .. })));
-    let command = SqliteStore::open_beside(&path).unwrap();
-    assert_eq!(command.request_reload().await.unwrap(), 1);
-    store.close().await.unwrap();
-    open(&directory).close().await.unwrap();
-}
-
-#[tokio::test]
-async fn the_right_to_fetch_a_token_ends_with_the_process_that_had_it() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
+async fn the_right_to_fetch_a_token_ends_with_the_process_that_had_it(place: impl Place) {
+    let store = place.open().await;
     assert!(store.claim_token_refresh("support", 0, at(0), at(60)).await.unwrap());
     store.close().await.unwrap();
-    let store = open(&directory);
+    let store = place.open().await;
     assert!(store.claim_token_refresh("support", 0, at(1), at(61)).await.unwrap());
 }
 
-#[tokio::test]
-async fn nothing_is_said_to_be_stored_in_a_file_that_was_removed() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    store.probe().await.unwrap();
-    std::fs::remove_file(directory.path().join("store.db")).unwrap();
-    assert!(store.probe().await.is_err());
-}
-
-#[tokio::test]
-async fn a_damaged_file_is_refused_and_left_as_it_is() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    for number in 0..200 {
-        let step = Step {
-            session: Some("x".repeat(500)),
-            ..Step::default()
-        };
-        settle(&store, number, step).await;
-    }
-    store.close().await.unwrap();
-    let path = directory.path().join("store.db");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle..].iter_mut().step_by(7).for_each(|byte| *byte ^= 0x5a);
-    std::fs::write(&path, &bytes).unwrap();
-    let opened = SqliteStore::open(&path, SignedDuration::from_mins(30));
-    assert!(matches!(
-        opened,
-        Err(OpenError::Damaged { .. } | OpenError::Open { .. })
-    ));
-    assert_eq!(std::fs::read(&path).unwrap(), bytes);
-}
+for_every_store!(
+    a_page_of_somebody_who_no_longer_has_the_account_is_not_kept,
+    an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered,
+    what_was_begun_when_the_process_ended_is_begun_again_alone_and_counted,
+    a_dead_letter_is_answered_when_it_is_put_back_and_gone_when_it_is_discarded,
+    a_message_of_an_app_that_is_set_aside_is_a_dead_letter_and_waits_when_it_is_put_back,
+    what_was_refused_can_be_looked_at_and_sent_after_all,
+    how_a_send_went_counts_only_from_whoever_claimed_it_last,
+    figures_count_what_waits_and_what_is_dead,
+    processes_say_what_they_run_and_hear_of_a_request_to_look_again,
+    the_right_to_fetch_a_token_ends_with_the_process_that_had_it,
+);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::reader::{ReadError, StoreReader};
+use super::reader::{ReadError, Reader};
 use super::timestamp;
 
 /// Why there is no copy.
@@ -69,7 +69,7 @@ pub fn back_up(from: &Path, to: &Path, now: Timestamp) -> Result<u64, BackupErro
 }
 
 fn copy(from: &Path, partial: &Path, now: Timestamp) -> Result<(), BackupError> {
-    let reader = StoreReader::open(from)?;
+    let reader = Reader::open(from)?;
     create(partial).map_err(|error| unwritable(partial, error))?;
     let copying = |error| BackupError::Copying {
         path: partial.to_owned(),

@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::appeals::{change_appeal, open_appeal};
 use super::outbox::{add_send, fail_delivery, unsent_of};
+use super::ratings::save_rating;
 use super::sessions::Sessions;
 use super::writer::in_savepoint;
-use super::{save_question, save_rating, timestamp};
+use super::{save_question, timestamp};
 use crate::failpoint::failpoint;
 use crate::store::hashes::{Hashes, timed};
 use crate::store::{

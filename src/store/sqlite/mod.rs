@@ -11,11 +11,15 @@ mod instances;
 mod opening;
 mod outbox;
 mod purging;
+mod ratings;
 mod reader;
 mod sessions;
 mod settling;
 mod tokens;
 mod writer;
+
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,13 +36,14 @@ use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
-    QuestionRecord, Rating, Retention, SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
+    QuestionRecord, RatingCount, Retention, SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
+    TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
 pub use backup::{BackupError, back_up};
 pub use opening::OpenError;
-pub use reader::{ReadError, StoreReader};
+pub use reader::ReadError;
 
 /// What is put back to be sent may be sent for so long at least.
 const REQUEUED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -71,7 +76,7 @@ impl SqliteStore {
         Self::start(path, connection, lock, session_ttl)
     }
 
-    /// Opens an existing file beside the server that has it, for a command.
+    /// Opens an existing file beside the server that has it, for a command. Its schema is left as the server has it.
     ///
     /// # Errors
     ///
@@ -287,6 +292,14 @@ impl Store for SqliteStore {
         self.hashes.pseudonym(of)
     }
 
+    fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>> {
+        self.submit(appeals::all_appeals)
+    }
+
+    fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>> {
+        self.submit(ratings::counts)
+    }
+
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>> {
         let message = self.hashes.message(&key);
         self.submit(move |connection| {
@@ -348,27 +361,6 @@ fn save_question(
     let sql = "INSERT INTO questions (message, person, corp_id, app, asked_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let asked_at = question.asked_at.as_millisecond();
     let values = params![message, person, corp_id, app, asked_at, record];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn save_rating(
-    connection: &Connection,
-    message: &[u8],
-    (corp_id, app): (&str, &str),
-    now: i64,
-    rating: &Rating,
-) -> Result<(), rusqlite::Error> {
-    let sql = "INSERT INTO ratings (message, corp_id, app, rated_at, scenario, verdict, knowledge_version)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let values = params![
-        message,
-        corp_id,
-        app,
-        now,
-        rating.scenario,
-        rating.verdict,
-        rating.knowledge_version
-    ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 

@@ -1,5 +1,6 @@
 //! Opening a file: for a server alone, or beside one.
 
+use std::cmp::Ordering;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 /// Versions of the schema; the file remembers in `user_version` how many have run. Published ones never change.
-pub(in crate::store) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
@@ -69,6 +70,16 @@ pub enum OpenError {
         /// Latest schema of this program.
         known: usize,
     },
+    /// A server has to bring it up to date first.
+    #[error("the database `{path}` has schema {found}, this program reads {known}; start its server once")]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// Schema of the file.
+        found: usize,
+        /// Latest schema of this program.
+        known: usize,
+    },
     /// The thread could not be started.
     #[error("cannot start the database thread: {0}")]
     Thread(std::io::Error),
@@ -84,10 +95,10 @@ pub(super) fn open_alone(path: &Path) -> Result<(Connection, Lock), OpenError> {
         error,
     })?;
     let lock = lock(path)?;
-    Ok((open(path)?, lock))
+    Ok((open(path, migrate)?, lock))
 }
 
-/// Opens a file that a server may be using.
+/// Opens a file that a server may be using, perhaps an older program than this one.
 pub(super) fn open_beside(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Create {
@@ -95,7 +106,7 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, OpenError> {
             error: std::io::Error::other("there is no such database yet; has the server been started?"),
         });
     }
-    open(path)
+    open(path, schema)
 }
 
 /// The file cannot be used, for what SQLite says.
@@ -126,19 +137,21 @@ fn identity(_path: &Path) -> Option<(u64, u64)> {
     None
 }
 
-fn open(path: &Path) -> Result<Connection, OpenError> {
+/// Opens a file whose schema is as `prepare` finds or leaves it.
+fn open(
+    path: &Path,
+    prepare: impl FnOnce(&Connection) -> Result<usize, rusqlite::Error>,
+) -> Result<Connection, OpenError> {
     let opened = |error| unusable(path, error);
     let connection = connect(path).map_err(opened)?;
     check(path, &connection)?;
-    let found = migrate(&connection).map_err(opened)?;
-    if found > MIGRATIONS.len() {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known: MIGRATIONS.len(),
-        });
+    let (found, known) = (prepare(&connection).map_err(opened)?, MIGRATIONS.len());
+    let path = path.to_owned();
+    match found.cmp(&known) {
+        Ordering::Greater => Err(OpenError::Newer { path, found, known }),
+        Ordering::Less => Err(OpenError::Older { path, found, known }),
+        Ordering::Equal => Ok(connection),
     }
-    Ok(connection)
 }
 
 /// Looks for damage, in a file that is small enough for it at a start.
@@ -205,14 +218,18 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
 /// Runs the migrations that are missing and returns the schema's version; a newer one is left alone.
 fn migrate(connection: &Connection) -> Result<usize, rusqlite::Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    let found = schema(connection)?;
     for (version, sql) in (1..).zip(MIGRATIONS).skip(found) {
         connection.execute_batch(sql)?;
         connection.pragma_update(None, "user_version", version)?;
     }
     connection.execute_batch("COMMIT")?;
     Ok(found.max(MIGRATIONS.len()))
+}
+
+fn schema(connection: &Connection) -> Result<usize, rusqlite::Error> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(found).unwrap_or(usize::MAX))
 }
 
 /// The store's own key for hashes, made by the first opening from SQLite's generator, which the system seeds.

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::appeals::all_appeals;
 use super::opening::MIGRATIONS;
-use crate::store::{RatingCount, TrackedAppeal};
 
 /// Why a store cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,18 +32,17 @@ pub enum ReadError {
 }
 
 /// A SQLite store, open for reading only.
-pub struct StoreReader {
+pub(super) struct Reader {
     connection: Connection,
-    path: PathBuf,
 }
 
-impl StoreReader {
+impl Reader {
     /// Opens an existing file.
     ///
     /// # Errors
     ///
     /// No such file, no database, or one of another version.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
+    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
         let unreadable = |error| ReadError::Unreadable {
             path: path.to_owned(),
             error,
@@ -63,10 +60,7 @@ impl StoreReader {
                 known: MIGRATIONS.len(),
             });
         }
-        Ok(Self {
-            connection,
-            path: path.to_owned(),
-        })
+        Ok(Self { connection })
     }
 
     /// Copies everything into an empty file, as it is at one moment.
@@ -74,45 +68,5 @@ impl StoreReader {
         self.connection
             .execute("VACUUM INTO ?1", [file.to_string_lossy()])
             .map(drop)
-    }
-
-    /// All appeals on file, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says.
-    pub fn appeals(&self) -> Result<Vec<TrackedAppeal>, ReadError> {
-        all_appeals(&self.connection).map_err(|error| self.unreadable(error))
-    }
-
-    /// How answers were rated, by scenario and verdict.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says.
-    pub fn ratings(&self) -> Result<Vec<RatingCount>, ReadError> {
-        self.count_ratings().map_err(|error| self.unreadable(error))
-    }
-
-    fn count_ratings(&self) -> Result<Vec<RatingCount>, rusqlite::Error> {
-        let sql =
-            "SELECT scenario, verdict, count(*) FROM ratings GROUP BY scenario, verdict ORDER BY scenario, verdict";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| {
-            let count: i64 = row.get(2)?;
-            Ok(RatingCount {
-                scenario: row.get(0)?,
-                verdict: row.get(1)?,
-                count: u64::try_from(count).unwrap_or_default(),
-            })
-        })?;
-        rows.collect()
-    }
-
-    fn unreadable(&self, error: rusqlite::Error) -> ReadError {
-        ReadError::Unreadable {
-            path: self.path.clone(),
-            error,
-        }
     }
 }

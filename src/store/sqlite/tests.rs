@@ -1,0 +1,150 @@
+//! What is of the SQLite file alone: who may read it, who may have it, what is done with a damaged one.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::conformance::{Place, SESSION_TTL, at, message, person, record, settle, step};
+use crate::store::Step;
+
+/// A folder for a file.
+pub(in crate::store) struct Folder(TempDir);
+
+impl Folder {
+    pub(in crate::store) fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+}
+
+impl Place for Folder {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(async { Arc::new(open(&self.0)) as Arc<dyn Store> })
+    }
+
+    fn execute(&self, sql: &str) -> BoxFuture<'_, ()> {
+        let connection = Connection::open(file(&self.0)).unwrap();
+        connection.execute(sql, []).unwrap();
+        Box::pin(async {})
+    }
+}
+
+fn file(directory: &TempDir) -> std::path::PathBuf {
+    directory.path().join("nested/store.db")
+}
+
+fn open(directory: &TempDir) -> SqliteStore {
+    SqliteStore::open(&file(directory), SESSION_TTL).unwrap()
+}
+
+#[tokio::test]
+async fn user_ids_are_nowhere_in_the_file() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let with_question = Step {
+        question: Some(record("被封了", at(0))),
+        ..step("s", "r")
+    };
+    let key = MessageKey {
+        deduplication_key: "m:1000002:canary-user-id:77".to_owned(),
+        ..message(1)
+    };
+    store
+        .settle(key, person("canary-user-id"), at(0), Box::new(|_| with_question))
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    for entry in std::fs::read_dir(directory.path().join("nested")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(14).any(|window| window == b"canary-user-id"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().unwrap();
+    let _store = open(&directory);
+    for entry in std::fs::read_dir(directory.path().join("nested")).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(
+            entry.metadata().unwrap().permissions().mode() & 0o077,
+            0,
+            "{:?}",
+            entry.path()
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_or_too_new_is_named() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    std::fs::write(&path, "this is not a database, it is a text of some length").unwrap();
+    let error = SqliteStore::open(&path, SESSION_TTL).err().unwrap();
+    assert!(error.to_string().contains("store.db"), "{error}");
+
+    let newer = directory.path().join("newer.db");
+    rusqlite::Connection::open(&newer)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    assert!(matches!(
+        SqliteStore::open(&newer, SESSION_TTL),
+        Err(OpenError::Newer { found: 99, .. })
+    ));
+}
+
+#[test]
+fn a_command_makes_no_file() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("missing.db");
+    assert!(SqliteStore::open_beside(&path).is_err());
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_is_for_one_server_and_any_number_of_commands() {
+    let directory = TempDir::new().unwrap();
+    let path = file(&directory);
+    assert!(SqliteStore::open_beside(&path).is_err());
+    let store = open(&directory);
+    let second = SqliteStore::open(&path, SESSION_TTL);
+    assert!(matches!(second, Err(OpenError::InUse { .. })));
+    let command = SqliteStore::open_beside(&path).unwrap();
+    assert_eq!(command.request_reload().await.unwrap(), 1);
+    store.close().await.unwrap();
+    open(&directory).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_be_stored_in_a_file_that_was_removed() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store.probe().await.unwrap();
+    std::fs::remove_file(file(&directory)).unwrap();
+    assert!(store.probe().await.is_err());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    for number in 0..200 {
+        settle(&store, message(number), "li", at(0), &"x".repeat(500)).await;
+    }
+    store.close().await.unwrap();
+    let path = file(&directory);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].iter_mut().step_by(7).for_each(|byte| *byte ^= 0x5a);
+    std::fs::write(&path, &bytes).unwrap();
+    let opened = SqliteStore::open(&path, SESSION_TTL);
+    assert!(matches!(
+        opened,
+        Err(OpenError::Damaged { .. } | OpenError::Open { .. })
+    ));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
