@@ -15,6 +15,7 @@ mod messages;
 mod reload;
 mod serve;
 mod simulate;
+mod store;
 mod text_file;
 mod train;
 
@@ -72,6 +73,9 @@ enum Command {
     Messages(messages::Messages),
     /// List the accounts of 微信客服 with their links
     Kf(kf::Kf),
+    /// Move everything into another store
+    #[command(subcommand)]
+    Store(store::Store),
     /// Run the WeCom simulator alone, against a server of yours
     Simulate(simulate::Simulate),
     #[command(hide = true)]
@@ -140,6 +144,7 @@ pub fn run() -> ExitCode {
         Command::Menu(menu) => menu.run(),
         Command::Messages(messages) => messages.run(),
         Command::Kf(kf) => kf.run(),
+        Command::Store(store) => store.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Train(train) => train.run(),
     };

@@ -6,6 +6,7 @@
 mod address;
 #[cfg(test)]
 mod conformance;
+mod copying;
 mod dead_letters;
 mod delivery;
 mod figures;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::wecom::TokenStore;
 
 pub use address::{AddressError, PostgresAddress, StoreAddress};
+pub use copying::{CopiedTable, CopyError, copy_store};
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{
     AnswerFunction, Answered, AnsweredBatch, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage,

@@ -24,6 +24,7 @@ macro_rules! for_every_store {
 }
 
 mod delivery;
+mod moving;
 mod sharing;
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     AppealChange, BoxFuture, ConversationKey, MessageKey, OpenedAppeal, QuestionRecord, Rating, RatingCount,
-    Remembered, Reminder, Retention, Step, Store, StoreError,
+    Remembered, Reminder, Retention, Step, Store, StoreAddress, StoreError,
 };
 
 /// After how long a rest conversations in these stores start anew.
@@ -43,6 +44,9 @@ pub(super) const SESSION_TTL: SignedDuration = SignedDuration::from_mins(30);
 pub(super) trait Place {
     /// Opens the store as a server does. What processes hold that have ended is free then.
     fn open(&self) -> BoxFuture<'_, Arc<dyn Store>>;
+
+    /// Where it is.
+    fn address(&self) -> StoreAddress;
 
     /// Changes rows behind the store's back.
     fn execute(&self, sql: &str) -> BoxFuture<'_, ()>;

@@ -12,6 +12,7 @@
 mod answering;
 mod appeals;
 mod connecting;
+mod copying;
 mod dead_letters;
 mod figures;
 mod inbox;
@@ -53,6 +54,7 @@ use super::{
 };
 use crate::wecom::{StoredToken, TokenStore};
 
+pub(super) use copying::PostgresCopy;
 pub use opening::OpenError;
 
 /// What is put back to be sent may be sent for so long at least.

@@ -54,6 +54,10 @@ impl Place for Database {
         })
     }
 
+    fn address(&self) -> StoreAddress {
+        StoreAddress::parse(&self.url).unwrap()
+    }
+
     fn execute(&self, sql: &str) -> BoxFuture<'_, ()> {
         execute(&self.url, sql).unwrap();
         Box::pin(async {})

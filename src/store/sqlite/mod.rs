@@ -4,6 +4,7 @@
 
 mod appeals;
 mod backup;
+mod copying;
 mod dead_letters;
 mod figures;
 mod inbox;
@@ -42,6 +43,7 @@ use super::{
 use crate::wecom::{StoredToken, TokenStore};
 
 pub use backup::{BackupError, back_up};
+pub(super) use copying::SqliteCopy;
 pub use opening::OpenError;
 pub use reader::ReadError;
 

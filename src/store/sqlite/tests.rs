@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::conformance::{Place, SESSION_TTL, at, message, person, record, settle, step};
-use crate::store::Step;
+use crate::store::{Step, StoreAddress};
 
 /// A folder for a file.
 pub(in crate::store) struct Folder(TempDir);
@@ -21,6 +21,10 @@ impl Folder {
 impl Place for Folder {
     fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
         Box::pin(async { Arc::new(open(&self.0)) as Arc<dyn Store> })
+    }
+
+    fn address(&self) -> StoreAddress {
+        StoreAddress::Sqlite(file(&self.0))
     }
 
     fn execute(&self, sql: &str) -> BoxFuture<'_, ()> {
