@@ -27,8 +27,11 @@ mod long;
 mod members;
 mod observing;
 mod platform;
+#[expect(dead_code, reason = "the tests of the store use more of it")]
+mod postgres_server;
 mod program;
 mod reloading;
+mod replicas;
 mod restoring;
 mod rotating;
 mod round;

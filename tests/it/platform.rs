@@ -173,6 +173,22 @@ impl World {
         self.server = Some(Process::start(&arguments, environment, "address=", &self.said));
     }
 
+    /// Starts one of several bots, which share the database of this address.
+    pub(crate) fn start_replica(&self, url: &str, environment: &[(&str, &str)]) -> Replica {
+        let (config, address) = (self.config(), free_address());
+        let listen = address.to_string();
+        let of_replica = [
+            ("JIEFENG__STORAGE__URL", url),
+            ("JIEFENG__SERVER__LISTEN", listen.as_str()),
+        ];
+        let environment: Vec<(&str, &str)> = environment.iter().copied().chain(of_replica).collect();
+        let arguments = ["serve", "--config", config.to_str().unwrap()];
+        Replica {
+            process: Process::start(&arguments, &environment, "address=", &self.said),
+            address,
+        }
+    }
+
     /// Ends the bot in the middle of whatever it does.
     pub(crate) fn kill_server(&mut self) {
         if let Some(server) = &mut self.server {
@@ -310,6 +326,44 @@ impl World {
     /// An answer of the bot's own HTTP server.
     pub(crate) fn get_from_server(&self, target: &str) -> (u16, String) {
         http(self.server_address(), "GET", target, "")
+    }
+}
+
+/// One of several bots of a company.
+pub(crate) struct Replica {
+    process: Process,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Replica {
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// Stops it as an operator does, and waits for its end.
+    pub(crate) fn stop(self) {
+        self.signal("TERM");
+        wait_until("the end of a replica", || !self.runs());
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn runs(&self) -> bool {
+        self.process.runs()
+    }
+
+    /// Sends it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.child.lock().unwrap().id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+        assert!(sent.unwrap().success());
     }
 }
 

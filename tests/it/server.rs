@@ -46,10 +46,11 @@ pub(crate) fn fresh(number: u64, timestamp: i64) -> Fresh {
 }
 
 /// What no log, error or metric may show: the secrets of every configuration here, and how they would look in an address.
-const CANARIES: [&str; 5] = [
+const CANARIES: [&str; 6] = [
     "CanaryToken",
     "CanaryKey",
     "CanarySecret",
+    "canary-password",
     "access_token=",
     "corpsecret=",
 ];
