@@ -12,6 +12,7 @@ mod commands;
 mod crashes;
 mod customers;
 mod dead_letters;
+mod deploying;
 mod dialogues;
 mod ending;
 mod enduring;
