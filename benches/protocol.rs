@@ -4,7 +4,11 @@
 //! callback over HTTP with one constant text, on one thread, for a load generator to compare with other servers; Token, EncodingAESKey
 //! and CorpID are taken from `WECOM_TOKEN`, `WECOM_ENCODING_AES_KEY` and `WECOM_CORP_ID`.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that fails shall say so and stop")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a benchmark that fails shall say so and stop"
+)]
 
 use std::hint::black_box;
 
@@ -59,13 +63,18 @@ fn fresh() -> Fresh {
 fn plaintext_of(sets: &CredentialSets, query: &str, body: &str) -> Option<String> {
     let query = SignedQuery::parse(query).ok()?;
     let envelope = Envelope::parse(body).ok()?;
-    let opened = sets.signers(&query, &envelope.encrypted)?.open(&envelope.encrypted).ok()?;
+    let opened = sets
+        .signers(&query, &envelope.encrypted)?
+        .open(&envelope.encrypted)
+        .ok()?;
     Some(opened.plaintext)
 }
 
 fn reply_to(sets: &CredentialSets, plaintext: &str) -> Option<String> {
     let message = IncomingMessage::parse(plaintext).ok()?;
-    let Content::Text { .. } = &message.content else { return None };
+    let Content::Text { .. } = &message.content else {
+        return None;
+    };
     let reply = TextReply::fit(ANSWER).to_plaintext(
         WireFormat::Xml,
         message.from_user.as_str(),
@@ -127,7 +136,9 @@ async fn verify(request: HttpRequest, sets: Data<CredentialSets>) -> HttpRespons
     let query = VerificationQuery::parse(request.query_string()).ok();
     let opened = query.and_then(|query| sets.signers(&query.signed, &query.echo)?.open(&query.echo).ok());
     match opened {
-        Some(opened) => HttpResponse::Ok().insert_header(ContentType::plaintext()).body(opened.plaintext),
+        Some(opened) => HttpResponse::Ok()
+            .insert_header(ContentType::plaintext())
+            .body(opened.plaintext),
         None => HttpResponse::Forbidden().finish(),
     }
 }
@@ -135,7 +146,9 @@ async fn verify(request: HttpRequest, sets: Data<CredentialSets>) -> HttpRespons
 fn serve(address: &str) -> std::io::Result<()> {
     let sets = Data::new(CredentialSets::from(credentials()));
     let app = move || {
-        let callback = web::resource("/callback").route(web::get().to(verify)).route(web::post().to(receive));
+        let callback = web::resource("/callback")
+            .route(web::get().to(verify))
+            .route(web::post().to(receive));
         App::new().app_data(sets.clone()).service(callback)
     };
     let server = HttpServer::new(app).workers(1).bind(address)?;

@@ -54,7 +54,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn decimal(&self, name: &str) -> Option<f64> {
-        self.trimmed(name)?.parse().ok().filter(|number: &f64| number.is_finite())
+        self.trimmed(name)?
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
     }
 
     /// The level below a field; empty when missing.
