@@ -297,6 +297,33 @@ async fn the_right_to_fetch_a_token_ends_with_the_process_that_had_it(place: imp
     assert!(store.claim_token_refresh("support", 0, at(1), at(61)).await.unwrap());
 }
 
+async fn what_was_put_off_before_a_clock_was_put_back_is_due_at_once(place: impl Place) {
+    let store = place.open().await;
+    let put_off = NewSend {
+        next_at: at(24 * 3600),
+        not_after: at(48 * 3600),
+        ..send("s1")
+    };
+    let step = Step {
+        sends: vec![put_off],
+        ..Step::default()
+    };
+    settle(&*store, 1, step).await;
+    let claimed = store.claim_sends(at(1), 10, Vec::new()).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+}
+
+async fn a_right_to_fetch_a_token_from_before_a_clock_was_put_back_holds_nobody_up(place: impl Place) {
+    let store = place.open().await;
+    let claim = || store.claim_token_refresh("support", 0, at(0), at(60));
+    assert!(claim().await.unwrap());
+    assert!(!claim().await.unwrap());
+    place
+        .execute("UPDATE tokens SET refresh_until = refresh_until + 86400000")
+        .await;
+    assert!(claim().await.unwrap());
+}
+
 for_every_store!(
     a_page_of_somebody_who_no_longer_has_the_account_is_not_kept,
     an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered,
@@ -308,4 +335,6 @@ for_every_store!(
     figures_count_what_waits_and_what_is_dead,
     processes_say_what_they_run_and_hear_of_a_request_to_look_again,
     the_right_to_fetch_a_token_ends_with_the_process_that_had_it,
+    what_was_put_off_before_a_clock_was_put_back_is_due_at_once,
+    a_right_to_fetch_a_token_from_before_a_clock_was_put_back_holds_nobody_up,
 );

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_postgres::Error;
 
 use self::connecting::Connector;
@@ -59,9 +59,6 @@ pub use opening::OpenError;
 
 /// What is put back to be sent may be sent for so long at least.
 const REQUEUED_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How long a pause is between two tries of storing how a send went.
-const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// A command makes few requests.
 const CONNECTIONS_OF_A_COMMAND: usize = 1;
@@ -416,19 +413,12 @@ async fn claim_sends(shared: &Shared, now: i64, most: u32, paused: &[String]) ->
     Ok(claimed?)
 }
 
-/// Stores how sending went, however long the database is away: a send whose result is not known may be sent a second time. It does nothing if
-/// it has been stored before, or if the send is no longer ours.
+/// Stores how sending went. It does nothing if it has been stored before, or if the send is no longer ours.
 async fn settle_send(shared: &Shared, claim: SendClaim, result: &SendResult, now: i64) -> Result<(), StoreError> {
-    loop {
-        let settling = shared
-            .pool
-            .transaction(async |transaction| outbox::settle(transaction, &shared.instance, claim, result, now).await);
-        match settling.await {
-            Ok(()) => return Ok(()),
-            Err(failure) if shared.is_closing() => return Err(failure.into()),
-            Err(_) => sleep(BETWEEN_TRIES).await,
-        }
-    }
+    let settling = shared
+        .pool
+        .transaction(async |transaction| outbox::settle(transaction, &shared.instance, claim, result, now).await);
+    Ok(settling.await?)
 }
 
 /// Locks persons until the end of the transaction, all in the same order.

@@ -10,6 +10,9 @@ use super::{bytes, count, lock_persons, timestamp};
 use crate::store::hashes::Hash;
 use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy};
 
+/// Nothing waits so long for its next try, in milliseconds: a time that is further away was set by a clock that has been put back since.
+const LONGEST_PAUSE: i64 = 2 * 3600 * 1000;
+
 /// Takes what is due, the first of each person only. Of several processes each takes what the others have not.
 pub(super) async fn claim(
     transaction: Transaction<'_>,
@@ -19,8 +22,10 @@ pub(super) async fn claim(
     paused: &[String],
 ) -> Result<Vec<ClaimedSend>, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE fate IS NULL AND not_after < $1),
-                 EXISTS (SELECT 1 FROM outbox WHERE fate IS NULL AND next_at <= $1)";
-    let found = transaction.row_if_any(sql, values![now]).await?;
+                 EXISTS (SELECT 1 FROM outbox WHERE fate IS NULL AND next_at <= $1)
+                   OR EXISTS (SELECT 1 FROM outbox WHERE fate IS NULL AND next_at > $2)";
+    let far = now.saturating_add(LONGEST_PAUSE);
+    let found = transaction.row_if_any(sql, values![now, far]).await?;
     let (is_late, is_due): (bool, bool) = match found {
         Some(row) => (row.try_get(0)?, row.try_get(1)?),
         None => (false, false),
@@ -33,7 +38,8 @@ pub(super) async fn claim(
     }
     let sql = format!(
         "WITH due AS MATERIALIZED (
-           SELECT id FROM outbox AS one WHERE fate IS NULL AND next_at <= $1 AND owner IS NULL AND NOT way || ' ' || api = ANY($4)
+           SELECT id FROM outbox AS one WHERE fate IS NULL AND (next_at <= $1 OR next_at > $5) AND owner IS NULL
+             AND NOT way || ' ' || api = ANY($4)
              AND NOT EXISTS (SELECT 1 FROM outbox AS earlier
                WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
              AND {}
@@ -43,7 +49,7 @@ pub(super) async fn claim(
         may_claim("$2")
     );
     let paused: Vec<&str> = paused.iter().map(String::as_str).collect();
-    let rows = transaction.rows(&sql, values![now, owner, most, paused]).await?;
+    let rows = transaction.rows(&sql, values![now, owner, most, paused, far]).await?;
     let claimed = rows.iter().map(|row| Ok((row.try_get(7)?, claimed(row)?)));
     let mut claimed: Vec<(i64, ClaimedSend)> = claimed.collect::<Result<_, Error>>()?;
     claimed.sort_by_key(|(urgency, send)| (*urgency, send.claim.id));

@@ -1,6 +1,6 @@
 //! What everything on the store's thread shares.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,6 @@ pub(super) struct Shared {
     pub(super) silence: Duration,
     pub(super) watch: Watch,
     mislaid: RefCell<Mislaid>,
-    is_closing: Cell<bool>,
 }
 
 /// What this process may hold without doing anything about it, because it was not told whether it got it, or could not finish it.
@@ -46,7 +45,6 @@ impl Shared {
             silence,
             watch: Watch::new(),
             mislaid: RefCell::default(),
-            is_closing: Cell::new(false),
         }
     }
 
@@ -68,15 +66,6 @@ impl Shared {
     /// Takes out what is to be given back.
     pub(super) fn mislaid_sends(&self) -> Vec<SendClaim> {
         std::mem::take(&mut self.mislaid.borrow_mut().sends)
-    }
-
-    /// Nothing new comes any more.
-    pub(super) fn close(&self) {
-        self.is_closing.set(true);
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.is_closing.get()
     }
 
     /// Gives back what this process holds, so that nobody need wait for its silence.

@@ -21,6 +21,7 @@ pub(super) async fn load(transaction: Transaction<'_>, app: &str) -> Result<Opti
 }
 
 /// Grants the right to fetch the token after `generation` to one process, for so long by the database's clock: the clocks of machines differ.
+/// A right that lasts much longer was granted before that clock was put back.
 pub(super) async fn claim_refresh(
     transaction: Transaction<'_>,
     owner: &str,
@@ -31,7 +32,7 @@ pub(super) async fn claim_refresh(
     let sql = format!(
         "INSERT INTO tokens AS stored (app, generation, expires_at, refresh_until, owner) VALUES ($1, $2, 0, {NOW} + $3, $4)
          ON CONFLICT (app) DO UPDATE SET refresh_until = excluded.refresh_until, owner = excluded.owner
-           WHERE stored.generation <= excluded.generation AND stored.refresh_until <= {NOW}"
+           WHERE stored.generation <= excluded.generation AND stored.refresh_until NOT BETWEEN {NOW} + 1 AND {NOW} + $3 + 60000"
     );
     let values = values![app, generation, granted, owner];
     Ok(transaction.execute(&sql, values).await? > 0)

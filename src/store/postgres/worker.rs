@@ -123,7 +123,6 @@ async fn serve(mut jobs: UnboundedReceiver<Job>, shared: Rc<Shared>) {
             Some(_) = tasks.join_next() => {}
         }
     }
-    shared.close();
     while tasks.join_next().await.is_some() {}
     shared.leave().await;
 }
