@@ -70,6 +70,12 @@ impl Process {
         child.wait().unwrap();
     }
 
+    fn signal(&self, signal: &str) {
+        let pid = self.child.lock().unwrap().id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
     fn runs(&self) -> bool {
         let mut child = self.child.lock().unwrap();
         child.try_wait().unwrap().is_none()
@@ -199,10 +205,7 @@ impl World {
 
     /// Sends a signal to the bot.
     pub(crate) fn signal_server(&self, signal: &str) {
-        let child = self.server.as_ref().unwrap().child.lock().unwrap();
-        let pid = child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
-        assert!(sent.success());
+        self.server.as_ref().unwrap().signal(signal);
     }
 
     /// Whether the bot has not ended by itself.
@@ -348,7 +351,7 @@ impl Replica {
 
     /// Stops it as an operator does, and waits for its end.
     pub(crate) fn stop(self) {
-        self.signal("TERM");
+        self.signal("-TERM");
         wait_until("the end of a replica", || !self.runs());
     }
 
@@ -357,13 +360,9 @@ impl Replica {
         self.process.runs()
     }
 
-    /// Sends it a signal, by name.
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.child.lock().unwrap().id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([&format!("-{name}"), &id])
-            .status();
-        assert!(sent.unwrap().success());
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
     }
 }
 
