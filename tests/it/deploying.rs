@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jiefeng::config::{Environment, load};
+use jiefeng::config::{Environment, Settings, load};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -92,21 +92,44 @@ fn the_configuration_of_the_compose_file_loads_with_the_address_that_it_has_writ
 
     let mut variables = compose["services"]["bot"]["environment"].clone();
     variables["JIEFENG__STORAGE__URL_FILE"] = secret.to_str().unwrap().into();
+    let settings = settings_with(variables);
+    let database = compose["services"]["postgres"]["environment"]["POSTGRES_DB"].as_str();
+    let expected = format!("postgres://postgres/{}", database.unwrap());
+    assert_eq!(settings.storage.address.to_string(), expected);
+    assert_eq!(outside_network(&compose), trusted_proxies(&compose));
+}
+
+/// The settings of a filled-in `jiefeng.toml` with these variables of a compose file.
+fn settings_with(mut variables: Value) -> Settings {
     variables["JIEFENG__APPS__0__CORP_ID"] = "ww1".into();
     variables["JIEFENG__APPS__0__TOKEN"] = "TokenForTests1".into();
     variables["JIEFENG__APPS__0__ENCODING_AES_KEY"] = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG".into();
     let variables = variables.as_object().unwrap().clone().into_iter();
     let variables = variables.map(|(name, value)| (name, value.as_str().unwrap().to_owned()));
     let settings = load(Path::new("deploy/jiefeng.toml"), &Environment::new(variables));
-    let settings = settings.unwrap_or_else(|error| panic!("{error}"));
-    let database = compose["services"]["postgres"]["environment"]["POSTGRES_DB"].as_str();
-    let expected = format!("postgres://postgres/{}", database.unwrap());
-    assert_eq!(settings.storage.address.to_string(), expected);
-    let outside = &compose["networks"]["outside"]["ipam"]["config"][0]["subnet"];
-    assert_eq!(
-        *outside,
-        compose["services"]["bot"]["environment"]["JIEFENG__SERVER__TRUSTED_PROXIES"]
-    );
+    settings.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn outside_network(compose: &Value) -> &Value {
+    &compose["networks"]["outside"]["ipam"]["config"][0]["subnet"]
+}
+
+fn trusted_proxies(compose: &Value) -> &Value {
+    &compose["services"]["bot"]["environment"]["JIEFENG__SERVER__TRUSTED_PROXIES"]
+}
+
+#[test]
+fn the_bot_of_the_compose_file_for_one_keeps_its_state_on_its_volume_and_can_write_nowhere_else() {
+    let compose = documents("compose-sqlite.yaml").remove(0);
+    let bot = &compose["services"]["bot"];
+    let settings = settings_with(bot["environment"].clone());
+    // The image's working directory is the root.
+    assert_eq!(settings.storage.address.to_string(), "sqlite://data/jiefeng.db");
+    let container = std::fs::read_to_string("deploy/Containerfile").unwrap();
+    assert!(container.contains("\nWORKDIR /\nVOLUME /data\n"));
+    assert!(bot["volumes"].as_array().unwrap().contains(&"data:/data".into()));
+    assert_eq!(bot["read_only"], true);
+    assert_eq!(outside_network(&compose), trusted_proxies(&compose));
 }
 
 #[test]
