@@ -113,18 +113,88 @@ fn every_module_says_what_it_is_for() {
     }
 }
 
+/// Every page for people: READMEs, and what is in `docs/`.
+fn pages() -> Vec<PathBuf> {
+    let in_docs = ["docs", "docs/en", "docs/zh"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path());
+    let top = ["README.md", "README.zh-CN.md", "knowledge/README.md", "ARCHITECTURE.md"];
+    top.into_iter()
+        .map(PathBuf::from)
+        .chain(in_docs.filter(|path| path.extension().is_some_and(|end| end == "md")))
+        .collect()
+}
+
+/// Lines outside of code that are headings.
+fn headings(page: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    page.lines().filter(move |line| {
+        is_code ^= line.trim_start().starts_with("```");
+        !is_code && line.starts_with('#')
+    })
+}
+
+/// What a link to a heading has behind its `#`.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
 #[test]
-fn readme_names_only_files_that_exist() {
-    for readme in ["README.md", "README.zh-CN.md", "knowledge/README.md", "ARCHITECTURE.md"] {
-        let text = fs::read_to_string(readme).unwrap();
-        let folder = Path::new(readme).parent().unwrap();
+fn pages_link_only_to_files_and_headings_that_exist() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        for link in links.filter(|link| !link.starts_with("http") && !link.starts_with('#')) {
+        for link in links.filter(|link| !link.starts_with("http")) {
+            let (file, wanted) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
             assert!(
-                folder.join(link).exists(),
-                "{readme} links to {link}, which does not exist"
+                target.exists(),
+                "{} links to {link}, which does not exist",
+                page.display()
+            );
+            let has_heading = || {
+                let text = fs::read_to_string(&target).unwrap();
+                headings(&text).any(|heading| anchor(heading) == wanted)
+            };
+            assert!(
+                wanted.is_empty() || has_heading(),
+                "{} links to {link}; that page has no such heading",
+                page.display()
             );
         }
+    }
+}
+
+#[test]
+fn the_pages_for_admins_have_the_same_sections_in_both_languages() {
+    let levels = |page: PathBuf| -> Vec<usize> {
+        let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        let level = |heading: &str| heading.bytes().take_while(|byte| *byte == b'#').count();
+        headings(&text).map(level).collect()
+    };
+    let names = |folder: &str| -> std::collections::BTreeSet<_> {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect()
+    };
+    let (english, chinese) = (Path::new("docs/en"), Path::new("docs/zh"));
+    assert_eq!(names("docs/en"), names("docs/zh"));
+    for name in names("docs/en") {
+        assert_eq!(
+            levels(english.join(&name)),
+            levels(chinese.join(&name)),
+            "{}",
+            name.display()
+        );
     }
 }
 
