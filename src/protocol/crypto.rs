@@ -232,6 +232,30 @@ impl Credentials {
     ///
     /// The step that failed.
     pub fn decrypt(&self, ciphertext: &str) -> Result<String, DecryptError> {
+        let plain = self.without_encryption(ciphertext)?;
+        let (message, receive_id) = message_and_receive_id(&plain)?;
+        let message = std::str::from_utf8(message).map_err(|_| DecryptError::Utf8)?;
+        if receive_id != self.receive_id.as_bytes() {
+            return Err(DecryptError::ReceiveId);
+        }
+        Ok(message.to_owned())
+    }
+
+    /// Whom a ciphertext is for that opens with this key, whoever signed it; `None` when it does not open. For finding out what is configured
+    /// wrongly, never for answering: nothing here has been signed.
+    pub(super) fn addressee(&self, ciphertext: &str) -> Option<String> {
+        let plain = self.without_encryption(ciphertext).ok()?;
+        let (message, receive_id) = message_and_receive_id(&plain).ok()?;
+        std::str::from_utf8(message).ok()?;
+        String::from_utf8(receive_id.to_vec()).ok()
+    }
+
+    /// Whether a text has the form of a ciphertext.
+    pub(super) fn could_open(ciphertext: &str) -> bool {
+        STANDARD.decode(ciphertext).is_ok_and(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(AES_BLOCK))
+    }
+
+    fn without_encryption(&self, ciphertext: &str) -> Result<Vec<u8>, DecryptError> {
         let mut buffer = STANDARD.decode(ciphertext).map_err(|_| DecryptError::Base64)?;
         if buffer.is_empty() || !buffer.len().is_multiple_of(AES_BLOCK) {
             return Err(DecryptError::BlockLength);
@@ -240,13 +264,9 @@ impl Credentials {
         cipher
             .decrypt_padded::<NoPadding>(&mut buffer)
             .map_err(|_| DecryptError::BlockLength)?;
-        let plain = without_padding(&buffer)?;
-        let (message, receive_id) = message_and_receive_id(plain)?;
-        let message = std::str::from_utf8(message).map_err(|_| DecryptError::Utf8)?;
-        if receive_id != self.receive_id.as_bytes() {
-            return Err(DecryptError::ReceiveId);
-        }
-        Ok(message.to_owned())
+        let length = without_padding(&buffer)?.len();
+        buffer.truncate(length);
+        Ok(buffer)
     }
 
     /// Encrypts a message. `random_prefix` must be fresh from a cryptographic random number generator.

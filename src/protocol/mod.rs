@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`query`] splits the query, [`envelope`] takes the ciphertext out of the body, [`crypto`] checks and opens it,
 //! with one of two sets of credentials while these are exchanged ([`rotation`]), [`message`] and [`event`] make a typed value of what is
-//! inside, [`reply`] writes what goes back.
+//! inside, [`reply`] writes what goes back. What is most likely wrong when none of this succeeds is found out by [`diagnosis`].
 
 pub mod crypto;
+pub mod diagnosis;
 pub mod envelope;
 pub mod event;
 mod fields;
@@ -20,6 +21,7 @@ pub mod xml;
 mod vectors;
 
 pub use crypto::{CallbackToken, Credentials, DecryptError, EncodingAesKey, RANDOM_PREFIX, Signature};
+pub use diagnosis::{Configured, Likely, RefusedCallback, diagnose};
 pub use envelope::{
     Envelope, EnvelopeError, Fresh, ReplyError, SealedCallback, WireFormat, open_reply, seal_callback, seal_reply,
     seal_verification,

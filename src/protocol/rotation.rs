@@ -51,6 +51,11 @@ impl CredentialSets {
         self.current.receive_id()
     }
 
+    /// Both, the current one first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Credentials> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
     /// The sets that signed a ciphertext. Each is compared in constant time, and all of them always.
     pub fn signers(&self, query: &SignedQuery, ciphertext: &str) -> Option<Signers<'_>> {
         let has_signed = |credentials: &&Credentials| {
