@@ -31,6 +31,8 @@ pub mod http;
 
 pub mod simulator;
 
+pub mod doctor;
+
 pub mod cli;
 
 pub mod app;

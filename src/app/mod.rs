@@ -16,4 +16,4 @@ pub use knowledge_directory::{
 pub use reloading::KnowledgeSource;
 pub use running::End;
 pub use server::Server;
-pub use stores::{open_store, with_store_beside};
+pub use stores::{open_store, open_store_beside, with_store_beside};

@@ -25,6 +25,18 @@ pub fn open_store(storage: &Storage) -> anyhow::Result<Arc<dyn Store>> {
     })
 }
 
+/// Opens an existing store beside the servers that use it.
+///
+/// # Errors
+///
+/// What keeps the store from being used.
+pub fn open_store_beside(storage: &Storage) -> anyhow::Result<Box<dyn Store>> {
+    Ok(match &storage.address {
+        StoreAddress::Sqlite(path) => Box::new(SqliteStore::open_beside(path)?),
+        StoreAddress::Postgres(address) => Box::new(PostgresStore::open_beside(address)?),
+    })
+}
+
 /// Opens an existing store for a command, beside the servers that use it, and does something with it.
 ///
 /// # Errors
@@ -34,10 +46,7 @@ pub fn with_store_beside<T>(
     storage: &Storage,
     work: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let store: Box<dyn Store> = match &storage.address {
-        StoreAddress::Sqlite(path) => Box::new(SqliteStore::open_beside(path)?),
-        StoreAddress::Postgres(address) => Box::new(PostgresStore::open_beside(address)?),
-    };
+    let store = open_store_beside(storage)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start waiting for the store")?.block_on(async {
         let done = work(&*store).await;

@@ -151,6 +151,7 @@ fn settings(
 ) -> Settings {
     Settings {
         server: config::Server {
+            public_url: None,
             listen,
             metrics_listen: None,
             workers: Some(2),

@@ -6,6 +6,7 @@ mod backup;
 mod calling;
 mod chat;
 mod demo;
+mod doctor;
 mod evaluate;
 mod kf;
 mod knowledge;
@@ -39,6 +40,7 @@ const EXAMPLES: &str = "Examples:
   jiefeng demo                                  try it out: no account, nothing to fill in
   jiefeng ask 加好友提示操作频繁                one answer in the terminal
   jiefeng serve --config jiefeng.toml           the real thing; see deploy/jiefeng.toml
+  jiefeng doctor --config jiefeng.toml          what keeps WeCom's callbacks away
   jiefeng knowledge check                       after editing the knowledge
   jiefeng evaluate knowledge/eval/development.tsv
 
@@ -50,6 +52,8 @@ enum Command {
     Demo(demo::Demo),
     /// Run the server
     Serve(serve::Serve),
+    /// Say what keeps WeCom's callbacks away, and what to do about it
+    Doctor(doctor::Doctor),
     /// Answer one question in the terminal
     Ask(ask::Ask),
     /// Hold a conversation in the terminal
@@ -134,6 +138,7 @@ pub fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Ask(ask) => ask.run(),
         Command::Chat(chat) => chat.run(),
         Command::Appeals(appeals) => appeals.run(),

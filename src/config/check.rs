@@ -10,7 +10,7 @@ use jiff::civil::Time;
 use secrecy::SecretString;
 
 use super::raw::{self, Given, Place, Written};
-use super::{App, Knowledge, Networks, Server, Settings, Storage, Wecom};
+use super::{App, Knowledge, Networks, PublicUrl, Readable, Server, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, CredentialSets, Credentials, EncodingAesKey};
@@ -24,7 +24,8 @@ const DEFAULT_STORAGE: &str = "data/jiefeng.db";
 /// Secrets are short; a larger file is the wrong file, and a device may have no end.
 const LARGEST_SECRET_FILE: u64 = 4096;
 
-pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> {
+/// Everything that makes sense, whatever else is wrong.
+pub(super) fn settings(raw: raw::Settings, report: &Report) -> Readable {
     let checker = Checker {
         report,
         file: &raw.file,
@@ -53,14 +54,15 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Option<Settings> 
             .map_or_else(|| PathBuf::from("knowledge"), |dir| PathBuf::from(dir.value)),
         cache_dir: raw.knowledge.cache_dir.value().map(|dir| PathBuf::from(dir.value)),
     };
-    Some(Settings {
-        server: server?,
-        storage: storage?,
-        knowledge,
-        wecom: wecom?,
+    Readable {
+        server,
+        storage,
+        knowledge: Some(knowledge),
+        wecom,
         duty,
-        apps: apps.into_iter().map(CheckedApp::whole).collect::<Option<_>>()?,
-    })
+        apps: apps.into_iter().filter_map(CheckedApp::whole).collect(),
+        problems: Vec::new(),
+    }
 }
 
 /// An app as far as it makes sense, so that it can be compared with the others whatever else is wrong.
@@ -153,6 +155,8 @@ impl Checker<'_> {
             true => DEFAULT_LISTEN.parse().ok(),
             false => self.address(raw.listen, "server.listen"),
         };
+        let has_public_url = !raw.public_url.is_nothing();
+        let public_url = self.parsed(raw.public_url, "server.public_url", PublicUrl::parse);
         let has_metrics = !raw.metrics_listen.is_nothing();
         let metrics_listen = self.address(raw.metrics_listen, "server.metrics_listen");
         let workers = self
@@ -177,7 +181,7 @@ impl Checker<'_> {
             Some(300),
             1..=3600,
         );
-        if has_metrics && metrics_listen.is_none() {
+        if (has_metrics && metrics_listen.is_none()) || (has_public_url && public_url.is_none()) {
             return None;
         }
         Some(Server {
@@ -188,6 +192,7 @@ impl Checker<'_> {
             timestamp_window_seconds: window?,
             allow_sample_credentials: raw.allow_sample_credentials.value().is_some_and(|allow| allow.value),
             listen: listen?,
+            public_url: public_url.map(|url| url.value),
             metrics_listen,
         })
     }

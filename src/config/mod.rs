@@ -5,7 +5,9 @@
 mod check;
 mod environment;
 mod networks;
+mod public_url;
 mod raw;
+mod readable;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,8 @@ use secrecy::SecretString;
 
 pub use environment::Environment;
 pub use networks::Networks;
+pub use public_url::{PublicUrl, PublicUrlError};
+pub use readable::Readable;
 
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
@@ -47,6 +51,8 @@ pub struct Settings {
 pub struct Server {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Where WeCom reaches the server, for the doctor.
+    pub public_url: Option<PublicUrl>,
     /// Address of `/metrics`, where it has one of its own.
     pub metrics_listen: Option<SocketAddr>,
     /// Worker threads; `None`: one a processor core.
@@ -136,11 +142,28 @@ impl fmt::Display for ConfigError {
 ///
 /// Every mistake of both. No message contains a secret.
 pub fn load(file: &Path, environment: &Environment) -> Result<Settings, ConfigError> {
-    let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-        lines: vec![format!("cannot read `{name}`: {error}")],
-    })?;
+    let (name, text) = text_of(file)?;
     read(&name, &text, environment)
+}
+
+fn text_of(file: &Path) -> Result<(String, String), ConfigError> {
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(ConfigError {
+            lines: vec![format!("cannot read `{name}`: {error}")],
+        }),
+    }
+}
+
+/// Reads a configuration file and what the environment changes of it as far as it makes sense, with every mistake of both.
+///
+/// # Errors
+///
+/// When the file cannot be read at all.
+pub fn examine(file: &Path, environment: &Environment) -> Result<Readable, ConfigError> {
+    let (name, text) = text_of(file)?;
+    Ok(read_what_makes_sense(&name, &text, environment))
 }
 
 /// Reads the text of a configuration file of this name, and what the environment changes of it.
@@ -149,20 +172,23 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Settings, ConfigEr
 ///
 /// Every mistake of both. No message contains a secret.
 pub fn read(name: &str, text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
+    let readable = read_what_makes_sense(name, text, environment);
+    let lines = readable.problems.iter().map(Problem::to_string).collect();
+    readable.whole().ok_or(ConfigError { lines })
+}
+
+fn read_what_makes_sense(name: &str, text: &str, environment: &Environment) -> Readable {
     let report = Report::default();
     let raw = raw::Settings::read(name, text, environment, &report);
-    let checked = raw.and_then(|raw| check::settings(raw, &report));
-    match (checked, report.is_empty()) {
-        (Some(settings), true) => Ok(settings),
-        _ => {
-            let lines = report.into_problems().into_iter().map(in_words).collect();
-            Err(ConfigError { lines })
-        }
+    let readable = raw.map(|raw| check::settings(raw, &report)).unwrap_or_default();
+    Readable {
+        problems: report.into_problems().into_iter().map(without_line_of_nothing).collect(),
+        ..readable
     }
 }
 
 /// Lines of the environment mean nothing to anybody.
-fn in_words(mut problem: Problem) -> String {
+fn without_line_of_nothing(mut problem: Problem) -> Problem {
     problem.line = problem.line.filter(|_| problem.file != environment::NAME);
-    problem.to_string()
+    problem
 }

@@ -95,6 +95,7 @@ macro_rules! raw_section {
 
 raw_section!(Server {
     listen: String = optional_text,
+    public_url: String = optional_text,
     metrics_listen: String = optional_text,
     workers: i64 = optional_integer,
     max_connections: i64 = optional_integer,

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use super::course::Course;
 use super::error::Refusal;
 use super::fate::Fate;
+use super::limiting::forwarded;
 use super::reason::Reason;
+use super::source::Passage;
 use super::state::ServerState;
 use crate::config::App;
 use crate::failpoint::failpoint;
@@ -46,18 +48,19 @@ impl Refused {
 /// `GET /callback/{app}`: the console checks that the URL is ours by having us decrypt a text.
 pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: Data<ServerState>) -> HttpResponse {
     let Some(app) = state.app(&name) else {
-        return refuse_address(&state, &name);
+        return refuse_address(&state, &request, &name);
     };
     match verified(app, request.query_string(), state.timestamp_window_seconds()) {
         Ok(opened) => {
             state.count(Fate::Verified);
             tracing::info!(app = app.name, "verified");
             state.note_set(app, opened.set);
+            state.notes().note_genuine(app, &request, passage(&state, &request));
             HttpResponse::Ok()
                 .insert_header(ContentType::plaintext())
                 .body(opened.plaintext)
         }
-        Err(refused) => refuse(&state, app, &refused),
+        Err(refused) => refuse(&state, app, &request, (&refused, None)),
     }
 }
 
@@ -69,15 +72,19 @@ pub(super) async fn receive(
     state: Data<ServerState>,
 ) -> HttpResponse {
     let Some(app) = state.app(&name) else {
-        return refuse_address(&state, &name);
+        return refuse_address(&state, &request, &name);
     };
     let body = body_of(&request, payload).await;
     let mut course = Course::begun();
-    let opened = body.and_then(|body| opened(app, request.query_string(), &body, state.timestamp_window_seconds()));
-    let genuine = match opened {
-        Ok(genuine) => genuine,
-        Err(refused) => return refuse(&state, app, &refused),
+    let body = match body {
+        Ok(body) => body,
+        Err(refused) => return refuse(&state, app, &request, (&refused, None)),
     };
+    let genuine = match opened(app, request.query_string(), &body, state.timestamp_window_seconds()) {
+        Ok(genuine) => genuine,
+        Err(refused) => return refuse(&state, app, &request, (&refused, Some(body.clone()))),
+    };
+    state.notes().note_genuine(app, &request, passage(&state, &request));
     failpoint!("after_verify");
     state.note_set(app, genuine.opened.set);
     let (fate, response) = answered(&state, app, &genuine, &mut course).await;
@@ -296,7 +303,20 @@ fn acknowledgement() -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-fn refuse(state: &ServerState, app: &App, refused: &Refused) -> HttpResponse {
+/// How a request came.
+fn passage(state: &ServerState, request: &HttpRequest) -> Passage {
+    let peer = request.peer_addr().map(|address| address.ip());
+    Passage::of(peer, &forwarded(request.headers()), state.trusted_proxies())
+}
+
+fn refuse(
+    state: &ServerState,
+    app: &App,
+    request: &HttpRequest,
+    (refused, body): (&Refused, Option<Bytes>),
+) -> HttpResponse {
+    let came = passage(state, request);
+    state.notes().note_refused(&app.name, request, (refused.reason, body), came);
     tracing::warn!(
         app = app.name,
         reason = refused.reason.name(),
@@ -308,16 +328,30 @@ fn refuse(state: &ServerState, app: &App, refused: &Refused) -> HttpResponse {
 
 /// Any other method on the path of a callback.
 pub(super) async fn refuse_method(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
+    let name = request.match_info().get("app").unwrap_or_default();
+    let came = passage(&state, &request);
+    state.notes().note_refused(name, &request, (Reason::Method, None), came);
     tracing::warn!(method = ?shortened(request.method().as_str()), "refused: callbacks come by GET and POST");
     refusal(&state, Reason::Method)
 }
 
 /// A path like that of a callback, such as one with a slash behind it.
 pub(super) async fn refuse_path(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    refuse_address(&state, request.match_info().unprocessed())
+    refuse_address(&state, &request, request.match_info().unprocessed())
 }
 
-fn refuse_address(state: &ServerState, name: &str) -> HttpResponse {
+/// Any other path. A callback that comes here was sent to an address of another shape.
+pub(super) async fn refuse_elsewhere(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
+    if request.query_string().contains("msg_signature=") {
+        let came = passage(&state, &request);
+        state.notes().note_refused(request.path(), &request, (Reason::Address, None), came);
+    }
+    Refusal::NotFound.response()
+}
+
+fn refuse_address(state: &ServerState, request: &HttpRequest, name: &str) -> HttpResponse {
+    let came = passage(state, request);
+    state.notes().note_refused(name, request, (Reason::Address, None), came);
     tracing::warn!(name = ?shortened(name), "refused: the address names no configured app");
     refusal(state, Reason::Address)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::Error;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::web::Data;
 use tracing::Instrument;
 
@@ -69,14 +69,18 @@ pub(super) async fn summarise(state: Data<ServerState>) {
     }
 }
 
-fn source_of(request: &ServiceRequest, state: &ServerState) -> Option<Source> {
-    let noted: Vec<&str> = request
-        .headers()
+/// What proxies noted of whom they pass on.
+pub(super) fn forwarded(headers: &HeaderMap) -> String {
+    let noted: Vec<&str> = headers
         .get_all(FORWARDED)
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
+    noted.join(",")
+}
+
+fn source_of(request: &ServiceRequest, state: &ServerState) -> Option<Source> {
     let peer = request.peer_addr().map(|address| address.ip());
-    Source::of(peer, &noted.join(","), state.trusted_proxies())
+    Source::of(peer, &forwarded(request.headers()), state.trusted_proxies())
 }
 
 fn turns_away(state: &ServerState, source: Source) -> bool {

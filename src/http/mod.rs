@@ -8,6 +8,7 @@ mod error;
 mod fate;
 mod health;
 mod limiting;
+mod noting;
 mod reason;
 mod source;
 mod state;
@@ -24,8 +25,11 @@ use actix_web::{App, HttpServer};
 pub use ending::Ending;
 pub use error::Refusal;
 pub use fate::Fate;
+pub use noting::DOCTOR_NONCE;
 pub use reason::Reason;
 pub use state::ServerState;
+
+use crate::service::kept_up;
 
 /// How long a request head may take to arrive, and how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,6 +68,8 @@ pub fn serve(
     let state = Data::new(state);
     let draining = state.draining().clone();
     actix_web::rt::spawn(limiting::summarise(state.clone()));
+    let noting = state.clone();
+    actix_web::rt::spawn(kept_up("noting", state.metrics().clone(), move || noting::note_regularly(noting.clone())));
     let (metrics, has_metrics) = match listeners.metrics {
         Some(listener) => (Some(serve_metrics(listener, state.clone())?), false),
         None => (None, true),
@@ -129,7 +135,7 @@ fn configure(routes: &mut ServiceConfig, state: Data<ServerState>, has_metrics: 
         .service(callbacks)
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
-        .default_service(web::to(|| async { Refusal::NotFound.response() }));
+        .default_service(web::to(callback::refuse_elsewhere));
     if has_metrics {
         routes.route("/metrics", web::get().to(health::metrics));
     }

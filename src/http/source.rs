@@ -56,6 +56,56 @@ impl Source {
     }
 }
 
+/// How a request came, as far as it tells whether the proxies are set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// From outside, without a proxy.
+    Direct = 1,
+    /// By a trusted proxy that says for whom.
+    Forwarded = 2,
+    /// By a trusted proxy that does not say for whom.
+    Unnamed = 3,
+    /// From an address inside that is no trusted proxy, but is likely one.
+    Private = 4,
+}
+
+impl Passage {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Direct, "direct"),
+        (Self::Forwarded, "forwarded"),
+        (Self::Unnamed, "unnamed"),
+        (Self::Private, "private"),
+    ];
+
+    /// How a request came from this peer, with what proxies noted of it.
+    pub(super) fn of(peer: Option<IpAddr>, forwarded: &str, proxies: &Networks) -> Self {
+        match peer {
+            Some(peer) if !proxies.contains(peer) && is_inside(peer) => Self::Private,
+            Some(peer) if !proxies.contains(peer) => Self::Direct,
+            _ if Source::of(peer, forwarded, proxies).is_some() => Self::Forwarded,
+            _ => Self::Unnamed,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Self::name_of(self as u8)
+    }
+
+    /// The name of the one with this number; nothing where there is none.
+    pub(super) fn name_of(number: u8) -> &'static str {
+        let found = Self::ALL.into_iter().find(|(passage, _)| *passage as u8 == number);
+        found.map_or("", |(_, name)| name)
+    }
+}
+
+/// Addresses of a company's or a machine's own networks.
+fn is_inside(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
 /// What is known of sources.
 #[derive(Default)]
 pub(super) struct Sources {
@@ -147,6 +197,19 @@ mod tests {
             source("127.0.0.1", "claimed, 203.0.113.9").as_deref(),
             Some("203.0.113.9")
         );
+    }
+
+    #[test]
+    fn how_a_request_came_tells_whether_the_proxy_is_set_up() {
+        let passage = |peer: &str, forwarded: &str| {
+            let proxies = Networks::parse("127.0.0.0/8, 10.0.0.0/8").unwrap();
+            Passage::of(Some(peer.parse().unwrap()), forwarded, &proxies).name()
+        };
+        assert_eq!(passage("203.0.113.9", ""), "direct");
+        assert_eq!(passage("127.0.0.1", "203.0.113.9"), "forwarded");
+        assert_eq!(passage("127.0.0.1", ""), "unnamed");
+        assert_eq!(passage("172.17.0.1", "203.0.113.9"), "private");
+        assert_eq!(passage("::1", "203.0.113.9"), "private");
     }
 
     #[test]

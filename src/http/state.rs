@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::ending::Draining;
 use super::fate::Fate;
+use super::noting::Notes;
 use super::reason::Reason;
 use super::source::Sources;
 use crate::config::{App, Networks};
 use crate::metrics::Metrics;
-use crate::protocol::CredentialSet;
+use crate::protocol::{CredentialSet, CredentialSets};
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -37,6 +38,7 @@ pub struct ServerState {
     /// When each app's previous credentials were last said to be in use.
     reminded: Mutex<BTreeMap<String, Instant>>,
     draining: Draining,
+    notes: Notes,
 }
 
 impl ServerState {
@@ -54,8 +56,9 @@ impl ServerState {
             Fate::ALL.into_iter().map(|(_, name)| name),
             Reason::ALL.into_iter().map(|(_, name)| name),
         );
-        let apps = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
+        let apps: BTreeMap<String, App> = apps.into_iter().map(|app| (app.name.clone(), app)).collect();
         Self {
+            notes: Notes::of_apps(apps.keys()),
             apps,
             service,
             metrics,
@@ -71,6 +74,17 @@ impl ServerState {
 
     pub(super) fn app(&self, name: &str) -> Option<&App> {
         self.apps.get(name)
+    }
+
+    /// What came, for the doctor.
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// What callbacks may be signed and encrypted with, by app.
+    pub(super) fn credential_sets(&self) -> Vec<(&str, &CredentialSets)> {
+        let apps = self.apps.values();
+        apps.map(|app| (app.name.as_str(), &app.credentials)).collect()
     }
 
     pub(super) fn service(&self) -> &Service {

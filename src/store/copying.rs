@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// The tables, those that others refer to first. Processes do not move.
-pub(super) const TABLES: [Table; 12] = [
+pub(super) const TABLES: [Table; 13] = [
     table("meta", &["key"]),
     table("messages", &["message"]),
     table("sessions", &["conversation"]),
@@ -28,6 +28,7 @@ pub(super) const TABLES: [Table; 12] = [
     table("inbox", &["id"]),
     table("customers", &["person"]),
     table("outbox", &["id"]),
+    table("callbacks_seen", &["id"]),
 ];
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {

@@ -4,6 +4,7 @@
 //! One trait for all stores; `conformance` holds what every one must do.
 
 mod address;
+mod callbacks;
 #[cfg(test)]
 mod conformance;
 mod copying;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::wecom::TokenStore;
 
+pub use callbacks::SeenCallbacks;
 pub use address::{AddressError, PostgresAddress, StoreAddress};
 pub use copying::{CopiedTable, CopyError, copy_store};
 pub use dead_letters::{DeadLetter, DeadLetterId};
@@ -340,6 +342,12 @@ pub trait Store: TokenStore {
 
     /// Forgets its content; it is listed no more. `false`: there is no such dead letter.
     fn discard(&self, id: DeadLetterId) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Notes requests to the callback addresses; what is alike is counted together.
+    fn note_callbacks(&self, seen: Vec<SeenCallbacks>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// All requests to the callback addresses that are on record, the latest first.
+    fn seen_callbacks(&self) -> BoxFuture<'_, Result<Vec<SeenCallbacks>, StoreError>>;
 
     /// What waits, for how long, and what is dead.
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>>;

@@ -49,7 +49,7 @@ impl ApiBase {
     }
 
     /// The address of something below it.
-    pub(super) fn join(&self, path: &str) -> Url {
+    pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/{path}"));
@@ -92,7 +92,7 @@ impl ProxyAddress {
         is_proxy.then_some(Self(url)).ok_or(AddressError::NotAProxy)
     }
 
-    pub(super) fn url(&self) -> Url {
+    pub(crate) fn url(&self) -> Url {
         self.0.clone()
     }
 }

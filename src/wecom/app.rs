@@ -15,6 +15,8 @@ pub struct Agent {
     pub name: String,
     /// The app is switched off in the console; then it cannot send.
     pub is_disabled: bool,
+    /// Nobody may see the app, so that nobody can write to it or be written to.
+    pub is_invisible: bool,
     /// Whether WeCom reports that a member opens the app.
     pub reports_entering: bool,
 }
@@ -63,12 +65,15 @@ impl Client {
             close: i64,
             #[serde(default)]
             isreportenter: i64,
+            #[serde(flatten)]
+            rest: Value,
         }
         let answer = self.call(Api::AgentGet, None).await?;
         let wire: Wire = read(Api::AgentGet, answer)?;
         Ok(Agent {
             name: wire.name,
             is_disabled: wire.close != 0,
+            is_invisible: is_invisible(&wire.rest),
             reports_entering: wire.isreportenter != 0,
         })
     }
@@ -110,6 +115,13 @@ impl Client {
     }
 }
 
+/// Whether the app's visible range is given and empty (doc/90227).
+fn is_invisible(agent: &Value) -> bool {
+    let ranges = ["/allow_userinfos/user", "/allow_partys/partyid", "/allow_tags/tagid"];
+    let given: Vec<&Value> = ranges.iter().filter_map(|range| agent.pointer(range)).collect();
+    !given.is_empty() && given.iter().all(|range| range.as_array().is_some_and(Vec::is_empty))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -122,6 +134,14 @@ mod tests {
         let receipt = SendReceipt::read(&answer);
         assert_eq!(receipt.not_reached, ["zhangsan", "lisi", "wangwu"].map(Private::from));
         assert_eq!((receipt.message_id.as_str(), receipt.response_code), ("m", None));
+    }
+
+    #[test]
+    fn an_app_is_invisible_when_its_range_is_given_and_empty() {
+        let nobody = json!({"allow_userinfos": {"user": []}, "allow_partys": {"partyid": []}, "allow_tags": {"tagid": []}});
+        assert!(is_invisible(&nobody));
+        let everybody = json!({"allow_userinfos": {"user": []}, "allow_partys": {"partyid": [1]}});
+        assert!(!is_invisible(&everybody) && !is_invisible(&json!({})));
     }
 
     #[test]

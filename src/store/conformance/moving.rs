@@ -5,7 +5,7 @@ use crate::store::copying::TABLES;
 use crate::store::postgres::tests::Database;
 use crate::store::sqlite::tests::Folder;
 use crate::store::{
-    Answered, Effect, Fetched, KfAccountKey, KfPage, NewSend, QuestionRecord, Rating, SendResult, Step, Store, Urgency,
+    Answered, Effect, Fetched, KfAccountKey, KfPage, NewSend, QuestionRecord, Rating, SeenCallbacks, SendResult, Step, Store, Urgency,
     Waiting, copy_store,
 };
 use crate::wecom::StoredToken;
@@ -99,8 +99,23 @@ async fn fill(store: &dyn Store) {
         expires_at: at(120),
     };
     store.save_token("support", token).await.unwrap();
+    store.note_callbacks(vec![seen_callbacks()]).await.unwrap();
     // Under way when the process ends: `s1`, and `s3`, of which nobody knows whether it was shown.
     assert_eq!(store.claim_sends(at(3), 10, Vec::new()).await.unwrap().len(), 2);
+}
+
+fn seen_callbacks() -> SeenCallbacks {
+    SeenCallbacks {
+        app: "support".to_owned(),
+        method: "GET".to_owned(),
+        outcome: SeenCallbacks::GENUINE.to_owned(),
+        likely: String::new(),
+        detail: String::new(),
+        source: "direct".to_owned(),
+        count: 1,
+        first_at: at(1),
+        last_at: at(2),
+    }
 }
 
 /// Everything is as it was left, and goes on.
@@ -118,6 +133,7 @@ async fn assert_goes_on(store: &dyn Store) {
     let due = store.due_reminders(at(3 * 24 * 60), apps).await.unwrap();
     assert_eq!((due.len(), due[0].user_id.as_str()), (1, "li"));
     assert_eq!(store.token("support").await.unwrap().unwrap().generation, 3);
+    assert_eq!(store.seen_callbacks().await.unwrap(), [seen_callbacks()]);
 
     let claimed = store.claim_sends(at(4), 10, Vec::new()).await.unwrap();
     assert_eq!(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Place;
 use crate::store::{
     Answered, ConversationKey, DeadLetterId, Effect, Fetched, InstanceReport, KfAccountKey, KfPage, MessageKey,
-    NewSend, SendResult, SetAside, Step, Store, Urgency, Waiting,
+    NewSend, Retention, SeenCallbacks, SendResult, SetAside, Step, Store, Urgency, Waiting,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -324,7 +324,35 @@ async fn a_right_to_fetch_a_token_from_before_a_clock_was_put_back_holds_nobody_
     assert!(claim().await.unwrap());
 }
 
+async fn requests_that_are_alike_are_one_row_and_go_when_they_are_old(place: impl Place) {
+    let store = place.open().await;
+    let seen = |likely: &str, detail: &str, second: i64| SeenCallbacks {
+        app: "support".to_owned(),
+        method: "GET".to_owned(),
+        outcome: "signature".to_owned(),
+        likely: likely.to_owned(),
+        detail: detail.to_owned(),
+        source: "direct".to_owned(),
+        count: 2,
+        first_at: at(second),
+        last_at: at(second),
+    };
+    store.note_callbacks(vec![seen("token", "", 1), seen("path", "sales", 3)]).await.unwrap();
+    store.note_callbacks(vec![seen("token", "newer", 5)]).await.unwrap();
+    store.note_callbacks(vec![seen("token", "newest", 4)]).await.unwrap();
+    let tokens = SeenCallbacks {
+        count: 6,
+        first_at: at(1),
+        ..seen("token", "newest", 5)
+    };
+    assert_eq!(store.seen_callbacks().await.unwrap(), [tokens, seen("path", "sales", 3)]);
+    let retention = Retention { questions_days: 1 };
+    store.purge(at(24 * 3600 + 4), retention).await.unwrap();
+    assert_eq!(store.seen_callbacks().await.unwrap().len(), 1);
+}
+
 for_every_store!(
+    requests_that_are_alike_are_one_row_and_go_when_they_are_old,
     a_page_of_somebody_who_no_longer_has_the_account_is_not_kept,
     an_answer_that_panics_is_a_dead_letter_and_the_others_are_answered,
     what_was_begun_when_the_process_ended_is_begun_again_alone_and_counted,

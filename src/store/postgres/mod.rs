@@ -11,6 +11,7 @@
 
 mod answering;
 mod appeals;
+mod callbacks;
 mod connecting;
 mod copying;
 mod dead_letters;
@@ -49,7 +50,7 @@ use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
-    PostgresAddress, QuestionRecord, RatingCount, Retention, SendClaim, SendResult, Settlement, StepFunction, Store,
+    PostgresAddress, QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store,
     StoreError, TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
@@ -321,6 +322,14 @@ impl Store for PostgresStore {
 
     fn discard(&self, id: DeadLetterId) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.submit(async move |transaction| dead_letters::discard(transaction, id).await)
+    }
+
+    fn note_callbacks(&self, seen: Vec<SeenCallbacks>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.submit(async move |transaction| callbacks::note(transaction, seen).await)
+    }
+
+    fn seen_callbacks(&self) -> BoxFuture<'_, Result<Vec<SeenCallbacks>, StoreError>> {
+        self.submit(async |transaction| callbacks::all(transaction).await)
     }
 
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>> {

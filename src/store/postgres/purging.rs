@@ -37,6 +37,7 @@ pub(super) async fn purge(pool: &Pool, now: Timestamp, retention: Retention) -> 
         ("appeals", "id", "opened_at", before(now, APPEALS_FOLLOWED)),
         ("inbox", "id", "received_at", messages),
         ("outbox", "id", "settled_at", messages),
+        ("callbacks_seen", "id", "last_at", questions),
     ];
     for (table, key, age, before) in by_age {
         repeat(pool, async |transaction| {

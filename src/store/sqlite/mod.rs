@@ -4,6 +4,7 @@
 
 mod appeals;
 mod backup;
+mod callbacks;
 mod copying;
 mod dead_letters;
 mod figures;
@@ -37,7 +38,7 @@ use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
-    QuestionRecord, RatingCount, Retention, SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
+    QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
     TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
@@ -284,6 +285,14 @@ impl Store for SqliteStore {
 
     fn discard(&self, id: DeadLetterId) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.submit(move |connection| dead_letters::discard(connection, id))
+    }
+
+    fn note_callbacks(&self, seen: Vec<SeenCallbacks>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.submit(move |connection| callbacks::note(connection, &seen))
+    }
+
+    fn seen_callbacks(&self) -> BoxFuture<'_, Result<Vec<SeenCallbacks>, StoreError>> {
+        self.submit(callbacks::all)
     }
 
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>> {

@@ -46,6 +46,7 @@ pub(super) async fn purge(
         ("appeals", "opened_at", before(now, APPEALS_FOLLOWED)),
         ("inbox", "received_at", messages),
         ("outbox", "settled_at", messages),
+        ("callbacks_seen", "last_at", questions),
     ];
     for (table, age, before) in by_age {
         let sql =
