@@ -53,7 +53,10 @@ impl Doctor {
         let settings = read_configuration(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let configured = settings.server.as_ref().and_then(|server| server.public_url.as_ref());
         let public_url = given.as_ref().or(configured);
-        let store = settings.storage.as_ref().map_or(Err(StoreTrouble::NotConfigured), opened);
+        let store = settings
+            .storage
+            .as_ref()
+            .map_or(Err(StoreTrouble::NotConfigured), opened);
         let patient = Patient {
             settings: &settings,
             public_url,
@@ -81,7 +84,9 @@ impl Doctor {
     /// Chinese, unless the environment or the option speaks another language.
     fn language(&self) -> Language {
         let of_environment = || {
-            let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+            let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .into_iter()
+                .filter_map(|name| std::env::var(name).ok());
             named.into_iter().find(|value| !value.is_empty()).unwrap_or_default()
         };
         match self.lang {

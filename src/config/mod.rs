@@ -182,7 +182,11 @@ fn read_what_makes_sense(name: &str, text: &str, environment: &Environment) -> R
     let raw = raw::Settings::read(name, text, environment, &report);
     let readable = raw.map(|raw| check::settings(raw, &report)).unwrap_or_default();
     Readable {
-        problems: report.into_problems().into_iter().map(without_line_of_nothing).collect(),
+        problems: report
+            .into_problems()
+            .into_iter()
+            .map(without_line_of_nothing)
+            .collect(),
         ..readable
     }
 }

@@ -93,13 +93,30 @@ mod tests {
 
     #[test]
     fn every_app_has_its_address_below_the_public_one() {
-        check("https://bot.example.com", Ok("https://bot.example.com/callback/support"));
-        check("https://bot.example.com/", Ok("https://bot.example.com/callback/support"));
-        check("http://1.2.3.4:8080/bot/", Ok("http://1.2.3.4:8080/bot/callback/support"));
-        check("https://bot.example.com/callback/support", Err(PublicUrlError::OfOneApp));
+        check(
+            "https://bot.example.com",
+            Ok("https://bot.example.com/callback/support"),
+        );
+        check(
+            "https://bot.example.com/",
+            Ok("https://bot.example.com/callback/support"),
+        );
+        check(
+            "http://1.2.3.4:8080/bot/",
+            Ok("http://1.2.3.4:8080/bot/callback/support"),
+        );
+        check(
+            "https://bot.example.com/callback/support",
+            Err(PublicUrlError::OfOneApp),
+        );
         check("https://u:p@bot.example.com", Err(PublicUrlError::Superfluous));
         check("https://bot.example.com?x=1", Err(PublicUrlError::Superfluous));
-        for text in ["bot.example.com", "ftp://bot.example.com", "https://", "bot.example.com:443"] {
+        for text in [
+            "bot.example.com",
+            "ftp://bot.example.com",
+            "https://",
+            "bot.example.com:443",
+        ] {
             check(text, Err(PublicUrlError::NotAnAddress));
         }
     }

@@ -52,7 +52,9 @@ pub(super) fn of_itself(url: &PublicUrl) -> Vec<Finding> {
     };
     let of_scheme = (!url.is_https()).then_some(Cause::UrlNotEncrypted);
     let causes = of_host.into_iter().chain(of_scheme);
-    causes.map(|cause| Finding::new(cause).with("host", url.host())).collect()
+    causes
+        .map(|cause| Finding::new(cause).with("host", url.host()))
+        .collect()
 }
 
 /// Whether the name leads anywhere, and what can be said of that.
@@ -97,9 +99,7 @@ fn is_private(ip: IpAddr) -> bool {
             let is_shared = matches!(ip.octets(), [100, 64..=127, ..]);
             is_shared || ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
         }
-        IpAddr::V6(ip) => {
-            ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified()
-        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
     }
 }
 
@@ -120,10 +120,19 @@ mod tests {
         check("http://bot.example.com", &[Cause::UrlNotEncrypted]);
         check("https://203.0.113.9", &[Cause::UrlIpv4]);
         check("https://[2001:db8::1]:8443", &[Cause::UrlIpv6]);
-        for private in ["https://192.168.1.2", "https://100.64.0.1", "https://bot", "https://bot.lan"] {
+        for private in [
+            "https://192.168.1.2",
+            "https://100.64.0.1",
+            "https://bot",
+            "https://bot.lan",
+        ] {
             check(private, &[Cause::UrlPrivate]);
         }
-        for tunnel in ["https://a-b.trycloudflare.com", "https://x.ngrok-free.app/bot", "https://X.CPOLAR.CN"] {
+        for tunnel in [
+            "https://a-b.trycloudflare.com",
+            "https://x.ngrok-free.app/bot",
+            "https://X.CPOLAR.CN",
+        ] {
             check(tunnel, &[Cause::UrlTunnel]);
         }
         check("https://notngrok.io", &[]);

@@ -133,12 +133,24 @@ pub(super) fn is_of_jiefeng(answer: &Answer) -> bool {
 fn page(answer: &Answer) -> Option<Cause> {
     let text = String::from_utf8_lossy(&answer.body).to_lowercase();
     let start = text.trim_start_matches(['\u{feff}', ' ', '\r', '\n', '\t']);
-    let is_page = answer.content_type.contains("html") || ["<!doctype", "<html", "<head", "<script"].iter().any(|tag| start.starts_with(tag));
+    let is_page = answer.content_type.contains("html")
+        || ["<!doctype", "<html", "<head", "<script"]
+            .iter()
+            .any(|tag| start.starts_with(tag));
     let has_one_of = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match is_page && start.starts_with('<') {
         false => None,
         true if has_one_of(&["type=\"password\"", "type='password'", "type=password"]) => Some(Cause::LoginPage),
-        true if has_one_of(&["captcha", "access denied", "blocked", "waf", "challenge", "拦截", "安全验证"]) => {
+        true if has_one_of(&[
+            "captcha",
+            "access denied",
+            "blocked",
+            "waf",
+            "challenge",
+            "拦截",
+            "安全验证",
+        ]) =>
+        {
             Some(Cause::Blocked)
         }
         true if has_one_of(&["login", "sign in", "登录", "登陆"]) => Some(Cause::LoginPage),
@@ -150,7 +162,10 @@ fn redirect(answer: &Answer, address: &str) -> Cause {
     let without_query = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
     let (to, from) = (without_query(&answer.location), without_query(address));
     let path = |url: &str| match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/').map(|(_, path)| format!("/{path}")).unwrap_or_default(),
+        Some((_, rest)) => rest
+            .split_once('/')
+            .map(|(_, path)| format!("/{path}"))
+            .unwrap_or_default(),
         None => url.to_owned(),
     };
     let is_login = |word: &&str| answer.location.to_lowercase().contains(word);
@@ -158,7 +173,10 @@ fn redirect(answer: &Answer, address: &str) -> Cause {
         Cause::RedirectSlash
     } else if from.starts_with("http://") && to.starts_with("https://") && path(&to) == path(&from) {
         Cause::RedirectHttps
-    } else if ["login", "signin", "sso", "oauth", "passport", "auth"].iter().any(|word| is_login(&word)) {
+    } else if ["login", "signin", "sso", "oauth", "passport", "auth"]
+        .iter()
+        .any(|word| is_login(&word))
+    {
         Cause::RedirectLogin
     } else {
         Cause::Redirect
@@ -329,7 +347,12 @@ mod tests {
     fn whoever_answers_instead_of_the_server_is_known_by_the_answer() {
         for (status, content_type, body, expected) in [
             (200, "text/html", "<!doctype html><div id=app></div>", Cause::HtmlPage),
-            (200, "text/html", "<html><input type=\"password\"></html>", Cause::LoginPage),
+            (
+                200,
+                "text/html",
+                "<html><input type=\"password\"></html>",
+                Cause::LoginPage,
+            ),
             (200, "text/html", "<html>请求被拦截</html>", Cause::Blocked),
             (401, "text/html", "", Cause::LoginRequired),
             (403, "text/html", "<html>403 Forbidden</html>", Cause::Blocked),
@@ -369,12 +392,18 @@ mod tests {
     fn a_cache_and_a_changed_sign_show_at_the_second_verification() {
         let cached = verified("456", ok("123"));
         check(
-            &Probed { special: cached, ..healthy() },
+            &Probed {
+                special: cached,
+                ..healthy()
+            },
             &[Cause::AnswerCached, Cause::MessagesGood],
         );
         let changed = verified("456", answer(403, "text/plain", "Forbidden"));
         check(
-            &Probed { special: changed, ..healthy() },
+            &Probed {
+                special: changed,
+                ..healthy()
+            },
             &[Cause::PlusChanged, Cause::MessagesGood],
         );
     }
@@ -382,8 +411,20 @@ mod tests {
     #[test]
     fn what_is_let_pass_though_it_is_not_good_is_told() {
         let (good, decoded, forged) = (Cause::VerificationGood, Cause::QueryDecoded, Cause::ForgedAccepted);
-        check(&Probed { spelt: ok("1"), ..healthy() }, &[good, decoded, Cause::MessagesGood]);
-        check(&Probed { forged: ok("1"), ..healthy() }, &[good, forged, Cause::MessagesGood]);
+        check(
+            &Probed {
+                spelt: ok("1"),
+                ..healthy()
+            },
+            &[good, decoded, Cause::MessagesGood],
+        );
+        check(
+            &Probed {
+                forged: ok("1"),
+                ..healthy()
+            },
+            &[good, forged, Cause::MessagesGood],
+        );
     }
 
     #[test]

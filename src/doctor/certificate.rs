@@ -20,23 +20,26 @@ use crate::tls;
 /// A certificate that ends within so many days has not been renewed as it should.
 const SOON: i64 = 14;
 
-/// Looks at the certificate; whether it is trusted.
-pub(super) async fn examine(url: &PublicUrl) -> (bool, Finding) {
+/// Looks at the certificate; whether requests would get past it. Of a connection that cannot be made, these say more.
+pub(super) async fn examine(url: &PublicUrl) -> (bool, Option<Finding>) {
     let (host, port) = (url.host().to_owned(), url.port());
     let looking = tokio::task::spawn_blocking(move || look(&host, port));
-    let looked = match tokio::time::timeout(PATIENCE * 2, looking).await {
-        Ok(Ok(looked)) => looked,
-        _ => Err("no answer in time".to_owned()),
-    };
-    let finding = match looked {
-        Ok(shown) => shown.judged(url.host(), Timestamp::now()),
-        Err(error) => Finding::new(Cause::TlsFailed)
+    let finding = match tokio::time::timeout(PATIENCE * 2, looking).await {
+        Ok(Ok(Ok(shown))) => shown.judged(url.host(), Timestamp::now()),
+        Ok(Ok(Err(NotShown::Handshake(error)))) => Finding::new(Cause::TlsFailed)
             .with("host", url.host())
             .with("error", error),
+        Ok(Ok(Err(NotShown::Connection)) | Err(_)) | Err(_) => return (true, None),
     };
     let is_trusted = matches!(finding.cause, Cause::CertificateGood | Cause::CertificateEndsSoon);
-    // Whoever cannot be connected to is looked at by the requests, which say more of it.
-    (is_trusted || finding.cause == Cause::TlsFailed, finding)
+    (is_trusted, Some(finding))
+}
+
+/// Why there is no certificate to look at.
+enum NotShown {
+    Connection,
+    /// With what the system says.
+    Handshake(String),
 }
 
 /// What a server showed, and what is to be said against it.
@@ -46,17 +49,19 @@ struct Shown {
     objection: Option<Error>,
 }
 
-fn look(host: &str, port: u16) -> Result<Shown, String> {
-    let watching = Arc::new(Watching::new().map_err(|error| error.to_string())?);
-    let mut config = tls::client_config(tls::trusted_roots()).map_err(|error| error.to_string())?;
+fn look(host: &str, port: u16) -> Result<Shown, NotShown> {
+    let mut stream = connected(host, port).map_err(|_| NotShown::Connection)?;
+    let failed = |error: &dyn std::fmt::Display| NotShown::Handshake(error.to_string());
+    let watching = Arc::new(Watching::new().map_err(|error| failed(&error))?);
+    let mut config = tls::client_config(tls::trusted_roots()).map_err(|error| failed(&error))?;
     config.dangerous().set_certificate_verifier(Arc::clone(&watching) as _);
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-    let mut stream = connected(host, port).map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(&error))?;
+    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| failed(&error))?;
     let shaken = connection.complete_io(&mut stream);
-    match watching.shown() {
-        Some(shown) => Ok(shown),
-        None => Err(shaken.err().map_or_else(|| "it shows no certificate".to_owned(), |error| error.to_string())),
+    match (watching.shown(), shaken) {
+        (Some(shown), _) => Ok(shown),
+        (None, Err(error)) => Err(failed(&error)),
+        (None, Ok(_)) => Err(failed(&"it shows no certificate")),
     }
 }
 
@@ -171,9 +176,8 @@ fn cause(objection: &Error, chain: &[Certificate]) -> Cause {
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
         UnknownIssuer,
     };
-    let is_own_issuer = |certificate: &Certificate| {
-        certificate.tbs_certificate.issuer == certificate.tbs_certificate.subject
-    };
+    let is_own_issuer =
+        |certificate: &Certificate| certificate.tbs_certificate.issuer == certificate.tbs_certificate.subject;
     match objection {
         Error::InvalidCertificate(Expired | ExpiredContext { .. }) => Cause::CertificateExpired,
         Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => Cause::CertificateNotYet,

@@ -94,7 +94,9 @@ async fn of_knowledge(knowledge: &Knowledge) -> Finding {
 /// Asks the address that the server listens on, as the proxy would.
 async fn of_server(server: &Server, app: &App) -> Option<Finding> {
     let address = reachable(server.listen);
-    let url = PublicUrl::parse(&format!("http://{address}")).ok().filter(|_| address.port() != 0)?;
+    let url = PublicUrl::parse(&format!("http://{address}"))
+        .ok()
+        .filter(|_| address.port() != 0)?;
     let sealed = verification(app.credentials.current(), Wanted::AnyText)?;
     let prober = Prober::new().ok()?;
     let exchange = prober.get(url.callback(&app.name), &sealed.query).await;

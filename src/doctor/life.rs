@@ -17,7 +17,11 @@ pub(super) fn judge(apps: &[&str], seen: &[SeenCallbacks], now: Timestamp) -> Ve
 
 fn of_app(app: &str, seen: &[SeenCallbacks], now: Timestamp) -> Vec<Finding> {
     let own: Vec<&SeenCallbacks> = seen.iter().filter(|seen| seen.app == app).collect();
-    let genuine = |method: &str| own.iter().copied().find(|seen| seen.is_genuine() && seen.method == method);
+    let genuine = |method: &str| {
+        own.iter()
+            .copied()
+            .find(|seen| seen.is_genuine() && seen.method == method)
+    };
     let (verified, received) = (genuine("GET"), genuine("POST"));
     let since = |refused: &SeenCallbacks| match refused.method.as_str() {
         "GET" => verified.or(received),
@@ -41,7 +45,11 @@ fn of_app(app: &str, seen: &[SeenCallbacks], now: Timestamp) -> Vec<Finding> {
 
 /// Requests to addresses that name no app. Strangers look for all kinds of things, so only what could be a callback is on record.
 fn of_no_app(seen: &[SeenCallbacks]) -> Vec<Finding> {
-    let genuine = seen.iter().filter(|seen| seen.is_genuine()).map(|seen| seen.last_at).max();
+    let genuine = seen
+        .iter()
+        .filter(|seen| seen.is_genuine())
+        .map(|seen| seen.last_at)
+        .max();
     let nameless = seen.iter().filter(|seen| seen.app.is_empty());
     let present = nameless.filter(|refused| genuine.is_none_or(|at| at < refused.last_at));
     present.map(of_refused).collect()
@@ -152,7 +160,10 @@ mod tests {
     fn a_refusal_counts_until_something_genuine_has_come_the_same_way() {
         let refused = seen("support", "GET", "signature", "token", 5);
         check(&[refused.clone()], &[Cause::LifeToken]);
-        check(&[genuine("GET", 4), refused.clone()], &[Cause::LifeToken, Cause::LifeVerified]);
+        check(
+            &[genuine("GET", 4), refused.clone()],
+            &[Cause::LifeToken, Cause::LifeVerified],
+        );
         let since = [genuine("GET", 6), genuine("POST", 7), refused];
         check(&since, &[Cause::LifePast, Cause::LifeVerified, Cause::LifeMessages]);
     }

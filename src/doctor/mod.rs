@@ -74,7 +74,7 @@ async fn outside(patient: Patient<'_>) -> Vec<Finding> {
     }
     if url.is_https() {
         let (is_trusted, of_certificate) = certificate::examine(url).await;
-        findings.push(of_certificate);
+        findings.extend(of_certificate);
         if !is_trusted {
             return findings;
         }

@@ -27,8 +27,13 @@ const PATIENCE_WITH_APP: Duration = Duration::from_secs(18);
 const MOST_ADDRESSES: usize = 12;
 
 pub(super) async fn examine(settings: &Readable) -> Vec<Finding> {
-    let Some(wecom) = &settings.wecom else { return Vec::new() };
-    let window = settings.server.as_ref().map_or(300, |server| server.timestamp_window_seconds);
+    let Some(wecom) = &settings.wecom else {
+        return Vec::new();
+    };
+    let window = settings
+        .server
+        .as_ref()
+        .map_or(300, |server| server.timestamp_window_seconds);
     let apps = futures_util::future::join_all(settings.apps.iter().map(|app| of_app(app, wecom)));
     let (mut findings, of_apps) = futures_util::future::join(of_way(wecom, window), apps).await;
     findings.extend(of_apps.into_iter().flatten());
@@ -43,9 +48,8 @@ async fn of_way(wecom: &Wecom, window: i64) -> Vec<Finding> {
     };
     let took = begun.elapsed();
     let away = Timestamp::now().duration_since(date).as_secs();
-    let far = (took > FAR && wecom.proxy.is_none()).then(|| {
-        Finding::new(Cause::FarFromWecom).with("milliseconds", took.as_millis())
-    });
+    let far = (took > FAR && wecom.proxy.is_none())
+        .then(|| Finding::new(Cause::FarFromWecom).with("milliseconds", took.as_millis()));
     std::iter::once(of_clock(away, window)).chain(far).collect()
 }
 
@@ -155,7 +159,15 @@ async fn of_kf(client: &Client) -> Vec<Finding> {
     let mut findings: Vec<Finding> = not_granted.into_iter().collect();
     for account in granted {
         let servicers = client.kf_servicers(&account.open_kf_id).await.unwrap_or_default();
-        let receives = |servicer: &Servicer| !matches!(servicer, Servicer::Member { is_receiving: false, .. });
+        let receives = |servicer: &Servicer| {
+            !matches!(
+                servicer,
+                Servicer::Member {
+                    is_receiving: false,
+                    ..
+                }
+            )
+        };
         let cause = match servicers.iter().any(receives) {
             true => Cause::KfGood,
             false => Cause::KfNobodyReceives,

@@ -11,7 +11,9 @@ use super::answers::{Answer, Exchange, Probed, Verified, judge};
 use super::finding::Finding;
 use crate::config::{App, PublicUrl};
 use crate::http::DOCTOR_NONCE;
-use crate::protocol::{Credentials, Fresh, Nonce, RANDOM_PREFIX, Seconds, WireFormat, seal_callback, seal_verification};
+use crate::protocol::{
+    Credentials, Fresh, Nonce, RANDOM_PREFIX, Seconds, WireFormat, seal_callback, seal_verification,
+};
 
 /// So much of an answer is read; a proper one is some twenty bytes.
 const LARGEST_ANSWER: usize = 64 * 1024;
@@ -23,7 +25,10 @@ const TRIES: u32 = 4000;
 pub(super) async fn examine(app: &App, url: &PublicUrl) -> Vec<Finding> {
     let address = url.callback(&app.name);
     match probed(app, &address).await {
-        Some(probed) => judge(&probed).into_iter().map(|finding| finding.of(&app.name)).collect(),
+        Some(probed) => judge(&probed)
+            .into_iter()
+            .map(|finding| finding.of(&app.name))
+            .collect(),
         None => Vec::new(),
     }
 }
@@ -32,7 +37,10 @@ pub(super) async fn examine(app: &App, url: &PublicUrl) -> Vec<Finding> {
 async fn probed(app: &App, address: &Url) -> Option<Probed> {
     let credentials = app.credentials.current();
     let prober = Prober::new().ok()?;
-    let (plain, special) = (verification(credentials, Wanted::PlainText)?, verification(credentials, Wanted::Signs)?);
+    let (plain, special) = (
+        verification(credentials, Wanted::PlainText)?,
+        verification(credentials, Wanted::Signs)?,
+    );
     let spelt = spelt_otherwise(&verification(credentials, Wanted::PlainText)?.query);
     let forged = forged(&verification(credentials, Wanted::PlainText)?.query);
     let message = message(app)?;
@@ -86,7 +94,11 @@ pub(super) fn verification(credentials: &Credentials, wanted: Wanted) -> Option<
     // 96 bytes encode without a sign at the end.
     let plain_length = 50_usize.saturating_sub(credentials.receive_id().len()).max(5);
     let length = if wanted == Wanted::PlainText { plain_length } else { 19 };
-    let digits = (0..length).map(|_| Some(char::from(b'0'.wrapping_add(u8::try_from(getrandom::u32().ok()? % 10).ok()?))));
+    let digits = (0..length).map(|_| {
+        Some(char::from(
+            b'0'.wrapping_add(u8::try_from(getrandom::u32().ok()? % 10).ok()?),
+        ))
+    });
     let plaintext: String = digits.collect::<Option<String>>()?;
     for _ in 0..TRIES {
         let fresh = fresh()?;
@@ -148,7 +160,13 @@ fn message(app: &App) -> Option<crate::protocol::SealedCallback> {
         Timestamp::now().as_second()
     );
     let fresh = fresh()?;
-    Some(seal_callback(credentials, WireFormat::Xml, &text, &agent_id.to_string(), &fresh))
+    Some(seal_callback(
+        credentials,
+        WireFormat::Xml,
+        &text,
+        &agent_id.to_string(),
+        &fresh,
+    ))
 }
 
 /// Makes requests as WeCom does: each over a connection of its own, and no redirect is followed.
@@ -241,7 +259,11 @@ mod tests {
             let plain = verification(&credentials(corp_id), Wanted::PlainText).unwrap();
             assert!(!plain.query.contains('%'), "{}", plain.query);
             let special = verification(&credentials(corp_id), Wanted::Signs).unwrap();
-            assert!(special.query.contains("%2B") && special.query.contains("%2F"), "{}", special.query);
+            assert!(
+                special.query.contains("%2B") && special.query.contains("%2F"),
+                "{}",
+                special.query
+            );
         }
     }
 

@@ -55,7 +55,9 @@ static ENTRIES: LazyLock<BTreeMap<&'static str, (Side, Entry)>> = LazyLock::new(
 impl Finding {
     /// How bad it is.
     pub fn level(&self) -> Level {
-        ENTRIES.get(self.cause.id()).map_or(Level::Red, |(_, entry)| entry.level)
+        ENTRIES
+            .get(self.cause.id())
+            .map_or(Level::Red, |(_, entry)| entry.level)
     }
 
     /// From where it was seen.

@@ -316,7 +316,9 @@ fn refuse(
     (refused, body): (&Refused, Option<Bytes>),
 ) -> HttpResponse {
     let came = passage(state, request);
-    state.notes().note_refused(&app.name, request, (refused.reason, body), came);
+    state
+        .notes()
+        .note_refused(&app.name, request, (refused.reason, body), came);
     tracing::warn!(
         app = app.name,
         reason = refused.reason.name(),
@@ -344,7 +346,9 @@ pub(super) async fn refuse_path(request: HttpRequest, state: Data<ServerState>) 
 pub(super) async fn refuse_elsewhere(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
     if request.query_string().contains("msg_signature=") {
         let came = passage(&state, &request);
-        state.notes().note_refused(request.path(), &request, (Reason::Address, None), came);
+        state
+            .notes()
+            .note_refused(request.path(), &request, (Reason::Address, None), came);
     }
     Refusal::NotFound.response()
 }

@@ -69,7 +69,9 @@ pub fn serve(
     let draining = state.draining().clone();
     actix_web::rt::spawn(limiting::summarise(state.clone()));
     let noting = state.clone();
-    actix_web::rt::spawn(kept_up("noting", state.metrics().clone(), move || noting::note_regularly(noting.clone())));
+    actix_web::rt::spawn(kept_up("noting", state.metrics().clone(), move || {
+        noting::note_regularly(noting.clone())
+    }));
     let (metrics, has_metrics) = match listeners.metrics {
         Some(listener) => (Some(serve_metrics(listener, state.clone())?), false),
         None => (None, true),

@@ -81,7 +81,9 @@ impl Notes {
             true => verifications,
             false => messages,
         };
-        genuine.last_at.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+        genuine
+            .last_at
+            .store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
         genuine.passage.store(passage as u8, Ordering::Relaxed);
         genuine.count.fetch_add(1, Ordering::Release);
     }
@@ -212,14 +214,19 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 fn is_of_doctor(query: &str) -> bool {
-    query.split('&').any(|pair| pair.strip_prefix("nonce=").is_some_and(|nonce| nonce.starts_with(DOCTOR_NONCE)))
+    query.split('&').any(|pair| {
+        pair.strip_prefix("nonce=")
+            .is_some_and(|nonce| nonce.starts_with(DOCTOR_NONCE))
+    })
 }
 
 /// Looks into what has come and stores what was found, now and then.
 pub(super) async fn note_regularly(state: Data<ServerState>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        let seen = state.notes().take(&state.credential_sets(), state.timestamp_window_seconds());
+        let seen = state
+            .notes()
+            .take(&state.credential_sets(), state.timestamp_window_seconds());
         if seen.is_empty() {
             continue;
         }

@@ -252,7 +252,9 @@ impl Credentials {
 
     /// Whether a text has the form of a ciphertext.
     pub(super) fn could_open(ciphertext: &str) -> bool {
-        STANDARD.decode(ciphertext).is_ok_and(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(AES_BLOCK))
+        STANDARD
+            .decode(ciphertext)
+            .is_ok_and(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(AES_BLOCK))
     }
 
     fn without_encryption(&self, ciphertext: &str) -> Result<Vec<u8>, DecryptError> {

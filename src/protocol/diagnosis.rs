@@ -145,10 +145,13 @@ impl<'a> Tried<'a> {
 
     /// The app that signed it, or whose key opens it.
     fn belonging_to_others(&self) -> Option<Likely> {
-        let mut others = self.configured.apps.iter().filter(|(name, _)| Some(*name) != self.configured.called);
-        let belongs = |sets: &CredentialSets| {
-            sets.signers(self.query, self.ciphertext).is_some() || opens(sets, self.ciphertext)
-        };
+        let mut others = self
+            .configured
+            .apps
+            .iter()
+            .filter(|(name, _)| Some(*name) != self.configured.called);
+        let belongs =
+            |sets: &CredentialSets| sets.signers(self.query, self.ciphertext).is_some() || opens(sets, self.ciphertext);
         others
             .find(|(_, sets)| belongs(sets))
             .map(|(name, _)| Likely::Path((*name).to_owned()))
@@ -179,8 +182,8 @@ fn printable(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::crypto::{CallbackToken, EncodingAesKey};
-    use super::super::envelope::{Fresh, WireFormat, seal_callback, seal_verification};
     use super::super::envelope::Envelope;
+    use super::super::envelope::{Fresh, WireFormat, seal_callback, seal_verification};
     use super::super::query::{Nonce, Seconds};
     use super::*;
 
@@ -215,7 +218,10 @@ mod tests {
         let verification = seal_verification(sent, "1616140317555161061", &fresh());
         let message = seal_callback(sent, WireFormat::Xml, "<xml/>", "1", &fresh());
         let envelope = Envelope::parse(&message.body).unwrap();
-        for (query, ciphertext) in [(&verification.query, None), (&message.query, Some(&*envelope.encrypted))] {
+        for (query, ciphertext) in [
+            (&verification.query, None),
+            (&message.query, Some(&*envelope.encrypted)),
+        ] {
             let refused = RefusedCallback {
                 query,
                 ciphertext,
@@ -234,12 +240,29 @@ mod tests {
     fn the_step_that_still_holds_names_the_wrong_field() {
         let called = Some("support");
         check(&credentials("Other", 'A', "ww1"), called, Likely::Token);
-        check(&credentials("Support", 'C', "ww1"), called, Likely::EncodingAesKey(None));
+        check(
+            &credentials("Support", 'C', "ww1"),
+            called,
+            Likely::EncodingAesKey(None),
+        );
         check(&credentials("Other", 'C', "ww1"), called, Likely::TokenAndKey);
-        check(&credentials("Support", 'A', "ww2"), called, Likely::CorpId("ww2".to_owned()));
+        check(
+            &credentials("Support", 'A', "ww2"),
+            called,
+            Likely::CorpId("ww2".to_owned()),
+        );
         check(&credentials("Support", 'A', ""), called, Likely::CorpId(String::new()));
-        check(&credentials("Before", 'P', "ww2"), called, Likely::CorpId("ww2".to_owned()));
-        check_at(&credentials("Support", 'A', "ww1"), called, NOW + 301, &Likely::Clock(-301));
+        check(
+            &credentials("Before", 'P', "ww2"),
+            called,
+            Likely::CorpId("ww2".to_owned()),
+        );
+        check_at(
+            &credentials("Support", 'A', "ww1"),
+            called,
+            NOW + 301,
+            &Likely::Clock(-301),
+        );
         check(&credentials("Support", 'A', "ww1"), called, Likely::Replay);
     }
 
@@ -250,10 +273,18 @@ mod tests {
         check(&credentials("Sales", 'C', "ww1"), Some("support"), of_sales.clone());
         check(&credentials("Other", 'B', "ww1"), Some("support"), of_sales.clone());
         check(&credentials("Sales", 'B', "ww1"), None, of_sales);
-        check(&credentials("Support", 'A', "ww1"), None, Likely::Path("support".to_owned()));
+        check(
+            &credentials("Support", 'A', "ww1"),
+            None,
+            Likely::Path("support".to_owned()),
+        );
         check(&credentials("Other", 'C', "ww1"), None, Likely::UnknownPath);
         let mixed = credentials("Support", 'B', "ww1");
-        check(&mixed, Some("support"), Likely::EncodingAesKey(Some("sales".to_owned())));
+        check(
+            &mixed,
+            Some("support"),
+            Likely::EncodingAesKey(Some("sales".to_owned())),
+        );
     }
 
     #[track_caller]
@@ -278,7 +309,10 @@ mod tests {
         check_query(|_| String::new(), Likely::Query(""));
         check_query(|query| query.replace("nonce=", "once="), Likely::Query("nonce"));
         check_query(|query| format!("{query}&timestamp=1"), Likely::Query("timestamp"));
-        check_query(|query| query.split("&echostr").next().unwrap().to_owned(), Likely::Query("echostr"));
+        check_query(
+            |query| query.split("&echostr").next().unwrap().to_owned(),
+            Likely::Query("echostr"),
+        );
         check_query(|query| query.replace('%', "%25"), Likely::ChangedCiphertext);
         check_query(|query| query.replace("nonce1", "nonce2"), Likely::Token);
     }

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::wecom::TokenStore;
 
-pub use callbacks::SeenCallbacks;
 pub use address::{AddressError, PostgresAddress, StoreAddress};
+pub use callbacks::SeenCallbacks;
 pub use copying::{CopiedTable, CopyError, copy_store};
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{

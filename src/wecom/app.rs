@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn an_app_is_invisible_when_its_range_is_given_and_empty() {
-        let nobody = json!({"allow_userinfos": {"user": []}, "allow_partys": {"partyid": []}, "allow_tags": {"tagid": []}});
+        let nobody =
+            json!({"allow_userinfos": {"user": []}, "allow_partys": {"partyid": []}, "allow_tags": {"tagid": []}});
         assert!(is_invisible(&nobody));
         let everybody = json!({"allow_userinfos": {"user": []}, "allow_partys": {"partyid": [1]}});
         assert!(!is_invisible(&everybody) && !is_invisible(&json!({})));

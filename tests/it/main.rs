@@ -14,6 +14,7 @@ mod customers;
 mod dead_letters;
 mod deploying;
 mod dialogues;
+mod doctor;
 mod ending;
 mod enduring;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

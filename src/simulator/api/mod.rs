@@ -70,7 +70,7 @@ pub(super) fn answer(company: &mut Company, call: Call, fate: Fate, now: Timesta
     };
     let answer = match instead {
         None => Answer::Json(truth),
-        Some(Instead::Errcode(errcode)) => Answer::Json(json!({"errcode": errcode, "errmsg": "a fault on request"})),
+        Some(Instead::Errcode(errcode)) => Answer::Json(json!({"errcode": errcode, "errmsg": words_of(errcode)})),
         Some(Instead::Status(status)) => Answer::Status(status),
         Some(Instead::WrongJson) => Answer::NoJson,
         Some(Instead::Reset) => Answer::Reset,
@@ -81,6 +81,16 @@ pub(super) fn answer(company: &mut Company, call: Call, fate: Fate, now: Timesta
     };
     company.counters.call(api.path, errcode);
     answer
+}
+
+/// What a refusal on request says. One for an address that is not trusted names it (doc/90313).
+fn words_of(errcode: i64) -> &'static str {
+    match errcode {
+        60020 => {
+            "not allow to access from your ip, hint: [1], from ip: 203.0.113.7, more info at https://open.work.weixin.qq.com"
+        }
+        _ => "a fault on request",
+    }
 }
 
 fn carried_out(company: &mut Company, api: &Api, call: Call, fate: Fate, now: Timestamp) -> Value {

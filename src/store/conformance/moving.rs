@@ -5,8 +5,8 @@ use crate::store::copying::TABLES;
 use crate::store::postgres::tests::Database;
 use crate::store::sqlite::tests::Folder;
 use crate::store::{
-    Answered, Effect, Fetched, KfAccountKey, KfPage, NewSend, QuestionRecord, Rating, SeenCallbacks, SendResult, Step, Store, Urgency,
-    Waiting, copy_store,
+    Answered, Effect, Fetched, KfAccountKey, KfPage, NewSend, QuestionRecord, Rating, SeenCallbacks, SendResult, Step,
+    Store, Urgency, Waiting, copy_store,
 };
 use crate::wecom::StoredToken;
 

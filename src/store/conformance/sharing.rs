@@ -337,7 +337,10 @@ async fn requests_that_are_alike_are_one_row_and_go_when_they_are_old(place: imp
         first_at: at(second),
         last_at: at(second),
     };
-    store.note_callbacks(vec![seen("token", "", 1), seen("path", "sales", 3)]).await.unwrap();
+    store
+        .note_callbacks(vec![seen("token", "", 1), seen("path", "sales", 3)])
+        .await
+        .unwrap();
     store.note_callbacks(vec![seen("token", "newer", 5)]).await.unwrap();
     store.note_callbacks(vec![seen("token", "newest", 4)]).await.unwrap();
     let tokens = SeenCallbacks {
@@ -345,7 +348,10 @@ async fn requests_that_are_alike_are_one_row_and_go_when_they_are_old(place: imp
         first_at: at(1),
         ..seen("token", "newest", 5)
     };
-    assert_eq!(store.seen_callbacks().await.unwrap(), [tokens, seen("path", "sales", 3)]);
+    assert_eq!(
+        store.seen_callbacks().await.unwrap(),
+        [tokens, seen("path", "sales", 3)]
+    );
     let retention = Retention { questions_days: 1 };
     store.purge(at(24 * 3600 + 4), retention).await.unwrap();
     assert_eq!(store.seen_callbacks().await.unwrap().len(), 1);

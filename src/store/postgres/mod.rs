@@ -50,8 +50,8 @@ use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
-    PostgresAddress, QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store,
-    StoreError, TrackedAppeal,
+    PostgresAddress, QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement,
+    StepFunction, Store, StoreError, TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
 

@@ -38,8 +38,8 @@ use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
-    QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store, StoreError,
-    TrackedAppeal,
+    QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store,
+    StoreError, TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
