@@ -5,13 +5,12 @@
 
 use std::fmt;
 
-use aes::Aes256;
+use aes::{Aes256, Block};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use cbc::cipher::block_padding::NoPadding;
-use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
@@ -22,9 +21,6 @@ pub const RANDOM_PREFIX: usize = 16;
 
 /// Padding goes up to a multiple of this many bytes, not of AES's 16.
 const PADDING_BLOCK: usize = 32;
-
-/// Bytes of an AES block.
-const AES_BLOCK: usize = 16;
 
 /// The random prefix and the length field.
 const HEADER: usize = RANDOM_PREFIX + 4;
@@ -127,13 +123,6 @@ impl EncodingAesKey {
         let is_this = |text: &str| Self::parse(text).is_ok_and(|key| key == *self);
         PUBLISHED_SAMPLES.iter().any(|(_, key)| is_this(key))
     }
-
-    /// The initialisation vector is the first half of the key, for every message.
-    fn initialisation_vector(&self) -> [u8; AES_BLOCK] {
-        let mut vector = [0; AES_BLOCK];
-        vector.iter_mut().zip(self.0).for_each(|(byte, key)| *byte = key);
-        vector
-    }
 }
 
 impl fmt::Debug for EncodingAesKey {
@@ -188,11 +177,47 @@ pub enum DecryptError {
     ReceiveId,
 }
 
+/// AES-256-CBC under one key, whose round keys are worked out once. Secret.
+#[derive(Clone)]
+struct Cipher {
+    round_keys: Aes256,
+    initialisation_vector: Block,
+}
+
+impl Cipher {
+    /// The initialisation vector is the first half of the key, for every message.
+    fn new(key: &EncodingAesKey) -> Self {
+        let mut initialisation_vector = Block::default();
+        initialisation_vector
+            .iter_mut()
+            .zip(key.0)
+            .for_each(|(byte, key)| *byte = key);
+        Self {
+            round_keys: Aes256::new(&key.0.into()),
+            initialisation_vector,
+        }
+    }
+
+    fn decrypt(&self, blocks: &mut [Block]) {
+        cbc::Decryptor::inner_iv_init(&self.round_keys, &self.initialisation_vector).decrypt_blocks(blocks);
+    }
+
+    fn encrypt(&self, blocks: &mut [Block]) {
+        cbc::Encryptor::inner_iv_init(&self.round_keys, &self.initialisation_vector).encrypt_blocks(blocks);
+    }
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Cipher(secret)")
+    }
+}
+
 /// What one callback configuration shares with WeCom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Credentials {
     token: CallbackToken,
-    key: EncodingAesKey,
+    cipher: Cipher,
     receive_id: String,
 }
 
@@ -201,7 +226,7 @@ impl Credentials {
     pub fn new(token: CallbackToken, key: EncodingAesKey, receive_id: impl Into<String>) -> Self {
         Self {
             token,
-            key,
+            cipher: Cipher::new(&key),
             receive_id: receive_id.into(),
         }
     }
@@ -259,13 +284,10 @@ impl Credentials {
 
     fn without_encryption(&self, ciphertext: &str) -> Result<Vec<u8>, DecryptError> {
         let mut buffer = STANDARD.decode(ciphertext).map_err(|_| DecryptError::Base64)?;
-        if buffer.is_empty() || !buffer.len().is_multiple_of(AES_BLOCK) {
-            return Err(DecryptError::BlockLength);
+        match Block::slice_as_chunks_mut(&mut buffer) {
+            ([], _) | (_, [_, ..]) => return Err(DecryptError::BlockLength),
+            (blocks, []) => self.cipher.decrypt(blocks),
         }
-        let cipher = cbc::Decryptor::<Aes256>::new(&self.key.0.into(), &self.key.initialisation_vector().into());
-        cipher
-            .decrypt_padded::<NoPadding>(&mut buffer)
-            .map_err(|_| DecryptError::BlockLength)?;
         let length = without_padding(&buffer)?.len();
         buffer.truncate(length);
         Ok(buffer)
@@ -285,13 +307,9 @@ impl Credentials {
         buffer.extend_from_slice(message.as_bytes());
         buffer.extend_from_slice(self.receive_id.as_bytes());
         add_padding(&mut buffer);
-        let length = buffer.len();
-        let cipher = cbc::Encryptor::<Aes256>::new(&self.key.0.into(), &self.key.initialisation_vector().into());
-        // Whole blocks cannot fail to encrypt without padding; were it otherwise, an empty ciphertext is refused by every reader.
-        let encrypted = cipher
-            .encrypt_padded::<NoPadding>(&mut buffer, length)
-            .unwrap_or_default();
-        STANDARD.encode(encrypted)
+        let (blocks, _) = Block::slice_as_chunks_mut(&mut buffer);
+        self.cipher.encrypt(blocks);
+        STANDARD.encode(buffer)
     }
 }
 
