@@ -154,6 +154,15 @@ impl Signature {
         hexadecimal.then_some(Self(digits))
     }
 
+    fn of_hash(hash: &[u8]) -> Self {
+        let mut digits = [0; 40];
+        let (pairs, _) = digits.as_chunks_mut();
+        for (pair, byte) in pairs.iter_mut().zip(hash) {
+            *pair = [hexadecimal_digit(byte >> 4), hexadecimal_digit(byte & 15)];
+        }
+        Self(digits)
+    }
+
     /// The hexadecimal digits.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -253,13 +262,7 @@ impl Credentials {
         parts.sort_unstable();
         let mut hash = Sha1::new();
         parts.iter().for_each(|part| hash.update(part));
-        let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let mut signature = [0; 40];
-        signature
-            .iter_mut()
-            .zip(digits)
-            .for_each(|(place, digit)| *place = hexadecimal_digit(digit));
-        Signature(signature)
+        Signature::of_hash(&hash.finalize())
     }
 
     /// Opens a ciphertext whose signature has been checked.

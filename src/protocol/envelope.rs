@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::crypto::{Credentials, DecryptError, RANDOM_PREFIX, Signature};
 use super::query::{Nonce, Seconds, percent_encoded};
-use super::xml::{Element, XmlError, read_xml, write_number, write_text};
+use super::xml::{Element, XmlError, read_xml, write_number, write_text, write_verbatim};
 
 /// How the other side writes; the reply is written the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,10 +186,10 @@ pub fn seal_reply(credentials: &Credentials, format: WireFormat, plaintext: &str
 fn xml_reply(encrypted: &str, signature: &Signature, fresh: &Fresh) -> String {
     let mut out = String::with_capacity(encrypted.len().saturating_add(256));
     out.push_str("<xml>");
-    write_text(&mut out, "Encrypt", encrypted);
-    write_text(&mut out, "MsgSignature", signature.as_str());
+    write_verbatim(&mut out, "Encrypt", encrypted);
+    write_verbatim(&mut out, "MsgSignature", signature.as_str());
     write_number(&mut out, "TimeStamp", fresh.timestamp.value());
-    write_text(&mut out, "Nonce", fresh.nonce.as_str());
+    write_verbatim(&mut out, "Nonce", fresh.nonce.as_str());
     out.push_str("</xml>");
     out
 }

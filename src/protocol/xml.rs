@@ -162,31 +162,34 @@ fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Whether XML 1.0 allows all of a text; looked at by bytes, because nearly every text is.
-fn is_all_allowed(text: &str) -> bool {
+/// Whether a text can stand in a CDATA section as it is, which nearly every text can: it ends no section, and XML 1.0 allows all of it.
+/// Looked at by bytes; U+FFFE and U+FFFF are not allowed.
+fn is_verbatim(text: &str) -> bool {
     let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
     let has_control = text.bytes().fold(false, |found, byte| found | is_control(byte));
-    !has_control && !text.contains('\u{fffe}') && !text.contains('\u{ffff}')
+    let is_special = |three: &[u8; 3]| matches!(three, b"]]>" | b"\xef\xbf\xbe" | b"\xef\xbf\xbf");
+    let windows = text.as_bytes().array_windows();
+    !has_control && !windows.fold(false, |found, three| found | is_special(three))
 }
 
 /// Writes `<name><![CDATA[text]]></name>`. Characters that XML cannot hold are dropped and `]]>` is split over two sections, so that no
 /// text can end its element.
 pub fn write_text(out: &mut String, name: &str, text: &str) {
-    let allowed = match is_all_allowed(text) {
-        true => Cow::Borrowed(text),
-        false => text.chars().filter(|character| is_allowed(*character)).collect(),
-    };
-    out.extend(["<", name, "><![CDATA["]);
-    match allowed.contains("]]>") {
-        true => out.push_str(&allowed.replace("]]>", "]]]]><![CDATA[>")),
-        false => out.push_str(&allowed),
+    if is_verbatim(text) {
+        return write_verbatim(out, name, text);
     }
-    out.extend(["]]></", name, ">"]);
+    let allowed: String = text.chars().filter(|character| is_allowed(*character)).collect();
+    write_verbatim(out, name, &allowed.replace("]]>", "]]]]><![CDATA[>"));
+}
+
+/// The same for a text of an alphabet that needs no care, such as base64.
+pub(super) fn write_verbatim(out: &mut String, name: &str, text: &str) {
+    out.extend(["<", name, "><![CDATA[", text, "]]></", name, ">"]);
 }
 
 /// Writes `<name>number</name>`.
 pub fn write_number(out: &mut String, name: &str, number: i64) {
-    out.push_str(&format!("<{name}>{number}</{name}>"));
+    out.extend(["<", name, ">", &number.to_string(), "</", name, ">"]);
 }
 
 #[cfg(test)]
