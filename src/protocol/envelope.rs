@@ -72,7 +72,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// The fields of an envelope: each name once, each with a text.
-struct Outer<'a>(Vec<(String, Cow<'a, str>)>);
+struct Outer<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Outer<'a> {
     fn parse(body: &'a str) -> Result<(WireFormat, Self), EnvelopeError> {
@@ -98,15 +98,15 @@ impl<'a> Outer<'a> {
         let Entries(entries) = serde_json::from_str(body).map_err(|_| EnvelopeError::Json)?;
         let fields = entries.into_iter().map(|(name, value)| match value {
             Value::Array(_) | Value::Object(_) => Err(EnvelopeError::NotFlat),
-            Value::String(text) => Ok((name, text.into())),
+            Value::String(text) => Ok((name.into(), text.into())),
             // The number of the app may be one.
-            other => Ok((name, other.to_string().into())),
+            other => Ok((name.into(), other.to_string().into())),
         });
         Self::of_fields(fields.collect::<Result<_, _>>()?)
     }
 
-    fn of_fields(fields: Vec<(String, Cow<'a, str>)>) -> Result<Self, EnvelopeError> {
-        let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    fn of_fields(fields: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, EnvelopeError> {
+        let mut names: Vec<&str> = fields.iter().map(|(name, _)| &**name).collect();
         names.sort_unstable_by(|one, other| in_small_letters(one).cmp(in_small_letters(other)));
         match names.is_sorted_by(|one, next| !one.eq_ignore_ascii_case(next)) {
             true => Ok(Self(fields)),

@@ -34,14 +34,15 @@ impl<'a> Fields<'a> {
         self.trimmed(name).map(str::to_owned)
     }
 
+    /// The same where it is only looked at.
+    pub(super) fn trimmed(&self, name: &str) -> Option<&str> {
+        let text = self.named(name).next()?.text.trim();
+        Some(text).filter(|text| !text.is_empty())
+    }
+
     /// The text of a field exactly as it was written.
     pub(super) fn raw_text(&self, name: &str) -> Option<String> {
         self.named(name).next().map(|element| element.text.to_string())
-    }
-
-    fn trimmed(&self, name: &str) -> Option<&str> {
-        let text = self.named(name).next()?.text.trim();
-        Some(text).filter(|text| !text.is_empty())
     }
 
     /// The text of a field, empty when missing.
@@ -96,7 +97,7 @@ impl<'a> Fields<'a> {
 /// A JSON value as the element that XML would have: lists become repeated elements.
 fn element_of(name: &str, value: &Value) -> Element<'static> {
     let mut element = Element {
-        name: name.to_owned(),
+        name: name.to_owned().into(),
         ..Element::default()
     };
     match value {

@@ -161,8 +161,8 @@ impl IncomingMessage {
     /// When a field is missing without which nobody could be answered.
     pub fn parse(plaintext: &str) -> Result<Self, MessageError> {
         let fields = Fields::parse(plaintext)?;
-        let message_type = fields.text("MsgType").ok_or(MessageError::Field("MsgType"))?;
-        let content = Content::read(&message_type, &fields, plaintext)?;
+        let message_type = fields.trimmed("MsgType").ok_or(MessageError::Field("MsgType"))?;
+        let content = Content::read(message_type, &fields, plaintext)?;
         Ok(Self {
             to_user: fields.text_or_empty("ToUserName"),
             from_user: sender(&fields, &content).ok_or(MessageError::Field("FromUserName"))?,
@@ -202,8 +202,7 @@ impl Content {
         if message_type == "event" {
             return Event::read(fields, plaintext).map(Self::Event);
         }
-        let number = fields.text("MsgId");
-        let msg_id = || number.clone().ok_or(MessageError::Field("MsgId"));
+        let msg_id = || fields.text("MsgId").ok_or(MessageError::Field("MsgId"));
         Ok(match message_type {
             "text" => Self::Text {
                 msg_id: msg_id()?,
@@ -241,7 +240,7 @@ impl Content {
             },
             other => Self::Unknown {
                 message_type: other.to_owned(),
-                msg_id: number,
+                msg_id: fields.text("MsgId"),
                 raw: plaintext.into(),
             },
         })
@@ -251,8 +250,8 @@ impl Content {
 /// Who sent it. Events that no member causes may name nobody, `kf_msg_or_event` for one (doc/94670); all that is answered names somebody.
 fn sender(fields: &Fields<'_>, content: &Content) -> Option<UserId> {
     let is_answered = !matches!(content, Content::Event(event) if *event != Event::EnterAgent);
-    match fields.text("FromUserName") {
-        Some(name) => UserId::parse(&name),
+    match fields.trimmed("FromUserName") {
+        Some(name) => UserId::parse(name),
         None if is_answered => None,
         None => UserId::parse(SYSTEM),
     }
