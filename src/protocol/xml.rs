@@ -84,8 +84,7 @@ fn read_flat(text: &str) -> Option<Element<'_>> {
 
 /// The element that a text begins with, and what is behind it.
 fn split_flat(text: &str) -> Option<(Element<'_>, &str)> {
-    let (name, rest) = text.strip_prefix('<')?.split_once('>')?;
-    let is_plain_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let (name, rest) = split_name(text.strip_prefix('<')?)?;
     let (text, rest) = match rest.strip_prefix("<![CDATA[") {
         Some(section) => split_section(section)?,
         None => split_plain(rest)?,
@@ -96,7 +95,15 @@ fn split_flat(text: &str) -> Option<(Element<'_>, &str)> {
         text: text.into(),
         children: Vec::new(),
     };
-    is_plain_name.then_some((element, rest))
+    Some((element, rest))
+}
+
+/// The name in a tag that holds nothing else, and what is behind the tag.
+fn split_name(text: &str) -> Option<(&str, &str)> {
+    let is_behind = |byte: u8| !byte.is_ascii_alphanumeric() && byte != b'_';
+    let (name, rest) = text.split_at_checked(text.bytes().position(is_behind)?)?;
+    let rest = rest.strip_prefix('>').filter(|_| !name.is_empty())?;
+    Some((name, rest))
 }
 
 /// What a CDATA section holds, unless it has a line end to be turned into a line feed, and what is behind it.
