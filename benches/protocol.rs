@@ -12,20 +12,21 @@
 
 use std::hint::black_box;
 
-use actix_web::http::header::ContentType;
+use actix_web::http::header::{CONTENT_TYPE, ContentType, HeaderValue};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use criterion::Criterion;
+use jiefeng::http::fresh;
 use jiefeng::protocol::{
-    CallbackToken, Content, CredentialSets, Credentials, EncodingAesKey, Envelope, Fresh, IncomingMessage, Nonce,
-    RANDOM_PREFIX, SealedCallback, Seconds, SignedQuery, TextReply, VerificationQuery, WireFormat, seal_callback,
-    seal_reply,
+    CallbackToken, Content, CredentialSets, Credentials, EncodingAesKey, Envelope, IncomingMessage, SealedCallback,
+    SignedQuery, TextReply, VerificationQuery, WireFormat, seal_callback, seal_reply,
 };
-use jiff::Timestamp;
 
 const TOKEN: &str = "BenchToken7Q";
 const KEY: &str = "BenchKeyabcdefghijklmnopqrstuvwxyz012345678";
 const CORP_ID: &str = "ww0123456789abcdef";
+
+const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 
 /// As long as a short answer.
 const ANSWER: &str = "加好友太频繁，被限制了。通常 24 小时后自己恢复，这段时间先不要再加人，也不要换设备反复登录。\
@@ -49,17 +50,6 @@ fn credentials() -> Credentials {
     Credentials::new(token, key, variable("WECOM_CORP_ID", CORP_ID))
 }
 
-fn fresh() -> Fresh {
-    let mut random = [0; RANDOM_PREFIX + size_of::<u64>()];
-    getrandom::fill(&mut random).unwrap();
-    let (random_prefix, nonce) = random.split_first_chunk().unwrap();
-    Fresh {
-        random_prefix: *random_prefix,
-        nonce: Nonce::parse(&u64::from_ne_bytes(nonce.try_into().unwrap()).to_string()).unwrap(),
-        timestamp: Seconds::from_unix(Timestamp::now().as_second()).unwrap(),
-    }
-}
-
 fn plaintext_of(sets: &CredentialSets, query: &str, body: &str) -> Option<String> {
     let query = SignedQuery::parse(query).ok()?;
     let envelope = Envelope::parse(body).ok()?;
@@ -81,7 +71,7 @@ fn reply_to(sets: &CredentialSets, plaintext: &str) -> Option<String> {
         sets.receive_id(),
         message.created_at,
     );
-    Some(seal_reply(sets.current(), WireFormat::Xml, &reply, &fresh()))
+    Some(seal_reply(sets.current(), WireFormat::Xml, &reply, &fresh()?))
 }
 
 fn callback() -> SealedCallback {
@@ -91,7 +81,7 @@ fn callback() -> SealedCallback {
          <Content><![CDATA[今天加客户加太快被限制了，多久能恢复正常啊]]></Content><MsgId>7000000000000000001</MsgId>\
          <AgentID>1000002</AgentID></xml>"
     );
-    seal_callback(&credentials(), WireFormat::Xml, &message, "1000002", &fresh())
+    seal_callback(&credentials(), WireFormat::Xml, &message, "1000002", &fresh().unwrap())
 }
 
 fn steps(criterion: &mut Criterion) {
@@ -127,7 +117,7 @@ async fn receive(request: HttpRequest, body: Bytes, sets: Data<CredentialSets>) 
     let body = std::str::from_utf8(&body).ok();
     let plaintext = body.and_then(|body| plaintext_of(&sets, request.query_string(), body));
     match plaintext.and_then(|plaintext| reply_to(&sets, &plaintext)) {
-        Some(reply) => HttpResponse::Ok().content_type("text/xml; charset=utf-8").body(reply),
+        Some(reply) => HttpResponse::Ok().insert_header((CONTENT_TYPE, XML)).body(reply),
         None => HttpResponse::Forbidden().finish(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, ContentType};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ContentType, HeaderValue};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::course::Course;
 use super::error::Refusal;
 use super::fate::Fate;
+use super::fresh::fresh;
 use super::limiting::forwarded;
 use super::reason::Reason;
 use super::source::Passage;
@@ -17,8 +18,8 @@ use super::state::ServerState;
 use crate::config::App;
 use crate::failpoint::failpoint;
 use crate::protocol::{
-    ActivityChange, Content, Credentials, DecryptError, Envelope, Event, Fresh, IncomingMessage, Nonce, Opened,
-    RANDOM_PREFIX, Seconds, SignedQuery, VerificationQuery, WireFormat, is_echo, seal_reply,
+    ActivityChange, Content, Credentials, DecryptError, Envelope, Event, IncomingMessage, Opened, SignedQuery,
+    VerificationQuery, WireFormat, is_echo, seal_reply,
 };
 use crate::service::Outcome;
 use crate::store::StoreError;
@@ -249,23 +250,18 @@ async fn noted(
     }
 }
 
-/// The reply, encrypted and signed with what is new for this response; `None` when the system has no random numbers.
+/// The reply, encrypted and signed with what is new for this response; `None` when the clock is wrong by centuries.
 fn sealed(credentials: &Credentials, format: WireFormat, plaintext: &str) -> Option<HttpResponse> {
-    let mut random = [0; RANDOM_PREFIX + size_of::<u64>()];
-    getrandom::fill(&mut random).ok()?;
-    let (random_prefix, nonce) = random.split_first_chunk()?;
-    let nonce = u64::from_ne_bytes(nonce.try_into().ok()?);
-    let fresh = Fresh {
-        random_prefix: *random_prefix,
-        nonce: Nonce::parse(&nonce.to_string())?,
-        timestamp: Seconds::from_unix(Timestamp::now().as_second())?,
-    };
-    let body = seal_reply(credentials, format, plaintext, &fresh);
+    let body = seal_reply(credentials, format, plaintext, &fresh()?);
     let content_type = match format {
-        WireFormat::Xml => "text/xml; charset=utf-8",
-        WireFormat::Json => "application/json",
+        WireFormat::Xml => HeaderValue::from_static("text/xml; charset=utf-8"),
+        WireFormat::Json => HeaderValue::from_static("application/json"),
     };
-    Some(HttpResponse::Ok().content_type(content_type).body(body))
+    Some(
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, content_type))
+            .body(body),
+    )
 }
 
 /// A message of another app under this app's credentials is answered all the same; sending later on would fail.

@@ -36,21 +36,19 @@ pub enum QueryError {
 }
 
 /// A Unix time in seconds, kept as the ten digits it was sent as: the signature is over the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds {
-    text: String,
+    digits: [u8; 10],
     value: i64,
 }
 
 impl Seconds {
     /// Exactly ten ASCII digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let ten_digits = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits: [u8; 10] = text.as_bytes().try_into().ok()?;
         let value = text.parse().ok()?;
-        ten_digits.then(|| Self {
-            text: text.to_owned(),
-            value,
-        })
+        let are_digits = digits.iter().all(u8::is_ascii_digit);
+        are_digits.then_some(Self { digits, value })
     }
 
     /// From a time; `None` outside the years 2001 to 2286.
@@ -60,7 +58,7 @@ impl Seconds {
 
     /// As it was sent.
     pub fn as_str(&self) -> &str {
-        &self.text
+        std::str::from_utf8(&self.digits).unwrap_or_default()
     }
 
     /// Unix seconds.
@@ -89,6 +87,13 @@ impl Nonce {
     /// The characters.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The digits of a number are a nonce.
+impl From<u64> for Nonce {
+    fn from(number: u64) -> Self {
+        Self(number.to_string())
     }
 }
 
