@@ -105,10 +105,9 @@ impl<'a> Outer<'a> {
         Self::of_fields(fields.collect::<Result<_, _>>()?)
     }
 
-    fn of_fields(fields: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, EnvelopeError> {
-        let mut names: Vec<&str> = fields.iter().map(|(name, _)| &**name).collect();
-        names.sort_unstable_by(|one, other| in_small_letters(one).cmp(in_small_letters(other)));
-        match names.is_sorted_by(|one, next| !one.eq_ignore_ascii_case(next)) {
+    fn of_fields(mut fields: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, EnvelopeError> {
+        fields.sort_unstable_by(|(one, _), (other, _)| in_small_letters(one).cmp(in_small_letters(other)));
+        match fields.is_sorted_by(|(one, _), (next, _)| !one.eq_ignore_ascii_case(next)) {
             true => Ok(Self(fields)),
             false => Err(EnvelopeError::Repeated),
         }
