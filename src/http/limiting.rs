@@ -51,7 +51,7 @@ where
 
 /// What is logged of one request has one name.
 fn named() -> tracing::Span {
-    let number = getrandom::u32().unwrap_or_default();
+    let number: u32 = rand::random();
     tracing::error_span!("callback", request = format_args!("{number:08x}"))
 }
 
