@@ -33,6 +33,8 @@ pub mod simulator;
 
 pub mod doctor;
 
+pub mod console;
+
 pub mod cli;
 
 pub mod app;

@@ -1,5 +1,6 @@
 //! Wiring: checked settings to a running server.
 
+mod console;
 mod directory_watch;
 mod knowledge_directory;
 mod listening;
@@ -10,6 +11,7 @@ mod signals;
 mod stores;
 mod training;
 
+pub use console::ConsoleAddress;
 pub use knowledge_directory::{
     LoadError, MatcherFiles, check_knowledge, load_assistant, problem_lines, read_directory,
 };

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -32,6 +33,8 @@ pub(super) struct Running {
     pub(super) drain: Duration,
     pub(super) outbound: JoinHandle<()>,
     pub(super) stop_outbound: watch::Sender<bool>,
+    /// Of the admin console, where there is one.
+    pub(super) stop_console: Option<ServerHandle>,
     /// What may be cut off at any time.
     pub(super) beside: JoinSet<()>,
 }
@@ -64,7 +67,12 @@ impl Running {
                 tracing::warn!("some messages were still being sent; they are sent again at the next start");
             }
         };
-        tokio::join!(sending, self.ending.finish());
+        let console = async {
+            if let Some(console) = &self.stop_console {
+                console.stop(true).await;
+            }
+        };
+        tokio::join!(sending, self.ending.finish(), console);
         self.beside.shutdown().await;
         self.store.close().await.context("the store could not be closed")
     }

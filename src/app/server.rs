@@ -1,6 +1,6 @@
 //! Store, assistant and HTTP server put together, and taken down in order.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::console::{ConsoleAddress, console_listener};
 use super::listening::{bound, listener};
 use super::reloading::{KnowledgeSource, Reloading};
 use super::running::{End, Running};
 use super::signals::{Hangups, Stops};
 use super::stores::open_store;
 use crate::config::{App, Settings, Wecom};
+use crate::console::{self, Console};
 use crate::http::{self, Capacity, Listeners, ServerState};
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service, kept_up};
@@ -32,9 +34,12 @@ const API_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its admin console is, if it has one.
+    pub console: Option<ConsoleAddress>,
     /// Where it remembers.
     pub store: Arc<dyn Store>,
     listeners: Listeners,
+    console_listener: Option<(TcpListener, Console)>,
     state: ServerState,
     outbound: Outbound,
     capacity: Capacity,
@@ -65,6 +70,7 @@ impl Server {
             apps,
             wecom,
             duty,
+            console,
             ..
         } = settings;
         let store = open_store(&storage)?;
@@ -85,6 +91,14 @@ impl Server {
                 .map(|address| bound(address, "server.metrics_listen"))
                 .transpose()?,
         };
+        let console_listener = console_listener(console)?;
+        let console = Console::new(
+            Arc::clone(&store),
+            assistant.clone(),
+            clock.clone(),
+            metrics.clone(),
+            server.trusted_proxies.clone(),
+        );
         let address = listeners.callbacks.local_addr();
         let address = address.context("the bound address cannot be read")?;
         let reloading = Reloading {
@@ -101,10 +115,14 @@ impl Server {
             server.trusted_proxies,
             storage.address.file().map(Path::to_owned),
         );
+        let console_address = console_listener.as_ref().map(TcpListener::local_addr).transpose();
+        let console_address = console_address.context("the console's address cannot be read")?;
         Ok(Self {
             address,
+            console: console_address.map(ConsoleAddress::of),
             store,
             listeners,
+            console_listener: console_listener.map(|listener| (listener, console)),
             state,
             outbound,
             capacity: Capacity {
@@ -154,6 +172,14 @@ impl Server {
         let (stop_outbound, outbound_stops) = watch::channel(false);
         let outbound = actix_web::rt::spawn(self.outbound.run(outbound_stops));
         let (serving, ending) = http::serve(self.listeners, self.state, self.capacity).context("cannot serve")?;
+        let console = self
+            .console_listener
+            .map(|(listener, state)| console::serve(listener, state));
+        let console = console.transpose().context("cannot serve the admin console")?;
+        let stop_console = console.as_ref().map(actix_web::dev::Server::handle);
+        if let Some(console) = console {
+            actix_web::rt::spawn(console);
+        }
         let running = Running {
             store: self.store,
             serving: actix_web::rt::spawn(serving),
@@ -161,6 +187,7 @@ impl Server {
             drain: self.drain,
             outbound,
             stop_outbound,
+            stop_console,
             beside,
         };
         Ok((running, self.stops))

@@ -25,6 +25,7 @@ use crate::wecom::ApiBase;
 
 const SERVER_PORT: u16 = 8080;
 const SIMULATOR_PORT: u16 = 8090;
+const CONSOLE_PORT: u16 = 8081;
 const APP: &str = "support";
 const AGENT_ID: u32 = 1_000_002;
 const USER: &str = "LiXiaoyu";
@@ -98,6 +99,7 @@ impl Demo {
             Some(listen) => listen,
             None => free_address(SERVER_PORT)?,
         };
+        let console = free_address(CONSOLE_PORT)?;
         let database = self.data.join("demo.db");
         let app = config::App {
             name: APP.to_owned(),
@@ -108,7 +110,13 @@ impl Demo {
             cards: self.cards,
         };
         let api_base = ApiBase::parse(&format!("http://{}", reachable(page_address)))?;
-        let settings = settings(listen, database.clone(), &self.knowledge.directory, api_base, app);
+        let settings = settings(
+            (listen, console),
+            database.clone(),
+            &self.knowledge.directory,
+            api_base,
+            app,
+        );
         let server = Server::prepare(settings, source, assistant.clone(), clock.clone())?;
         let callback = format!("http://{}/callback/{APP}", server.address);
         let companion = BotHere {
@@ -133,7 +141,9 @@ impl Demo {
         print_line(&format!(
             "Jiefeng and a WeCom simulator run on this machine. Open the chat page (打开聊天页面):\n\n  http://{page_address}/\n\n\
              Callback URL  {callback}\n\
+             Admin console {}\n\
              State         {}\n\nStop with Ctrl-C.",
+            console_of(&server).await?,
             database.display()
         ));
         let served = server.run().await;
@@ -142,8 +152,17 @@ impl Demo {
     }
 }
 
+/// Where the console is; while there is no admin, the link that makes one.
+async fn console_of(server: &Server) -> anyhow::Result<String> {
+    let Some(console) = server.console else {
+        return Ok("none: its port was taken".to_owned());
+    };
+    let link = console.first_link(&*server.store).await?;
+    Ok(link.unwrap_or_else(|| console.page()))
+}
+
 fn settings(
-    listen: SocketAddr,
+    (listen, console): (SocketAddr, SocketAddr),
     database: PathBuf,
     knowledge: &std::path::Path,
     api_base: ApiBase,
@@ -178,6 +197,7 @@ fn settings(
             until: Time::MAX,
             business_days_only: false,
         }),
+        console: config::ConsoleListen::IfFree(console),
         apps: vec![app],
     }
 }

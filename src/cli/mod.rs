@@ -5,6 +5,7 @@ mod ask;
 mod backup;
 mod calling;
 mod chat;
+mod console;
 mod demo;
 mod doctor;
 mod evaluate;
@@ -75,6 +76,9 @@ enum Command {
     /// Messages that could not be answered or sent
     #[command(subcommand)]
     Messages(messages::Messages),
+    /// Access to the admin console
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// List the accounts of 微信客服 with their links
     Kf(kf::Kf),
     /// Move everything into another store
@@ -148,6 +152,7 @@ pub fn run() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Menu(menu) => menu.run(),
         Command::Messages(messages) => messages.run(),
+        Command::Console(console) => console.run(),
         Command::Kf(kf) => kf.run(),
         Command::Store(store) => store.run(),
         Command::Simulate(simulate) => simulate.run(),

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use super::Failure;
 use super::knowledge_failure;
 use super::logging::{LogFormat, Logging, start_logging};
-use crate::app::{End, KnowledgeSource, Server};
+use crate::app::{ConsoleAddress, End, KnowledgeSource, Server};
 use crate::config::{Environment, Settings, load};
+use crate::console::LINK_HOURS;
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE};
+use crate::store::Store;
 
 /// Run the server
 #[derive(Args)]
@@ -47,6 +49,9 @@ impl Serve {
         actix_web::rt::System::new().block_on(async move {
             let server = Server::prepare(settings, source, CurrentAssistant::new(assistant), clock)?;
             tracing::info!(address = %server.address, callbacks = callbacks.join(" "), "ready");
+            if let Some(console) = server.console {
+                announce(console, &*server.store).await?;
+            }
             match server.run().await? {
                 End::InOrder => tracing::info!("stopped; everything that was acknowledged is stored"),
                 End::AtOnce => end_at_once(logging),
@@ -54,6 +59,17 @@ impl Serve {
             Ok(())
         })
     }
+}
+
+/// Says where the admin console is, and while nobody can sign in as an admin, by which link that changes.
+async fn announce(console: ConsoleAddress, store: &dyn Store) -> anyhow::Result<()> {
+    tracing::info!(page = console.page(), "the admin console");
+    if let Some(link) = console.first_link(store).await? {
+        tracing::warn!(
+            "nobody can sign in to the admin console yet; this link makes the first admin, once, within {LINK_HOURS} hours: {link}"
+        );
+    }
+    Ok(())
 }
 
 /// Leaves without waiting for anything, as a second signal asks to.

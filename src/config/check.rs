@@ -10,7 +10,7 @@ use jiff::civil::Time;
 use secrecy::SecretString;
 
 use super::raw::{self, Given, Place, Written};
-use super::{App, Knowledge, Networks, PublicUrl, Readable, Server, Storage, Wecom};
+use super::{App, ConsoleListen, Knowledge, Networks, PublicUrl, Readable, Server, Storage, Wecom};
 use crate::checked_toml::{Problem, Report};
 use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, CredentialSets, Credentials, EncodingAesKey};
@@ -18,6 +18,7 @@ use crate::store::{Retention, StoreAddress};
 use crate::wecom::{ApiBase, ProxyAddress};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_CONSOLE: &str = "127.0.0.1:8081";
 const DEFAULT_CONNECTIONS: i64 = 4096;
 const DEFAULT_STORAGE: &str = "data/jiefeng.db";
 
@@ -35,6 +36,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Readable {
     let storage = checker.storage(raw.storage);
     let wecom = checker.wecom(raw.wecom);
     let duty = checker.duty(raw.hand_over);
+    let console = checker.console(raw.console);
     if raw.apps.is_empty() {
         checker.missing(
             "apps",
@@ -60,6 +62,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Readable {
         knowledge: Some(knowledge),
         wecom,
         duty,
+        console,
         apps: apps.into_iter().filter_map(CheckedApp::whole).collect(),
         problems: Vec::new(),
     }
@@ -238,6 +241,20 @@ impl Checker<'_> {
             api_base,
             proxy: proxy.map(|proxy| proxy.value),
         })
+    }
+
+    fn console(&self, raw: raw::Console) -> Option<ConsoleListen> {
+        let off = |listen: &Given<String>| matches!(listen, Given::Value(listen) if listen.value == "off");
+        match raw.listen {
+            Given::Nothing => DEFAULT_CONSOLE.parse().ok().map(ConsoleListen::IfFree),
+            listen if off(&listen) => Some(ConsoleListen::Off),
+            listen => {
+                let rule = "is neither `off` nor an address with port such as 127.0.0.1:8081";
+                let parse = |text: &str| text.parse().map_err(|_| rule);
+                let address = self.parsed(listen, "console.listen", parse)?;
+                Some(ConsoleListen::At(address.value))
+            }
+        }
     }
 
     /// Without hours there is nobody to hand over to.

@@ -42,6 +42,8 @@ pub struct Settings {
     pub wecom: Wecom,
     /// When people are there to take over from the bot; `None`: nobody is.
     pub duty: Option<DutyHours>,
+    /// Where the admin console is.
+    pub console: ConsoleListen,
     /// The apps whose callbacks are received; at least one.
     pub apps: Vec<App>,
 }
@@ -98,6 +100,17 @@ pub struct Wecom {
     pub api_base: ApiBase,
     /// The proxy through which it is reached, if not directly.
     pub proxy: Option<ProxyAddress>,
+}
+
+/// Where the admin console is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleListen {
+    /// Nowhere.
+    Off,
+    /// At this address, if nobody else has it: nobody has asked for it.
+    IfFree(SocketAddr),
+    /// At this address.
+    At(SocketAddr),
 }
 
 /// One app of WeCom.

@@ -63,6 +63,7 @@ pub(super) struct Settings {
     pub(super) knowledge: Knowledge,
     pub(super) wecom: Wecom,
     pub(super) hand_over: HandOver,
+    pub(super) console: Console,
     /// Each with the place where it starts.
     pub(super) apps: Vec<(Place, App)>,
     /// The configuration file's name, for what is missing altogether.
@@ -126,6 +127,10 @@ raw_section!(Wecom {
 raw_section!(HandOver {
     hours: String = optional_text,
     business_days_only: bool = boolean,
+});
+
+raw_section!(Console {
+    listen: String = optional_text
 });
 
 raw_section!(App {
@@ -197,6 +202,7 @@ impl Settings {
             knowledge: self.knowledge.overridden_by(other.knowledge),
             wecom: self.wecom.overridden_by(other.wecom),
             hand_over: self.hand_over.overridden_by(other.hand_over),
+            console: self.console.overridden_by(other.console),
             apps,
             file: self.file,
         }
@@ -218,6 +224,9 @@ fn read_one(source: Source<'_>, report: &Report) -> Option<Settings> {
                 .unwrap_or_default(),
             hand_over: table
                 .optional_table("hand_over", |table| HandOver::read(table, file))
+                .unwrap_or_default(),
+            console: table
+                .optional_table("console", |table| Console::read(table, file))
                 .unwrap_or_default(),
             wecom: table
                 .optional_table("wecom", |table| Wecom::read(table, file))

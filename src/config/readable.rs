@@ -1,6 +1,6 @@
 //! A configuration as far as it makes sense, for whoever looks for what is wrong with it.
 
-use super::{App, Knowledge, Server, Settings, Storage, Wecom};
+use super::{App, ConsoleListen, Knowledge, Server, Settings, Storage, Wecom};
 use crate::checked_toml::Problem;
 use crate::dialogue::DutyHours;
 
@@ -17,6 +17,8 @@ pub struct Readable {
     pub wecom: Option<Wecom>,
     /// When people are there to take over.
     pub duty: Option<DutyHours>,
+    /// Where the admin console listens.
+    pub console: Option<ConsoleListen>,
     /// The apps that can be used.
     pub apps: Vec<App>,
     /// Every problem. No message contains a secret.
@@ -35,6 +37,7 @@ impl Readable {
             knowledge: self.knowledge?,
             wecom: self.wecom?,
             duty: self.duty,
+            console: self.console?,
             apps: self.apps,
         })
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::civil::{Time, time};
 
-use super::{Environment, Settings, load, raw};
+use super::{ConsoleListen, Environment, Settings, load, raw};
 use crate::checked_toml::Report;
 
 const TOKEN: &str = "TokenForTests1";
@@ -87,6 +87,7 @@ fn the_documented_file_shows_exactly_the_keys_that_are_read() {
         ("knowledge", raw::Knowledge::KEYS),
         ("wecom", raw::Wecom::KEYS),
         ("hand_over", raw::HandOver::KEYS),
+        ("console", raw::Console::KEYS),
         ("apps", raw::App::KEYS),
     ];
     let sections: Vec<&String> = documented.keys().collect();
@@ -453,4 +454,18 @@ fn duty_hours_are_two_times_of_day() {
         check_problem(&hours(wrong), &[], "hand_over.hours: must be two times of day");
     }
     assert_eq!(loaded(&one_app(""), &[]).unwrap().duty, None);
+}
+
+#[test]
+fn the_console_is_on_loopback_elsewhere_or_off() {
+    let listen = |listen: &str| format!("[console]\nlisten = \"{listen}\"\n{}", one_app(""));
+    let console = |text: &str| loaded(text, &[]).unwrap().console;
+    let address = |text: &str| text.parse().unwrap();
+    assert_eq!(console(&one_app("")), ConsoleListen::IfFree(address("127.0.0.1:8081")));
+    assert_eq!(
+        console(&listen("0.0.0.0:9000")),
+        ConsoleListen::At(address("0.0.0.0:9000"))
+    );
+    assert_eq!(console(&listen("off")), ConsoleListen::Off);
+    check_problem(&listen("on"), &[], "console.listen: is neither `off` nor an address");
 }

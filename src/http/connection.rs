@@ -48,7 +48,7 @@ impl MessageBody for WithPayload {
 }
 
 /// Has a request answered, and its connection closed unless `keeps` says otherwise of the response.
-pub(super) fn closing<S>(
+pub(crate) fn closing<S>(
     mut request: ServiceRequest,
     service: &S,
     keeps: fn(&ServiceResponse) -> bool,

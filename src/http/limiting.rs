@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::Error;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::web::Data;
+use actix_web::{Error, HttpRequest};
 use tracing::Instrument;
 
 use super::error::Refusal;
 use super::reason::Reason;
 use super::source::Source;
 use super::state::ServerState;
+use crate::config::Networks;
 
 /// Where proxies note whom they pass on.
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -28,7 +29,9 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
 {
     let state = request.app_data::<Data<ServerState>>().cloned();
-    let source = state.as_ref().and_then(|state| source_of(&request, state));
+    let source = state
+        .as_ref()
+        .and_then(|state| source_of(request.request(), state.trusted_proxies()));
     let counted = state.zip(source);
     let turned_away = counted
         .as_ref()
@@ -78,9 +81,10 @@ pub(super) fn forwarded(headers: &HeaderMap) -> String {
     noted.join(",")
 }
 
-fn source_of(request: &ServiceRequest, state: &ServerState) -> Option<Source> {
+/// Where a request comes from.
+pub(crate) fn source_of(request: &HttpRequest, proxies: &Networks) -> Option<Source> {
     let peer = request.peer_addr().map(|address| address.ip());
-    Source::of(peer, &forwarded(request.headers()), state.trusted_proxies())
+    Source::of(peer, &forwarded(request.headers()), proxies)
 }
 
 fn turns_away(state: &ServerState, source: Source) -> bool {

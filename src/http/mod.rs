@@ -23,12 +23,15 @@ use actix_web::dev::{Server, ServiceResponse};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
+pub(crate) use connection::closing;
 pub use ending::Ending;
 pub use error::Refusal;
 pub use fate::Fate;
 pub use fresh::fresh;
 pub use noting::DOCTOR_NONCE;
+pub(crate) use limiting::source_of;
 pub use reason::Reason;
+pub(crate) use source::Source;
 pub use state::ServerState;
 
 use crate::service::kept_up;

@@ -293,7 +293,7 @@ impl Credentials {
     pub(super) fn could_open(ciphertext: &str) -> bool {
         BASE64
             .decode(ciphertext)
-            .is_ok_and(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(AES_BLOCK))
+            .is_ok_and(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(size_of::<Block>()))
     }
 
     fn without_encryption(&self, ciphertext: &str) -> Result<Vec<u8>, DecryptError> {

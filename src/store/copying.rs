@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// The tables, those that others refer to first. Processes do not move.
-pub(super) const TABLES: [Table; 13] = [
+pub(super) const TABLES: [Table; 17] = [
     table("meta", &["key"]),
     table("messages", &["message"]),
     table("sessions", &["conversation"]),
@@ -29,6 +29,10 @@ pub(super) const TABLES: [Table; 13] = [
     table("customers", &["person"]),
     table("outbox", &["id"]),
     table("callbacks_seen", &["id"]),
+    table("console_users", &["id"]),
+    table("console_links", &["hash"]),
+    table("console_sessions", &["hash"]),
+    table("console_audit", &["id"]),
 ];
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {

@@ -7,6 +7,7 @@ mod address;
 mod callbacks;
 #[cfg(test)]
 mod conformance;
+mod console;
 mod copying;
 mod dead_letters;
 mod delivery;
@@ -25,6 +26,10 @@ use crate::wecom::TokenStore;
 
 pub use address::{AddressError, PostgresAddress, StoreAddress};
 pub use callbacks::SeenCallbacks;
+pub use console::{
+    AuditEntry, ConsoleChange, ConsoleChanged, ConsoleCredentials, ConsoleRole, ConsoleSession, ConsoleStore,
+    ConsoleUser, LinkPurpose, NoConsoleRole, NumberedAuditEntry, TokenHash,
+};
 pub use copying::{CopiedTable, CopyError, copy_store};
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{
@@ -248,7 +253,7 @@ pub enum StoreError {
 }
 
 /// Durable state, access tokens included. Whatever a method reports as done survives a crash and a loss of power.
-pub trait Store: TokenStore {
+pub trait Store: TokenStore + ConsoleStore {
     /// Settles a message once: at its first delivery `step` is run on the conversation's state, and what it returns is stored in one
     /// transaction; at every further delivery the stored reply comes back and `step` is not run.
     fn settle(

@@ -13,6 +13,7 @@ mod answering;
 mod appeals;
 mod callbacks;
 mod connecting;
+mod console;
 mod copying;
 mod dead_letters;
 mod figures;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_postgres::Error;
 
@@ -92,6 +94,8 @@ pub struct PostgresSettings {
 /// A PostgreSQL, the thread that speaks with it, and the key for hashes.
 pub struct PostgresStore {
     worker: Worker,
+    /// What an admin looks at takes one connection at a time; the others are for messages.
+    reading: Semaphore,
     hashes: Hashes,
 }
 
@@ -146,6 +150,7 @@ impl PostgresStore {
         let (worker, key) = Worker::start(prepare)?;
         Ok(Self {
             worker,
+            reading: Semaphore::new(1),
             hashes: Hashes::with_key(key),
         })
     }
@@ -156,6 +161,17 @@ impl PostgresStore {
         work: impl AsyncFnOnce(Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         self.submit_shared(async move |shared| Ok(shared.pool.transaction(work).await?))
+    }
+
+    /// Reads in one transaction, while nobody else does.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl AsyncFnOnce(Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        Box::pin(async move {
+            let _alone = self.reading.acquire().await.map_err(|_| StoreError::Closed)?;
+            self.submit(work).await
+        })
     }
 
     /// Has work done that needs more than a transaction.

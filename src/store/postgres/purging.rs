@@ -15,6 +15,12 @@ const MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// An appeal that nobody has closed is followed for so long, however short questions are kept: it was promised.
 const APPEALS_FOLLOWED: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// What was done in the console is known for so long.
+const AUDIT_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+
+/// A session of the console ends after half a day at the latest.
+const CONSOLE_SESSIONS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
 /// So many rows are removed in one transaction.
 const AT_ONCE: u32 = 500;
 
@@ -38,6 +44,14 @@ pub(super) async fn purge(pool: &Pool, now: Timestamp, retention: Retention) -> 
         ("inbox", "id", "received_at", messages),
         ("outbox", "id", "settled_at", messages),
         ("callbacks_seen", "id", "last_at", questions),
+        ("console_audit", "id", "at", before(now, AUDIT_KEPT)),
+        ("console_links", "hash", "expires_at", now.as_millisecond()),
+        (
+            "console_sessions",
+            "hash",
+            "created_at",
+            before(now, CONSOLE_SESSIONS_KEPT),
+        ),
     ];
     for (table, key, age, before) in by_age {
         repeat(pool, async |transaction| {

@@ -1,10 +1,12 @@
 //! The store in one SQLite file.
 //!
-//! [`writer`] has the only connection that writes; what the rest of this folder does runs on its thread, inside its transactions.
+//! [`writer`] has the only connection that writes; what the rest of this folder does runs on its thread, inside its transactions. What an
+//! admin looks at is read by another connection ([`reads`]).
 
 mod appeals;
 mod backup;
 mod callbacks;
+mod console;
 mod copying;
 mod dead_letters;
 mod figures;
@@ -15,6 +17,7 @@ mod outbox;
 mod purging;
 mod ratings;
 mod reader;
+mod reads;
 mod sessions;
 mod settling;
 mod tokens;
@@ -30,6 +33,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use self::inbox::Conversation;
+use self::reads::Reads;
 use self::sessions::Sessions;
 use self::settling::Settling;
 use self::writer::{Watching, Writer};
@@ -54,6 +58,7 @@ const REQUEUED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// A SQLite file, its writer thread and the key for hashes.
 pub struct SqliteStore {
     writer: Writer,
+    reads: Reads,
     hashes: Hashes,
     sessions: Sessions,
     /// Names this process among those that use the store.
@@ -109,6 +114,7 @@ impl SqliteStore {
         let writer = Writer::start(connection, watching, lock).map_err(OpenError::Thread)?;
         Ok(Self {
             writer,
+            reads: Reads::of(path.to_owned()),
             hashes,
             sessions,
             instance: instance.into(),
@@ -334,6 +340,7 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.reads.close();
         self.writer.close()
     }
 }

@@ -15,6 +15,12 @@ const MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// An appeal that nobody has closed is followed for so long, however short questions are kept: it was promised.
 const APPEALS_FOLLOWED: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// What was done in the console is known for so long.
+const AUDIT_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+
+/// A session of the console ends after half a day at the latest.
+const CONSOLE_SESSIONS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
 /// So many rows are removed in one transaction.
 const AT_ONCE: usize = 500;
 
@@ -47,10 +53,21 @@ pub(super) async fn purge(
         ("inbox", "received_at", messages),
         ("outbox", "settled_at", messages),
         ("callbacks_seen", "last_at", questions),
+        ("console_audit", "at", before(now, AUDIT_KEPT)),
     ];
     for (table, age, before) in by_age {
         let sql =
             format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {age} < ?1 LIMIT {AT_ONCE})");
+        remove(writer, &sql, before).await?;
+    }
+    let sessions_of_console = before(now, CONSOLE_SESSIONS_KEPT);
+    let of_console = [
+        ("console_links", "expires_at", now.as_millisecond()),
+        ("console_sessions", "created_at", sessions_of_console),
+    ];
+    for (table, age, before) in of_console {
+        let sql =
+            format!("DELETE FROM {table} WHERE hash IN (SELECT hash FROM {table} WHERE {age} < ?1 LIMIT {AT_ONCE})");
         remove(writer, &sql, before).await?;
     }
     remove_sessions(writer, sessions, now.as_millisecond()).await?;

@@ -1,0 +1,92 @@
+//! The admin console: server-rendered pages on a listener of their own.
+//!
+//! How to add a page: a file in [`pages`] with its routes, a template in `templates/`, its words in `words.toml`, and, if it stands in the
+//! navigation, a line in [`navigation`]. A handler takes a [`visit::Visit`], which demands a role; a form is read by [`form::Posted`], which
+//! checks that the console itself has shown it; and whatever is done is noted with [`visit::Visit::note`].
+
+mod access;
+mod assets;
+mod form;
+mod format;
+mod frame;
+mod guard;
+mod navigation;
+mod pages;
+mod refusal;
+mod state;
+mod visit;
+mod words;
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpServer};
+
+pub use access::{FirstLink, LINK_HOURS, first_link, password_link};
+pub use state::Console;
+
+use refusal::Refusal;
+
+/// The path of the first page; all others stand below it.
+pub const ROOT: &str = "/console";
+
+/// Nothing but the console's own files may be loaded, forms go nowhere else, and nobody may frame it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+     frame-ancestors 'none'; base-uri 'none'";
+
+/// How long a request head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Open connections at most; a browser needs a few.
+const CONNECTIONS: usize = 256;
+
+/// Starts serving the console on a bound listener.
+///
+/// # Errors
+///
+/// When the listener cannot be used.
+pub fn serve(listener: TcpListener, console: Console) -> io::Result<Server> {
+    let console = Data::new(console);
+    let server = HttpServer::new(move || {
+        let console = console.clone();
+        App::new()
+            .app_data(console)
+            .wrap_fn(guard::guarding)
+            .wrap(headers())
+            .wrap_fn(|request, service| crate::http::closing(request, service, |_| false))
+            .configure(configure)
+    });
+    let server = server
+        .workers(1)
+        .max_connections(CONNECTIONS)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(1)
+        .disable_signals();
+    Ok(server.listen(listener)?.run())
+}
+
+/// What every response has. Pages are not kept by anybody: they are confidential.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Content-Security-Policy", CONTENT_SECURITY_POLICY))
+        .add(("X-Content-Type-Options", "nosniff"))
+        // `no-referrer` would take the origin from forms as well, by which they are known for the console's own.
+        .add(("Referrer-Policy", "same-origin"))
+        .add(("Cross-Origin-Opener-Policy", "same-origin"))
+        .add(("Cross-Origin-Resource-Policy", "same-origin"))
+        .add(("Permissions-Policy", "camera=(), geolocation=(), microphone=()"))
+        .add(("Cache-Control", "no-store"))
+}
+
+fn configure(routes: &mut ServiceConfig) {
+    let start = web::get().to(|| async { refusal::see_other(ROOT) });
+    routes
+        .route("/", start)
+        .configure(assets::configure)
+        .configure(pages::configure)
+        .default_service(web::to(|| async { Err::<&str, _>(Refusal::NotFound) }));
+}

@@ -1,0 +1,46 @@
+//! What all pages share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::access::{Hashing, Throttle};
+use crate::config::Networks;
+use crate::metrics::Metrics;
+use crate::service::{ConversationClock, CurrentAssistant};
+use crate::store::Store;
+
+/// What the console is made of.
+pub struct Console {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) assistant: CurrentAssistant,
+    pub(super) clock: ConversationClock,
+    pub(super) metrics: Metrics,
+    pub(super) trusted_proxies: Networks,
+    pub(super) hashing: Hashing,
+    throttle: Mutex<Throttle>,
+}
+
+impl Console {
+    /// A console that shows what this store has and how this assistant answers. `trusted_proxies` are believed when they say whom they pass
+    /// on.
+    pub fn new(
+        store: Arc<dyn Store>,
+        assistant: CurrentAssistant,
+        clock: ConversationClock,
+        metrics: Metrics,
+        trusted_proxies: Networks,
+    ) -> Self {
+        Self {
+            store,
+            assistant,
+            clock,
+            metrics,
+            trusted_proxies,
+            hashing: Hashing::default(),
+            throttle: Mutex::default(),
+        }
+    }
+
+    pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
