@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::navigation::{Entry, NAVIGATION};
 use super::words::Language;
 use super::{assets, format};
+use crate::knowledge::{Catalogue, Language as KnowledgeLanguage};
 use crate::store::{ConsoleRole, ConsoleUser};
 
 /// What templates know of the page around them. They call it `frame`.
@@ -49,6 +50,16 @@ impl Frame {
     /// The word of a section for a constant word of the store.
     pub(super) fn word_of(&self, section: &str, word: &str) -> &'static str {
         self.t(&format!("{section}.{word}"))
+    }
+
+    /// What a scenario is called; its id where the knowledge no longer has it.
+    pub(super) fn scenario(&self, catalogue: &Catalogue, id: &str) -> String {
+        let language = match self.language {
+            Language::Chinese => KnowledgeLanguage::Chinese,
+            Language::English => KnowledgeLanguage::English,
+        };
+        let scenario = catalogue.scenarios.get(id);
+        scenario.map_or_else(|| id.to_owned(), |scenario| scenario.label(language).to_owned())
     }
 
     /// What a role allows.
@@ -95,11 +106,7 @@ impl Frame {
         entry.holds(&self.path)
     }
 
-    /// Whether whoever is signed in may do what needs this role.
-    pub(super) fn may_edit(&self) -> bool {
-        self.has(ConsoleRole::Editor)
-    }
-
+    /// Whether whoever is signed in may see what is masked, and decide who may do what.
     pub(super) fn may_administer(&self) -> bool {
         self.has(ConsoleRole::Admin)
     }

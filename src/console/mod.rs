@@ -6,10 +6,13 @@
 
 mod access;
 mod assets;
+mod chart;
+mod days;
 mod form;
 mod format;
 mod frame;
 mod guard;
+mod masking;
 mod navigation;
 mod pages;
 mod refusal;

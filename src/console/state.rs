@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::access::{Hashing, Throttle};
+use super::days::Days;
 use crate::config::Networks;
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant};
@@ -16,6 +17,7 @@ pub struct Console {
     pub(super) metrics: Metrics,
     pub(super) trusted_proxies: Networks,
     pub(super) hashing: Hashing,
+    pub(super) days: Days,
     throttle: Mutex<Throttle>,
 }
 
@@ -36,6 +38,7 @@ impl Console {
             metrics,
             trusted_proxies,
             hashing: Hashing::default(),
+            days: Days::default(),
             throttle: Mutex::default(),
         }
     }

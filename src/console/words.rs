@@ -133,7 +133,7 @@ mod tests {
         assert!(missing.is_empty(), "said, but not on file: {missing:?}");
         // Words of one kind are put together of the section and a word of the store.
         let put_together = |key: &&String| {
-            ["decision.", "fate.", "role.", "action.", "verdict.", "outcome."]
+            ["decision.", "fate.", "step.", "role.", "action.", "verdict.", "outcome."]
                 .iter()
                 .any(|section| key.starts_with(section))
         };

@@ -23,7 +23,7 @@ pub enum Fate {
 
 impl Fate {
     /// All of them with their names in log and metrics.
-    pub(super) const ALL: [(Fate, &'static str); 8] = [
+    pub(crate) const ALL: [(Fate, &'static str); 8] = [
         (Fate::Verified, "verified"),
         (Fate::Answered, "answered"),
         (Fate::Repeated, "repeated"),

@@ -188,6 +188,23 @@ impl Metrics {
         self.0.callbacks.with_label_values(&[fate]).inc();
     }
 
+    /// How many requests to callback paths have had this fate.
+    pub fn callbacks_of(&self, fate: &str) -> u64 {
+        self.0.callbacks.with_label_values(&[fate]).get()
+    }
+
+    /// How many replies were not ready in time.
+    pub fn late_replies(&self) -> u64 {
+        self.0.late_replies.get()
+    }
+
+    /// How long a step of genuine callbacks has taken on average; `None` before the first.
+    pub fn average_of(&self, step: CallbackStep) -> Option<Duration> {
+        let steps = self.0.callback_seconds.with_label_values(&[step.name()]);
+        let count = u32::try_from(steps.get_sample_count()).ok()?;
+        Duration::try_from_secs_f64(steps.get_sample_sum()).ok()?.checked_div(count)
+    }
+
     /// A request to a callback path was refused.
     pub fn refusal(&self, reason: &'static str) {
         self.0.refusals.with_label_values(&[reason]).inc();

@@ -12,7 +12,7 @@ pub(super) type Hash = [u8; 32];
 pub(super) type TimedHash = [u8; TIME + SHORT];
 
 /// Bytes of a time in Unix seconds.
-const TIME: usize = 5;
+pub(super) const TIME: usize = 5;
 
 /// Bytes of a hash that follow it; two messages of one second do not meet in so many.
 const SHORT: usize = 16;

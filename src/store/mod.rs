@@ -15,6 +15,7 @@ mod figures;
 mod hashes;
 mod instances;
 mod postgres;
+mod reading;
 mod sqlite;
 
 use std::pin::Pin;
@@ -39,6 +40,10 @@ pub use delivery::{
 pub use figures::{AccountFigures, Figures};
 pub use instances::{Beat, Instance, InstanceReport};
 pub use postgres::{OpenError as PostgresOpenError, PostgresSettings, PostgresStore};
+pub use reading::{
+    Counted, FoundQuestion, FoundQuestions, MICROS_CLASSES, NoQuestionId, QuestionCount, QuestionCourse, QuestionId,
+    QuestionSearch, ReadingStore, ReceivedCourse, SentCourse,
+};
 pub use sqlite::{BackupError, OpenError as SqliteOpenError, ReadError, SqliteStore, back_up};
 
 /// What a store gives back: something to wait for, whichever store it is.
@@ -153,6 +158,8 @@ pub struct Reminder {
 /// An appeal on file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackedAppeal {
+    /// Its number.
+    pub id: i64,
     /// The company.
     pub corp_id: String,
     /// The app's name in the configuration.
@@ -253,7 +260,7 @@ pub enum StoreError {
 }
 
 /// Durable state, access tokens included. Whatever a method reports as done survives a crash and a loss of power.
-pub trait Store: TokenStore + ConsoleStore {
+pub trait Store: TokenStore + ConsoleStore + ReadingStore {
     /// Settles a message once: at its first delivery `step` is run on the conversation's state, and what it returns is stored in one
     /// transaction; at every further delivery the stored reply comes back and `step` is not run.
     fn settle(

@@ -1,9 +1,14 @@
 //! The pages, one file each.
 
 mod account;
+mod appeals;
 mod audit;
+mod dead_letters;
+mod export;
 mod language;
 mod link;
+mod message;
+mod messages;
 mod overview;
 mod signing_in;
 mod users;
@@ -13,6 +18,11 @@ use actix_web::web::ServiceConfig;
 pub(super) fn configure(routes: &mut ServiceConfig) {
     routes
         .configure(overview::configure)
+        .configure(messages::configure)
+        .configure(export::configure)
+        .configure(message::configure)
+        .configure(appeals::configure)
+        .configure(dead_letters::configure)
         .configure(users::configure)
         .configure(audit::configure)
         .configure(account::configure)

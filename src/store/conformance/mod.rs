@@ -23,6 +23,7 @@ macro_rules! for_every_store {
     };
 }
 
+mod console;
 mod delivery;
 mod moving;
 mod sharing;

@@ -24,6 +24,7 @@ pub(super) async fn all_appeals(transaction: Transaction<'_>) -> Result<Vec<Trac
     let appeals = rows.iter().map(|row| {
         let (id, closed_at): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(6)?);
         Ok(TrackedAppeal {
+            id,
             corp_id: row.try_get(1)?,
             app: row.try_get(2)?,
             user_id: row.try_get(3)?,

@@ -23,6 +23,7 @@ mod opening;
 mod outbox;
 mod pool;
 mod purging;
+mod reading;
 mod settling;
 mod shared;
 mod tokens;
@@ -324,11 +325,11 @@ impl Store for PostgresStore {
     }
 
     fn dead_letters(&self, all: bool, most: u32) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
-        self.submit(async move |transaction| dead_letters::list(transaction, all, most).await)
+        self.read(async move |transaction| dead_letters::list(transaction, all, most).await)
     }
 
     fn dead_letter(&self, id: DeadLetterId) -> BoxFuture<'_, Result<Option<DeadLetter>, StoreError>> {
-        self.submit(async move |transaction| dead_letters::one(transaction, id).await)
+        self.read(async move |transaction| dead_letters::one(transaction, id).await)
     }
 
     fn requeue(&self, id: DeadLetterId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
@@ -357,11 +358,11 @@ impl Store for PostgresStore {
     }
 
     fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>> {
-        self.submit(async |transaction| appeals::all_appeals(transaction).await)
+        self.read(async |transaction| appeals::all_appeals(transaction).await)
     }
 
     fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>> {
-        self.submit(async |transaction| appeals::ratings(transaction).await)
+        self.read(async |transaction| appeals::ratings(transaction).await)
     }
 
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>> {

@@ -83,6 +83,7 @@ pub(super) fn all_appeals(connection: &Connection) -> Result<Vec<TrackedAppeal>,
         let id: i64 = row.get(0)?;
         let closed_at: Option<i64> = row.get(6)?;
         let appeal = TrackedAppeal {
+            id,
             corp_id: row.get(1)?,
             app: row.get(2)?,
             user_id: row.get(3)?,

@@ -17,6 +17,7 @@ mod outbox;
 mod purging;
 mod ratings;
 mod reader;
+mod reading;
 mod reads;
 mod sessions;
 mod settling;
@@ -277,11 +278,11 @@ impl Store for SqliteStore {
     }
 
     fn dead_letters(&self, all: bool, most: u32) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
-        self.submit(move |connection| dead_letters::list(connection, all, most))
+        self.reads.read(move |connection| dead_letters::list(connection, all, most))
     }
 
     fn dead_letter(&self, id: DeadLetterId) -> BoxFuture<'_, Result<Option<DeadLetter>, StoreError>> {
-        self.submit(move |connection| dead_letters::one(connection, id))
+        self.reads.read(move |connection| dead_letters::one(connection, id))
     }
 
     fn requeue(&self, id: DeadLetterId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
@@ -302,7 +303,7 @@ impl Store for SqliteStore {
     }
 
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>> {
-        self.submit(figures::figures)
+        self.reads.read(figures::figures)
     }
 
     fn pseudonym(&self, of: &str) -> String {
@@ -310,11 +311,11 @@ impl Store for SqliteStore {
     }
 
     fn appeals(&self) -> BoxFuture<'_, Result<Vec<TrackedAppeal>, StoreError>> {
-        self.submit(appeals::all_appeals)
+        self.reads.read(appeals::all_appeals)
     }
 
     fn ratings(&self) -> BoxFuture<'_, Result<Vec<RatingCount>, StoreError>> {
-        self.submit(ratings::counts)
+        self.reads.read(ratings::counts)
     }
 
     fn question(&self, key: MessageKey) -> BoxFuture<'_, Result<Option<QuestionRecord>, StoreError>> {

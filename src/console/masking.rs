@@ -1,0 +1,74 @@
+//! What a message says without what names somebody: telephone and account numbers, addresses, ids.
+
+/// So many digits in one word are a number of somebody's, not a count of group members or a date.
+const DIGITS_OF_A_NUMBER: usize = 5;
+
+/// What stands for what is masked.
+const MASK: &str = "•••";
+
+/// A text in which words of Latin letters and digits that may name somebody are reduced to their first character.
+pub(super) fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut word = String::new();
+    for letter in text.chars() {
+        match is_of_names(letter) {
+            true => word.push(letter),
+            false => {
+                push_word(&mut shown, &word);
+                word.clear();
+                shown.push(letter);
+            }
+        }
+    }
+    push_word(&mut shown, &word);
+    shown
+}
+
+/// Letters of any script but Chinese, in which names have no blanks around them.
+fn is_of_names(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "@_-.+".contains(letter) || letter.is_numeric()
+}
+
+fn push_word(shown: &mut String, word: &str) {
+    let digits = word.chars().filter(|letter| letter.is_numeric()).count();
+    let names_somebody = digits >= DIGITS_OF_A_NUMBER || word.contains('@') || word.contains('_');
+    match word.chars().next() {
+        Some(first) if names_somebody => {
+            shown.push(first);
+            shown.push_str(MASK);
+        }
+        _ => shown.push_str(word),
+    }
+}
+
+/// A user id: its first two characters, and never all of it.
+pub(super) fn masked_id(user_id: &str) -> String {
+    let most = user_id.chars().count().saturating_sub(1).min(2);
+    let shown: String = user_id.chars().take(most).collect();
+    format!("{shown}{MASK}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_addresses_and_ids_are_masked_and_the_question_stays() {
+        for (text, shown) in [
+            ("我的手机13800138000加不了人", "我的手机1•••加不了人"),
+            ("微信号wxid_abc12 被封了", "微信号w••• 被封了"),
+            ("发到 li.ming@example.com 吧", "发到 l••• 吧"),
+            ("群满500人，11月22日到期，第2次", "群满500人，11月22日到期，第2次"),
+            ("１３８００１３８０００", "１•••"),
+            ("WeCom can't add friends since 11-22", "WeCom can't add friends since 11-22"),
+            ("", ""),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_user_id_is_never_shown_whole() {
+        assert_eq!(["zhangsan", "ab", "a", ""].map(masked_id), ["zh•••", "a•••", "•••", "•••"]);
+    }
+}
