@@ -88,7 +88,7 @@ impl Server {
         let config = folder.join("jiefeng.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\nurl = \"sqlite://{}\"\n[knowledge]\ncache_dir = \"{}\"\n\
-             [[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\ntoken = \"{TOKEN}\"\nencoding_aes_key = \"{KEY}\"\n",
+             [console]\nlisten = \"off\"\n[[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\ntoken = \"{TOKEN}\"\nencoding_aes_key = \"{KEY}\"\n",
             folder.join("jiefeng.db").display(),
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache").display()
         );

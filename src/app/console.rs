@@ -58,3 +58,24 @@ impl ConsoleAddress {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_address_that_is_taken_is_gone_without_and_a_configured_one_is_an_error() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        assert!(console_listener(ConsoleListen::IfFree(address)).unwrap().is_none());
+        let error = console_listener(ConsoleListen::At(address)).unwrap_err().to_string();
+        assert!(error.contains("console.listen"), "{error}");
+        assert!(console_listener(ConsoleListen::Off).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_console_on_every_address_is_found_on_this_machine() {
+        let address = ConsoleAddress::of("0.0.0.0:8081".parse().unwrap());
+        assert_eq!(address.page(), "http://127.0.0.1:8081/console");
+    }
+}

@@ -106,7 +106,11 @@ mod tests {
         assert!((lowest.y + lowest.height - HEIGHT).abs() < 1e-9);
         assert!(bars.bars[1].parts.is_empty());
         let parts = bars.bars.iter().flat_map(|bar| &bar.parts);
-        assert!(parts.into_iter().all(|part| part.y >= 0.0 && part.x + part.width <= WIDTH));
+        assert!(
+            parts
+                .into_iter()
+                .all(|part| part.y >= 0.0 && part.x + part.width <= WIDTH)
+        );
         assert_eq!(Bars::new(["a"], &[]).top, 2);
     }
 
@@ -118,6 +122,9 @@ mod tests {
 
     #[test]
     fn a_line_leaves_out_what_is_not_known() {
-        assert_eq!(line(&[Some(0.0), None, Some(50.0), Some(200.0)], 100.0), "125.0,200.0 625.0,100.0 875.0,0.0");
+        assert_eq!(
+            line(&[Some(0.0), None, Some(50.0), Some(200.0)], 100.0),
+            "125.0,200.0 625.0,100.0 875.0,0.0"
+        );
     }
 }

@@ -83,19 +83,27 @@ impl Day {
 
     /// How many questions had this decision.
     pub(super) fn with(&self, decision: &str) -> u64 {
-        let of_decision = DECISIONS.iter().zip(self.decisions).find(|(name, _)| **name == decision);
+        let of_decision = DECISIONS
+            .iter()
+            .zip(self.decisions)
+            .find(|(name, _)| **name == decision);
         of_decision.map_or(0, |(_, count)| count)
     }
 
-    /// The time in which so many of a thousand questions were understood, in microseconds: the end of its class.
+    /// The time in which so many of a thousand questions were understood, in microseconds; those of a class are taken to be spread evenly
+    /// over it.
     pub(super) fn micros_at(&self, thousandth: u64) -> Option<u64> {
         let wanted = (self.micros.iter().sum::<u64>() * thousandth).div_ceil(1_000);
-        let mut seen = 0;
-        let class = self.micros.iter().position(|count| {
+        let (mut seen, mut start) = (0, 0);
+        let ends = MICROS_CLASSES.into_iter().chain(MICROS_CLASSES.last().copied());
+        for (count, end) in self.micros.into_iter().zip(ends) {
+            if count > 0 && seen + count >= wanted {
+                return Some(start + (end - start) * (wanted - seen) / count);
+            }
             seen += count;
-            seen >= wanted && wanted > 0
-        });
-        Some(MICROS_CLASSES.get(class?).or(MICROS_CLASSES.last()).copied().unwrap_or_default())
+            start = end;
+        }
+        None
     }
 }
 
@@ -177,7 +185,11 @@ mod tests {
                 counted("refuse", "b", 14, 5),
                 counted("of a later version", "", 0, 7),
             ],
-            verdicts: vec![("useful".to_owned(), 3), ("solved".to_owned(), 1), ("useless".to_owned(), 2)],
+            verdicts: vec![
+                ("useful".to_owned(), 3),
+                ("solved".to_owned(), 1),
+                ("useless".to_owned(), 2),
+            ],
         });
         assert_eq!((day.questions(), day.with("answer"), day.with("refuse")), (100, 90, 5));
         assert_eq!(day.scenarios, BTreeMap::from([("a".to_owned(), 95)]));
@@ -187,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_share_is_the_end_of_its_class() {
+    fn the_time_of_a_share_lies_in_its_class() {
         let mut day = Day::default();
         assert_eq!(day.micros_at(500), None);
         day.micros[1] = 90;
         day.micros[3] = 9;
         day.micros[14] = 1;
-        assert_eq!(day.micros_at(500), Some(50));
-        assert_eq!(day.micros_at(950), Some(100));
+        assert_eq!(day.micros_at(500), Some(25 + 25 * 50 / 90));
+        assert_eq!(day.micros_at(950), Some(75 + 25 * 5 / 9));
         assert_eq!(day.micros_at(1_000), Some(100_000));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 use jiff::Timestamp;
 
 use super::navigation::{Entry, NAVIGATION};
@@ -27,10 +28,14 @@ pub(super) struct Frame {
 impl Frame {
     /// Of a page for whoever it is.
     pub(super) fn of(request: &HttpRequest) -> Self {
-        let here = request.uri().path_and_query();
+        // What a form has led to cannot be looked at again.
+        let here = request
+            .uri()
+            .path_and_query()
+            .filter(|_| *request.method() == Method::GET);
         Self {
             language: Language::of(request),
-            here: here.map_or_else(String::new, |here| here.as_str().to_owned()),
+            here: here.map_or(super::ROOT, |here| here.as_str()).to_owned(),
             path: request.path().to_owned(),
             user: None,
             form_token: String::new(),

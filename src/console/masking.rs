@@ -60,7 +60,10 @@ mod tests {
             ("发到 li.ming@example.com 吧", "发到 l••• 吧"),
             ("群满500人，11月22日到期，第2次", "群满500人，11月22日到期，第2次"),
             ("１３８００１３８０００", "１•••"),
-            ("WeCom can't add friends since 11-22", "WeCom can't add friends since 11-22"),
+            (
+                "WeCom can't add friends since 11-22",
+                "WeCom can't add friends since 11-22",
+            ),
             ("", ""),
         ] {
             assert_eq!(masked(text), shown);
@@ -69,6 +72,9 @@ mod tests {
 
     #[test]
     fn a_user_id_is_never_shown_whole() {
-        assert_eq!(["zhangsan", "ab", "a", ""].map(masked_id), ["zh•••", "a•••", "•••", "•••"]);
+        assert_eq!(
+            ["zhangsan", "ab", "a", ""].map(masked_id),
+            ["zh•••", "a•••", "•••", "•••"]
+        );
     }
 }

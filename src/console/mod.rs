@@ -54,6 +54,7 @@ const CONNECTIONS: usize = 256;
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, console: Console) -> io::Result<Server> {
     let console = Data::new(console);
+    actix_web::rt::spawn(count_ahead(console.clone()));
     let server = HttpServer::new(move || {
         let console = console.clone();
         App::new()
@@ -70,6 +71,14 @@ pub fn serve(listener: TcpListener, console: Console) -> io::Result<Server> {
         .shutdown_timeout(1)
         .disable_signals();
     Ok(server.listen(listener)?.run())
+}
+
+/// Whoever looks first need not wait until a month is counted.
+async fn count_ahead(console: Data<Console>) {
+    let today = format::day_of(jiff::Timestamp::now());
+    if let Err(error) = console.days.last(&*console.store, today, 30).await {
+        tracing::debug!(%error, "the questions of the last days are counted when somebody looks");
+    }
 }
 
 /// What every response has. Pages are not kept by anybody: they are confidential.

@@ -16,6 +16,9 @@ use super::refusal::Refusal;
 use super::state::Console;
 use crate::store::{AuditEntry, ConsoleRole, ConsoleSession, ConsoleUser, TokenHash};
 
+/// Most characters of a path in the audit log.
+const LONGEST_PATH: usize = 100;
+
 /// A role that a page demands.
 pub(super) trait Demanded: 'static {
     const ROLE: ConsoleRole;
@@ -64,6 +67,7 @@ impl<Role: Demanded> FromRequest for Visit<Role> {
                 return Err(Refusal::NotSignedIn { back });
             };
             if session.user.role < Role::ROLE {
+                note_denied(&console, &session.user, request.path()).await?;
                 return Err(Refusal::NotAllowed);
             }
             let mut frame = Frame::of(&request);
@@ -97,6 +101,17 @@ pub(super) async fn signed_in(
         console.store.touch_console_session(hash_of(&token), now).await?;
     }
     Ok(Some((session, token)))
+}
+
+/// Somebody has tried what the role does not allow. Pages do not lead there.
+async fn note_denied(console: &Console, user: &ConsoleUser, path: &str) -> Result<(), Refusal> {
+    let entry = AuditEntry {
+        at: Timestamp::now(),
+        who: user.name.clone(),
+        action: "denied".to_owned(),
+        object: path.chars().take(LONGEST_PATH).collect(),
+    };
+    Ok(console.store.audit(entry).await?)
 }
 
 impl<Role> Visit<Role> {

@@ -133,9 +133,17 @@ mod tests {
         assert!(missing.is_empty(), "said, but not on file: {missing:?}");
         // Words of one kind are put together of the section and a word of the store.
         let put_together = |key: &&String| {
-            ["decision.", "fate.", "step.", "role.", "action.", "verdict.", "outcome."]
-                .iter()
-                .any(|section| key.starts_with(section))
+            [
+                "decision.",
+                "fate.",
+                "step.",
+                "role.",
+                "action.",
+                "verdict.",
+                "outcome.",
+            ]
+            .iter()
+            .any(|section| key.starts_with(section))
         };
         let unsaid: Vec<_> = on_file.difference(&said).filter(|key| !put_together(key)).collect();
         assert!(unsaid.is_empty(), "on file, but never said: {unsaid:?}");

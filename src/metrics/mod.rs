@@ -202,7 +202,9 @@ impl Metrics {
     pub fn average_of(&self, step: CallbackStep) -> Option<Duration> {
         let steps = self.0.callback_seconds.with_label_values(&[step.name()]);
         let count = u32::try_from(steps.get_sample_count()).ok()?;
-        Duration::try_from_secs_f64(steps.get_sample_sum()).ok()?.checked_div(count)
+        Duration::try_from_secs_f64(steps.get_sample_sum())
+            .ok()?
+            .checked_div(count)
     }
 
     /// A request to a callback path was refused.

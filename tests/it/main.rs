@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod browser;
 mod commands;
+mod console;
 mod crashes;
 mod customers;
 mod dead_letters;

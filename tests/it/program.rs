@@ -6,13 +6,14 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A command line that keeps its caches out of the home directory. `JIEFENG_BIN` has another program tested than the one just built.
+/// A command line that keeps its caches out of the home directory, and without an admin console, because many servers run at once. `JIEFENG_BIN` has another program tested than the one just built.
 pub(crate) fn jiefeng(arguments: &[&str]) -> Command {
     let built = || env!("CARGO_BIN_EXE_jiefeng").into();
     let mut command = Command::new(std::env::var_os("JIEFENG_BIN").unwrap_or_else(built));
     command
         .args(arguments)
-        .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+        .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+        .env("JIEFENG__CONSOLE__LISTEN", "off");
     command
 }
 

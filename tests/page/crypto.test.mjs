@@ -27,6 +27,8 @@ before(async () => {
 listen = "127.0.0.1:0"
 [storage]
 url = "sqlite://${folder}/jiefeng.db"
+[console]
+listen = "off"
 [[apps]]
 name = "support"
 corp_id = "${corpId}"

@@ -44,30 +44,32 @@ export async function startDemo(...more) {
     await rm(data, { recursive: true, force: true });
   };
   try {
-    return { address: await chatPageAddress(child), stop };
+    return { ...(await printedAddresses(child)), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** The first address printed with nothing behind its `/`; the callback's has a path. */
-function chatPageAddress(child) {
+/** The address of the chat page, which has nothing behind its `/`, and the link that makes the console's first admin. */
+function printedAddresses(child) {
   return new Promise((resolve, reject) => {
-    const overdue = setTimeout(() => reject(new Error('no chat page address was printed')), START_TIMEOUT_MS);
+    const overdue = setTimeout(() => reject(new Error('no addresses were printed')), START_TIMEOUT_MS);
+    let address;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const address = /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/.exec(line);
-      if (!address) return;
+      address ??= /http:\/\/127\.0\.0\.1:\d+\/(?=\s|$)/.exec(line)?.[0];
+      const consoleLink = /http:\S+\/console\/link\/\S+/.exec(line)?.[0];
+      if (!address || !consoleLink) return;
       clearTimeout(overdue);
-      resolve(address[0]);
+      resolve({ address, consoleLink });
     });
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`the program ended with ${code}`)));
   });
 }
 
-/** Opens the page. `problems` collects whatever went wrong in the browser. */
-export async function openPage(demo, settings) {
+/** Opens a page, that of the chat unless another is named. `problems` collects whatever went wrong in the browser. */
+export async function openPage(demo, settings, start = demo.address) {
   const problems = [];
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -94,9 +96,9 @@ export async function openPage(demo, settings) {
   });
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith(demo.address) && !url.startsWith('data:')) problems.push(`request to ${url}`);
+    if (!url.startsWith(new URL(start).origin) && !url.startsWith('data:')) problems.push(`request to ${url}`);
   });
-  await page.goto(demo.address);
+  await page.goto(start);
   return { browser, page, problems };
 }
 

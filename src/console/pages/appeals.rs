@@ -23,6 +23,9 @@ const PROMISED: (u16, u16) = (3, 7);
 /// Columns of the picture: so many business days, and one for more.
 const COLUMNS: usize = 12;
 
+/// So many that wait are listed, the most urgent first.
+const OPEN: usize = 60;
+
 /// So many that have ended are listed.
 const ENDED: usize = 50;
 
@@ -37,6 +40,8 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
 struct AppealsPage {
     frame: Frame,
     open: Vec<OpenAppeal>,
+    /// How many more wait.
+    more_open: usize,
     ended: Vec<EndedAppeal>,
     measured: Measured,
     bars: Bars,
@@ -124,6 +129,8 @@ async fn page<Role>(visit: Visit<Role>, unmasked: Option<i64>) -> Result<HttpRes
     let shown = |appeal: &&TrackedAppeal| open_appeal(&frame, &assistant, today, appeal, unmasked);
     let mut open: Vec<OpenAppeal> = open.iter().map(shown).collect();
     open.sort_by_key(|appeal| (appeal.state, appeal.submitted));
+    let more_open = open.len().saturating_sub(OPEN);
+    open.truncate(OPEN);
     let mut ended: Vec<EndedAppeal> = ended
         .iter()
         .filter_map(|appeal| ended_appeal(&frame, &assistant, appeal))
@@ -135,6 +142,7 @@ async fn page<Role>(visit: Visit<Role>, unmasked: Option<i64>) -> Result<HttpRes
     html(&AppealsPage {
         frame,
         open,
+        more_open,
         ended,
         measured,
         bars: Bars::new(["answer"], &bars),
@@ -160,7 +168,9 @@ fn open_appeal(
         person: if is_masked { masked_id(&user_id) } else { user_id },
         is_masked,
         app: appeal.app.clone(),
-        scenario: about.map_or_else(String::new, |about| frame.scenario(&assistant.catalogue, &about.scenario)),
+        scenario: about.map_or_else(String::new, |about| {
+            frame.scenario(&assistant.catalogue, &about.scenario)
+        }),
         submitted,
         day,
         window: submitted.and_then(|day| window(workdays, day)),
@@ -183,7 +193,9 @@ fn ended_appeal(frame: &Frame, assistant: &Assistant, appeal: &TrackedAppeal) ->
     let submitted = about.as_ref().map(|about| about.submitted);
     let workdays = &assistant.catalogue.workdays;
     Some(EndedAppeal {
-        scenario: about.map_or_else(String::new, |about| frame.scenario(&assistant.catalogue, &about.scenario)),
+        scenario: about.map_or_else(String::new, |about| {
+            frame.scenario(&assistant.catalogue, &about.scenario)
+        }),
         submitted,
         closed,
         outcome: appeal.outcome.clone().unwrap_or_default(),
@@ -241,7 +253,12 @@ mod tests {
 
     #[test]
     fn appeals_are_measured_in_business_days() {
-        let ended = [ended(2, "lifted"), ended(4, "lifted"), ended(5, "refused"), ended(30, "lifted")];
+        let ended = [
+            ended(2, "lifted"),
+            ended(4, "lifted"),
+            ended(5, "refused"),
+            ended(30, "lifted"),
+        ];
         let measured = Measured::of(&ended);
         assert_eq!((measured.count, measured.median), (4, Some(5)));
         assert_eq!((measured.shortest, measured.longest), (Some(2), Some(30)));

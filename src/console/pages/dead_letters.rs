@@ -13,7 +13,7 @@ use crate::console::visit::{Editor, Visit, html};
 use crate::store::{ConsoleRole, DeadLetter, DeadLetterId};
 
 /// So many are listed.
-const MOST: u32 = 200;
+const MOST: u32 = 40;
 
 const PATH: &str = "/console/dead-letters";
 
@@ -31,6 +31,8 @@ struct DeadLettersPage {
     frame: Frame,
     letters: Vec<DeadLetter>,
     all: bool,
+    /// How many are listed at most, if there may be more.
+    limit: Option<u32>,
     /// Which one is shown with what it says.
     opened: Option<(DeadLetterId, String)>,
 }
@@ -50,8 +52,11 @@ async fn page(
     all: bool,
     opened: Option<(DeadLetterId, String)>,
 ) -> Result<HttpResponse, Refusal> {
+    let letters = visit.console.store.dead_letters(all, MOST).await?;
+    let is_full = u32::try_from(letters.len()).is_ok_and(|count| count >= MOST);
     html(&DeadLettersPage {
-        letters: visit.console.store.dead_letters(all, MOST).await?,
+        letters,
+        limit: is_full.then_some(MOST),
         frame: visit.frame,
         all,
         opened,
@@ -66,7 +71,11 @@ fn id_of(path: &str) -> Result<DeadLetterId, Refusal> {
 }
 
 /// Editors see it masked. That it was looked at is noted before it is shown.
-async fn show_content(visit: Visit<Editor>, id: web::Path<String>, _: Posted<Nothing>) -> Result<HttpResponse, Refusal> {
+async fn show_content(
+    visit: Visit<Editor>,
+    id: web::Path<String>,
+    _: Posted<Nothing>,
+) -> Result<HttpResponse, Refusal> {
     let id = id_of(&id)?;
     let letter = visit.console.store.dead_letter(id).await?.ok_or(Refusal::NotFound)?;
     visit.note("content", &id.to_string()).await?;

@@ -137,7 +137,9 @@ fn row(question: &FoundQuestion, is_masked: bool) -> [String; COLUMNS.len()] {
 
 /// A spreadsheet takes what begins so for a formula, and carries it out.
 fn harmless(cell: &str) -> String {
-    let begins_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let begins_formula = cell
+        .trim_start()
+        .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     match begins_formula || cell.starts_with(['\t', '\r', '\n']) {
         true => format!("'{cell}"),
         false => cell.to_owned(),

@@ -13,7 +13,7 @@ use crate::console::masking::masked;
 use crate::console::refusal::Refusal;
 use crate::console::visit::{Admin, Viewer, Visit, html};
 use crate::dialogue::Assistant;
-use crate::matching::{Explanation, Piece};
+use crate::matching::{Explanation, Piece, View};
 use crate::store::{QuestionCourse, QuestionId};
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
@@ -60,6 +60,7 @@ struct ShownReasons {
 
 struct ShownPiece {
     text: String,
+    view: &'static str,
     weight: String,
     /// Whether it speaks against.
     is_against: bool,
@@ -85,7 +86,12 @@ async fn show_unmasked(
 
 async fn page<Role>(visit: Visit<Role>, id: &str, is_masked: bool) -> Result<HttpResponse, Refusal> {
     let id: QuestionId = id.parse().map_err(|_| Refusal::NotFound)?;
-    let course = visit.console.store.question_course(id).await?.ok_or(Refusal::NotFound)?;
+    let course = visit
+        .console
+        .store
+        .question_course(id)
+        .await?
+        .ok_or(Refusal::NotFound)?;
     let (frame, assistant) = (visit.frame, visit.console.assistant.get());
     let shown = |text: &str| match is_masked {
         true => masked(text),
@@ -156,22 +162,31 @@ fn events(frame: &Frame, course: &QuestionCourse) -> Vec<Event> {
 
 fn reasons(frame: &Frame, assistant: &Assistant, explanation: &Explanation) -> Vec<ShownReasons> {
     let weights = explanation.reasons.iter().flat_map(|reasons| &reasons.pieces);
-    let heaviest = weights.map(|piece| piece.weight.abs()).fold(f32::MIN_POSITIVE, f32::max);
+    let heaviest = weights
+        .map(|piece| piece.weight.abs())
+        .fold(f32::MIN_POSITIVE, f32::max);
     let shown = explanation.reasons.iter().map(|reasons| ShownReasons {
         label: frame.scenario(&assistant.catalogue, &reasons.candidate.id),
         probability: format!("{:.0}%", reasons.candidate.probability * 100.0),
         nearest: reasons.nearest_utterance.clone().unwrap_or_default(),
-        pieces: reasons.pieces.iter().map(|piece| shown_piece(frame, piece, heaviest)).collect(),
+        pieces: reasons
+            .pieces
+            .iter()
+            .map(|piece| shown_piece(frame, piece, heaviest))
+            .collect(),
     });
     shown.collect()
 }
 
 fn shown_piece(frame: &Frame, piece: &Piece, heaviest: f32) -> ShownPiece {
     ShownPiece {
-        text: match piece.text.is_empty() {
-            true => frame.t("message.meaning").to_owned(),
-            false => piece.text.clone(),
-        },
+        text: piece.text.clone(),
+        view: frame.t(match piece.view {
+            View::Characters => "view.characters",
+            View::Sounds => "view.sounds",
+            View::Words => "view.words",
+            View::Meaning => "view.meaning",
+        }),
         weight: format!("{:+.2}", piece.weight),
         is_against: piece.weight < 0.0,
         width: (piece.weight.abs() / heaviest * 100.0).round() as u32,

@@ -150,14 +150,14 @@ fn tiles(frame: &Frame, days: &[(Date, Arc<Day>)], sum: &Day) -> Vec<Tile> {
         },
         Tile {
             word: "overview.time",
-            value: at_most(sum.micros_at(500)),
-            note: frame.fill("overview.time-most", at_most(sum.micros_at(950))),
+            value: time(sum.micros_at(500)),
+            note: frame.fill("overview.time-most", time(sum.micros_at(950))),
         },
     ]
 }
 
-fn at_most(time: Option<u64>) -> String {
-    time.map_or_else(|| "–".to_owned(), |time| format!("≤ {}", micros(time)))
+fn time(time: Option<u64>) -> String {
+    time.map_or_else(|| "–".to_owned(), micros)
 }
 
 fn shown_day((date, day): &(Date, Arc<Day>)) -> ShownDay {
@@ -166,8 +166,8 @@ fn shown_day((date, day): &(Date, Arc<Day>)) -> ShownDay {
         questions: day.questions(),
         decisions: day.decisions,
         useful: share(day.useful, day.useful + day.useless),
-        half: at_most(day.micros_at(500)),
-        most: at_most(day.micros_at(950)),
+        half: time(day.micros_at(500)),
+        most: time(day.micros_at(950)),
     }
 }
 
@@ -202,7 +202,9 @@ fn steps(metrics: &Metrics) -> Vec<(&'static str, String)> {
         ("seal", CallbackStep::Seal),
     ];
     let taken = steps.map(|(name, step)| {
-        let average = metrics.average_of(step).map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let average = metrics
+            .average_of(step)
+            .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
         (name, average.map_or_else(|| "–".to_owned(), micros))
     });
     taken.to_vec()

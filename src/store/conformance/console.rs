@@ -42,7 +42,10 @@ async fn with_admin(store: &dyn Store) -> i64 {
         until: at(60),
     };
     assert_eq!(change(store, offer).await, ConsoleChanged::Done);
-    assert_eq!(use_link(store, token(1), "root", token(100)).await, ConsoleChanged::Done);
+    assert_eq!(
+        use_link(store, token(1), "root", token(100)).await,
+        ConsoleChanged::Done
+    );
     store.console_session(token(100)).await.unwrap().unwrap().user.id
 }
 
@@ -55,7 +58,10 @@ async fn with_user(store: &dyn Store, name: &str, role: ConsoleRole, session: u8
         until: at(60),
     };
     assert_eq!(change(store, invite).await, ConsoleChanged::Done);
-    assert_eq!(use_link(store, token(session), "", token(session)).await, ConsoleChanged::Done);
+    assert_eq!(
+        use_link(store, token(session), "", token(session)).await,
+        ConsoleChanged::Done
+    );
     store.console_session(token(session)).await.unwrap().unwrap().user.id
 }
 
@@ -71,10 +77,16 @@ async fn the_first_admin_is_made_once(place: impl Place) {
     let purpose = store.console_link(token(1), at(59)).await.unwrap();
     assert_eq!(purpose, Some(LinkPurpose::FirstAdmin));
     assert_eq!(store.console_link(token(1), at(60)).await.unwrap(), None);
-    assert_eq!(use_link(&*store, token(1), "root", token(100)).await, ConsoleChanged::Done);
+    assert_eq!(
+        use_link(&*store, token(1), "root", token(100)).await,
+        ConsoleChanged::Done
+    );
     for link in [1, 2] {
         assert_eq!(store.console_link(token(link), at(2)).await.unwrap(), None);
-        assert_eq!(use_link(&*store, token(link), "eve", token(101)).await, ConsoleChanged::NotFound);
+        assert_eq!(
+            use_link(&*store, token(link), "eve", token(101)).await,
+            ConsoleChanged::NotFound
+        );
     }
     let offer = ConsoleChange::OfferFirstAdmin {
         link: token(3),
@@ -82,7 +94,10 @@ async fn the_first_admin_is_made_once(place: impl Place) {
     };
     assert_eq!(change(&*store, offer).await, ConsoleChanged::NotFound);
     let users = store.console_users().await.unwrap();
-    assert_eq!((users.len(), users[0].name.as_str(), users[0].role), (1, "root", ConsoleRole::Admin));
+    assert_eq!(
+        (users.len(), users[0].name.as_str(), users[0].role),
+        (1, "root", ConsoleRole::Admin)
+    );
     assert_eq!(users[0].last_login_at, Some(at(1)));
     let credentials = store.console_credentials("root".to_owned()).await.unwrap().unwrap();
     assert_eq!(credentials.password.as_deref(), Some("hash of root"));
@@ -105,9 +120,15 @@ async fn somebody_who_is_invited_chooses_a_password_once(place: impl Place) {
         Some(LinkPurpose::Password(user)) if user.name == "li" && !user.has_password
     ));
     assert_eq!(use_link(&*store, token(2), "", token(102)).await, ConsoleChanged::Done);
-    assert_eq!(use_link(&*store, token(2), "", token(103)).await, ConsoleChanged::NotFound);
+    assert_eq!(
+        use_link(&*store, token(2), "", token(103)).await,
+        ConsoleChanged::NotFound
+    );
     let session = store.console_session(token(102)).await.unwrap().unwrap();
-    assert_eq!((session.user.name.as_str(), session.user.role), ("li", ConsoleRole::Editor));
+    assert_eq!(
+        (session.user.name.as_str(), session.user.role),
+        ("li", ConsoleRole::Editor)
+    );
 }
 
 async fn sessions_end_with_what_they_stand_on(place: impl Place) {
@@ -143,7 +164,10 @@ async fn sessions_end_with_what_they_stand_on(place: impl Place) {
     assert!(!is_in(52).await);
 
     change(&*store, sign_in(53)).await;
-    assert_eq!(change(&*store, ConsoleChange::SignOutEverywhere { user: li }).await, ConsoleChanged::Done);
+    assert_eq!(
+        change(&*store, ConsoleChange::SignOutEverywhere { user: li }).await,
+        ConsoleChanged::Done
+    );
     assert!(!is_in(53).await);
 
     change(&*store, sign_in(54)).await;
@@ -180,7 +204,10 @@ async fn there_is_always_an_admin_who_can_sign_in(place: impl Place) {
     };
     assert_eq!(change(&*store, demoted(root)).await, ConsoleChanged::LastAdmin);
     assert_eq!(change(&*store, disabled(root)).await, ConsoleChanged::LastAdmin);
-    assert!(store.console_session(token(100)).await.unwrap().is_some(), "nothing was changed");
+    assert!(
+        store.console_session(token(100)).await.unwrap().is_some(),
+        "nothing was changed"
+    );
     let li = with_user(&*store, "li", ConsoleRole::Admin, 50).await;
     assert_eq!(change(&*store, demoted(root)).await, ConsoleChanged::Done);
     assert_eq!(change(&*store, disabled(li)).await, ConsoleChanged::LastAdmin);
@@ -203,7 +230,10 @@ async fn the_audit_log_has_what_was_done_and_is_not_changed(place: impl Place) {
     store.audit(unmasked.clone()).await.unwrap();
     let entries = store.audit_entries(None, 10).await.unwrap();
     assert_eq!(entries.len(), 3, "what came to nothing is not noted");
-    assert_eq!((entries[0].entry.action.as_str(), entries[0].entry.object.as_str()), ("unmask", "m1"));
+    assert_eq!(
+        (entries[0].entry.action.as_str(), entries[0].entry.object.as_str()),
+        ("unmask", "m1")
+    );
     let older = store.audit_entries(Some(entries[0].id), 1).await.unwrap();
     assert_eq!(older, entries[1..2]);
     // What was noted by the clock of these tests is more than two years old by the real one, some day.
@@ -255,14 +285,30 @@ async fn questions_are_counted_by_time_and_decision(place: impl Place) {
     let shown: Vec<(&str, &str, usize, u64)> = counted
         .questions
         .iter()
-        .map(|one| (one.decision.as_str(), one.scenario.as_str(), one.micros_class, one.count))
+        .map(|one| {
+            (
+                one.decision.as_str(),
+                one.scenario.as_str(),
+                one.micros_class,
+                one.count,
+            )
+        })
         .collect();
     let end = crate::store::MICROS_CLASSES.len();
-    assert_eq!(shown, [("answer", "pull-group-full", 0, 1), ("refuse", "pull-group-full", end, 1)]);
+    assert_eq!(
+        shown,
+        [
+            ("answer", "pull-group-full", 0, 1),
+            ("refuse", "pull-group-full", end, 1)
+        ]
+    );
     assert_eq!(counted.verdicts, [("useful".to_owned(), 1)]);
     let all = store.count_questions(at(0), at(4)).await.unwrap();
     assert_eq!(all.questions.iter().map(|one| one.count).sum::<u64>(), 4);
-    assert_eq!(store.count_questions(at(4), at(9)).await.unwrap(), crate::store::Counted::default());
+    assert_eq!(
+        store.count_questions(at(4), at(9)).await.unwrap(),
+        crate::store::Counted::default()
+    );
 }
 
 async fn questions_are_found_by_what_is_looked_for(place: impl Place) {
@@ -279,22 +325,40 @@ async fn questions_are_found_by_what_is_looked_for(place: impl Place) {
     };
     let newest_first = ["NUL \0 and \"quotes\"", "天气 100%_\\", "Cannot ADD friends", "群满了"];
     assert_eq!(texts(all.clone()).await, newest_first);
-    for (text, found) in [("add", &newest_first[2..3]), ("100%_\\", &newest_first[1..2]), ("%", &newest_first[1..2]), ("nobody", &[])] {
+    for (text, found) in [
+        ("add", &newest_first[2..3]),
+        ("100%_\\", &newest_first[1..2]),
+        ("%", &newest_first[1..2]),
+        ("nobody", &[]),
+    ] {
         let text = text.to_owned();
         assert_eq!(texts(QuestionSearch { text, ..all.clone() }).await, found);
     }
     let decision = "answer".to_owned();
-    assert_eq!(texts(QuestionSearch { decision, ..all.clone() }).await, newest_first[2..]);
+    assert_eq!(
+        texts(QuestionSearch {
+            decision,
+            ..all.clone()
+        })
+        .await,
+        newest_first[2..]
+    );
     let since = Some(at(2));
     assert_eq!(texts(QuestionSearch { since, ..all.clone() }).await, newest_first[..2]);
     for app in ["support", "other"] {
-        let search = QuestionSearch { app: app.to_owned(), ..all.clone() };
+        let search = QuestionSearch {
+            app: app.to_owned(),
+            ..all.clone()
+        };
         assert_eq!(texts(search).await.is_empty(), app == "other");
     }
     let found = store.find_questions(all.clone()).await.unwrap();
     let (li, newest) = (found.found[3].person.clone(), found.found[0].id);
     assert_eq!(newest.made_at(), at(3));
-    assert_eq!(texts(QuestionSearch { person: li, ..all }).await, ["天气 100%_\\", "群满了"]);
+    assert_eq!(
+        texts(QuestionSearch { person: li, ..all }).await,
+        ["天气 100%_\\", "群满了"]
+    );
 }
 
 async fn a_search_goes_on_where_it_has_ended(place: impl Place) {

@@ -9,7 +9,7 @@ use super::{PostgresStore, count, timestamp};
 use crate::store::hashes::timed;
 use crate::store::reading::{Counting, Searching, StoredQuestion};
 use crate::store::{
-    BoxFuture, Counted, FoundQuestion, FoundQuestions, QuestionCourse, QuestionCount, QuestionId, QuestionSearch,
+    BoxFuture, Counted, FoundQuestion, FoundQuestions, QuestionCount, QuestionCourse, QuestionId, QuestionSearch,
     ReadingStore, ReceivedCourse, SentCourse, StoreError,
 };
 
@@ -118,13 +118,11 @@ async fn question(transaction: Transaction<'_>, id: QuestionId) -> Result<Option
     Ok(found.and_then(|row| row.read()))
 }
 
-async fn reply(
-    transaction: Transaction<'_>,
-    id: QuestionId,
-) -> Result<Option<(Option<String>, Timestamp)>, Error> {
+async fn reply(transaction: Transaction<'_>, id: QuestionId) -> Result<Option<(Option<String>, Timestamp)>, Error> {
     let sql = "SELECT reply, settled_at FROM messages WHERE message = $1";
     let row = transaction.row_if_any(sql, values![id.0.as_slice()]).await?;
-    row.map(|row| Ok((row.try_get(0)?, timestamp(row.try_get(1)?)))).transpose()
+    row.map(|row| Ok((row.try_get(0)?, timestamp(row.try_get(1)?))))
+        .transpose()
 }
 
 /// One of an app is known by its whole key, one of 微信客服 by a hash that begins as the rest of it.

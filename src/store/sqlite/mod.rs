@@ -278,7 +278,8 @@ impl Store for SqliteStore {
     }
 
     fn dead_letters(&self, all: bool, most: u32) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
-        self.reads.read(move |connection| dead_letters::list(connection, all, most))
+        self.reads
+            .read(move |connection| dead_letters::list(connection, all, most))
     }
 
     fn dead_letter(&self, id: DeadLetterId) -> BoxFuture<'_, Result<Option<DeadLetter>, StoreError>> {

@@ -64,11 +64,7 @@ fn count(connection: &Connection, from: Timestamp, until: Timestamp) -> Result<C
     Ok(counting)
 }
 
-fn verdicts(
-    connection: &Connection,
-    from: Timestamp,
-    until: Timestamp,
-) -> Result<Vec<(String, u64)>, rusqlite::Error> {
+fn verdicts(connection: &Connection, from: Timestamp, until: Timestamp) -> Result<Vec<(String, u64)>, rusqlite::Error> {
     let sql = "SELECT verdict, count(*) FROM ratings WHERE rated_at >= ?1 AND rated_at < ?2 GROUP BY verdict ORDER BY verdict";
     let mut statement = connection.prepare_cached(sql)?;
     let values = params![from.as_millisecond(), until.as_millisecond()];

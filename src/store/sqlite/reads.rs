@@ -9,7 +9,7 @@ use super::writer::database_error;
 use crate::store::{BoxFuture, StoreError};
 
 /// Memory for pages of the file, in KiB.
-const CACHE_KIB: i64 = 8 * 1024;
+const CACHE_KIB: i64 = 4 * 1024;
 
 /// How long a reader waits for the file; only a checkpoint at the wrong moment can make it.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);

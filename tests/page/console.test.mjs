@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { after, before, describe, it } from 'node:test';
+
+import { SIZES, assertFits, openPage, screenshot, startDemo } from './demo.mjs';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const PASSWORD = 'correct horse battery staple';
+const PAGES = ['', '/messages', '/appeals', '/dead-letters', '/users', '/audit', '/account'];
+
+/** Has people act in the simulated WeCom. */
+async function control(demo, action, request) {
+  const response = await fetch(`${demo.address}control/${action}?wait=true`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(request),
+  });
+  assert.ok(response.ok, `${action}: ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
+/** Questions, a followed appeal, and a message of 微信客服 that cannot be sent. */
+async function fill(demo) {
+  const said = [
+    ['LiXiaoyu', '加好友太频繁，加不了人了，我的手机 13800138000'],
+    ['LiXiaoyu', '有用'],
+    ['WangWei', '进不了群'],
+    ['WangWei', '今天天气怎么样'],
+    ['zhangsan', '11月18号提交了申诉'],
+    ['zhangsan', '好'],
+  ];
+  for (const [member, text] of said) await control(demo, 'member/write', { member, text });
+  const accounts = await (await fetch(`${demo.address}control/accounts`)).json();
+  const openKfId = JSON.stringify(accounts).match(/"open_kfid":"([^"]+)"/)[1];
+  await control(demo, 'faults', { api: 'kf/send_msg', kind: 'errcode', value: 40058, count: 2 });
+  await control(demo, 'customer/write', { open_kfid: openKfId, customer: 'wm1', text: '扫码进群失败' });
+}
+
+/** Waits until a condition on a page that is loaded again and again holds. */
+async function reloadUntil(page, locator) {
+  for (let tries = 0; tries < 50 && (await locator.count()) === 0; tries += 1) {
+    await page.waitForTimeout(200);
+    await page.reload();
+  }
+  await locator.first().waitFor();
+}
+
+/** What axe finds that keeps people out. */
+async function assertAccessible(page) {
+  // The page's policy forbids scripts of others; the browser itself may run one.
+  const findings = await page.evaluate(async () => {
+    const results = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    return results.violations
+      .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
+  });
+  assert.deepEqual(findings, [], page.url());
+}
+
+for (const { name, context: settings } of SIZES) {
+  describe(`admin console, ${name}`, () => {
+    let demo;
+    let browser;
+    let page;
+    let problems;
+    let root;
+
+    before(async () => {
+      demo = await startDemo();
+      await fill(demo);
+      root = `${new URL(demo.consoleLink).origin}/console`;
+      ({ browser, page, problems } = await openPage(demo, { ...settings, bypassCSP: false }, demo.consoleLink));
+    });
+
+    after(async () => {
+      await browser?.close();
+      await demo?.stop();
+    });
+
+    async function look(suffix) {
+      await page.goto(`${root}${suffix}`);
+      await assertFits(page);
+    }
+
+    it('makes the first admin with the one-time link', async () => {
+      await assertFits(page);
+      await page.fill('input[name=name]', 'root');
+      await page.fill('input[name=password]', 'password1234');
+      await page.fill('input[name=again]', 'password1234');
+      await page.getByTestId('choose').click();
+      assert.match(await page.getByTestId('problem').innerText(), /太常见/);
+      await screenshot(page, `console-link-${name}.png`);
+      await page.fill('input[name=password]', PASSWORD);
+      await page.fill('input[name=again]', PASSWORD);
+      await page.getByTestId('choose').click();
+      await page.waitForURL(root);
+    });
+
+    it('shows how things are', async () => {
+      await look('');
+      await reloadUntil(page, page.getByText('没能答复或发出'));
+      const tiles = await page.getByTestId('tiles').innerText();
+      assert.match(tiles, /问题\s+[5-9]/);
+      assert.equal(await page.getByTestId('days').locator('tbody tr').count(), 30);
+      await screenshot(page, `console-overview-${name}.png`);
+    });
+
+    it('finds messages by text and by what became of them', async () => {
+      await look('/messages');
+      const all = await page.getByTestId('message').count();
+      assert.ok(all >= 5, `${all} messages`);
+      await screenshot(page, `console-messages-${name}.png`);
+      await page.fill('input[name=text]', '天气');
+      await page.getByTestId('search').click();
+      assert.deepEqual(await page.getByTestId('question').allInnerTexts(), ['今天天气怎么样']);
+      await page.fill('input[name=text]', '');
+      await page.selectOption('select[name=decision]', 'ask_back');
+      await page.getByTestId('search').click();
+      assert.ok((await page.getByTestId('question').allInnerTexts()).includes('进不了群'));
+    });
+
+    it('shows one message with its reasons, masked until an admin looks', async () => {
+      await look('/messages?text=%E6%89%8B%E6%9C%BA');
+      await page.getByTestId('question').click();
+      assert.match(await page.getByTestId('text').innerText(), /手机 1•••$/);
+      assert.match(await page.getByTestId('course').innerText(), /答复随回调返回/);
+      assert.match(await page.getByTestId('evidence').innerText(), /加好友/);
+      await assertFits(page);
+      await screenshot(page, `console-message-${name}.png`);
+      await page.getByTestId('unmask').click();
+      assert.match(await page.getByTestId('text').innerText(), /13800138000/);
+    });
+
+    it('exports what was found', async () => {
+      await look('/messages?decision=answer');
+      const download = page.waitForEvent('download');
+      await page.getByTestId('export').click();
+      assert.equal((await download).suggestedFilename(), 'jiefeng-messages.csv');
+    });
+
+    it('shows followed appeals without whose they are', async () => {
+      await look('/appeals');
+      assert.match(await page.getByTestId('person').innerText(), /^zh•••$/);
+      await screenshot(page, `console-appeals-${name}.png`);
+      await page.getByTestId('unmask-person').click();
+      assert.equal(await page.getByTestId('person').innerText(), 'zhangsan');
+    });
+
+    it('has a dead letter sent after all', async () => {
+      await look('/dead-letters');
+      await reloadUntil(page, page.getByTestId('dead-letter'));
+      await page.getByTestId('show-content').first().click();
+      assert.match(await page.getByTestId('content').innerText(), /touser/);
+      await screenshot(page, `console-dead-letters-${name}.png`);
+      await page.getByTestId('requeue').first().click();
+      await page.getByTestId('no-dead-letters').waitFor();
+    });
+
+    it('invites somebody and tells what was done', async () => {
+      await look('/users');
+      await page.locator('form[action="/console/users"] input[name=name]').fill('li');
+      await page.getByTestId('invite').click();
+      assert.match(await page.getByTestId('link').innerText(), /^http:\/\/127\.0\.0\.1:\d+\/console\/link\/.{43}$/);
+      await assertFits(page);
+      await screenshot(page, `console-users-${name}.png`);
+      await look('/audit');
+      const noted = await page.getByTestId('audit-entry').allInnerTexts();
+      for (const action of ['邀请用户', '重新处理死信', '看死信内容', '看申诉人的账号', '导出', '看消息原文']) {
+        assert.ok(noted.some((entry) => entry.includes(action)), action);
+      }
+      await screenshot(page, `console-audit-${name}.png`);
+    });
+
+    it('keeps nobody out', async () => {
+      // Into another world than the page's own, where its policy does not hold.
+      const axe = await page.context().newCDPSession(page);
+      await axe.send('Page.enable');
+      await axe.send('Page.setBypassCSP', { enabled: true });
+      for (const scheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme: scheme });
+        for (const path of PAGES) {
+          await look(path);
+          await page.addScriptTag({ path: AXE });
+          await assertAccessible(page);
+        }
+        await look('');
+        await screenshot(page, `console-overview-${scheme}-${name}.png`);
+      }
+      await page.emulateMedia({ colorScheme: 'light' });
+      await axe.send('Page.setBypassCSP', { enabled: false });
+    });
+
+    it('speaks English as well', async () => {
+      await look('/appeals');
+      await page.getByTestId('language').click();
+      await page.getByRole('heading', { name: 'Appeals' }).waitFor();
+      assert.equal(page.url(), `${root}/appeals`);
+      for (const path of PAGES) await look(path);
+      await page.getByTestId('language').click();
+    });
+
+    it('signs out, and in again with the keyboard alone', async () => {
+      await look('/messages?text=%E5%A4%A9%E6%B0%94');
+      await page.getByTestId('sign-out').click();
+      await page.waitForURL(`${root}/login`);
+      await page.goto(`${root}/messages?decision=refuse`);
+      await page.locator('input[name=name]:focus').waitFor();
+      await page.keyboard.type('root');
+      await page.keyboard.press('Tab');
+      await page.keyboard.type(PASSWORD);
+      await screenshot(page, `console-login-${name}.png`);
+      await page.keyboard.press('Enter');
+      await page.waitForURL(`${root}/messages?decision=refuse`);
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+      await page.keyboard.press('Enter');
+      assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+      let reached = '';
+      for (let steps = 0; steps < 40 && reached !== 'question'; steps += 1) {
+        await page.keyboard.press('Tab');
+        reached = await page.evaluate(() => document.activeElement.dataset.testid);
+      }
+      assert.equal(reached, 'question');
+      await page.keyboard.press('Enter');
+      await page.getByTestId('evidence').waitFor();
+    });
+
+    it('works without a script', async () => {
+      const storageState = await page.context().storageState();
+      const plain = await browser.newContext({ ...settings, storageState, javaScriptEnabled: false });
+      const quiet = await plain.newPage();
+      await quiet.goto(root);
+      if (name === 'phone') {
+        await quiet.locator('.menu summary').click();
+        await quiet.locator('.menu-list a[href="/console/messages"]').click();
+      } else {
+        await quiet.locator('.side a[href="/console/messages"]').click();
+      }
+      assert.ok((await quiet.getByTestId('message').count()) >= 5);
+      await plain.close();
+    });
+
+    it('had no problem in the browser', () => {
+      assert.deepEqual(problems, []);
+    });
+  });
+}
