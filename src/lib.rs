@@ -13,6 +13,8 @@ pub mod matching;
 
 pub mod dialogue;
 
+pub mod bilingual;
+
 mod tls;
 
 pub mod config;
@@ -34,6 +36,8 @@ pub mod simulator;
 pub mod doctor;
 
 pub mod console;
+
+pub mod setup;
 
 pub mod cli;
 

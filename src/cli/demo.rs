@@ -19,6 +19,7 @@ use crate::config::{self, Settings};
 use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE, message_key};
+use crate::setup::{NewCredentials, random_letters};
 use crate::simulator::{Calendar, Companion, Simulator, SimulatorSettings};
 use crate::store::{BoxFuture, Retention, Store, StoreAddress};
 use crate::wecom::ApiBase;
@@ -212,23 +213,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// A new company with a new Token and EncodingAESKey, so that nothing of an earlier demonstration is in the way.
 fn generated_credentials() -> anyhow::Result<Credentials> {
-    let token = CallbackToken::parse(&random_letters(24)?)?;
-    let key = EncodingAesKey::parse(&random_letters(43)?)?;
+    let new = NewCredentials::generate()?;
+    let token = CallbackToken::parse(&new.token)?;
+    let key = EncodingAesKey::parse(&new.encoding_aes_key)?;
     Ok(Credentials::new(
         token,
         key,
         format!("ww{}", random_letters(16)?.to_lowercase()),
     ))
-}
-
-fn random_letters(count: usize) -> anyhow::Result<String> {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut letters = String::with_capacity(count);
-    while letters.len() < count {
-        let random = usize::try_from(getrandom::u32().context("this machine has no random numbers")?)?;
-        letters.extend(LETTERS.get(random % LETTERS.len()).copied().map(char::from));
-    }
-    Ok(letters)
 }
 
 /// The address asked for, else the usual port, else any free one.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
+use super::language::LanguageOption;
 use super::{Failure, print_line};
 use crate::app::open_store_beside;
 use crate::config::{Environment, PublicUrl, Readable, Storage, examine as read_configuration};
@@ -34,20 +35,13 @@ pub(super) struct Doctor {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Language of the findings [default: that of LANG]
-    #[arg(long, value_enum, value_name = "LANGUAGE")]
-    lang: Option<Lang>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Lang {
-    Zh,
-    En,
+    #[command(flatten)]
+    language: LanguageOption,
 }
 
 impl Doctor {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let language = self.language();
+        let language = self.language.language();
         let given = self.url.as_deref().map(PublicUrl::parse).transpose();
         let given = given.map_err(|error| anyhow::anyhow!("--url {error}"))?;
         let settings = read_configuration(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
@@ -78,22 +72,6 @@ impl Doctor {
         match findings.iter().any(|finding| finding.level() == Level::Red) {
             true => Err(Failure::FoundProblems),
             false => Ok(()),
-        }
-    }
-
-    /// Chinese, unless the environment or the option speaks another language.
-    fn language(&self) -> Language {
-        let of_environment = || {
-            let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
-                .into_iter()
-                .filter_map(|name| std::env::var(name).ok());
-            named.into_iter().find(|value| !value.is_empty()).unwrap_or_default()
-        };
-        match self.lang {
-            Some(Lang::En) => Language::English,
-            Some(Lang::Zh) => Language::Chinese,
-            None if of_environment().starts_with("en") => Language::English,
-            None => Language::Chinese,
         }
     }
 

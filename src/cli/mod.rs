@@ -9,8 +9,10 @@ mod console;
 mod demo;
 mod doctor;
 mod evaluate;
+mod init;
 mod kf;
 mod knowledge;
+mod language;
 mod logging;
 mod menu;
 mod messages;
@@ -40,6 +42,7 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   jiefeng demo                                  try it out: no account, nothing to fill in
   jiefeng ask 加好友提示操作频繁                one answer in the terminal
+  jiefeng init                                  set it up in WeCom, step by step
   jiefeng serve --config jiefeng.toml           the real thing; see deploy/jiefeng.toml
   jiefeng doctor --config jiefeng.toml          what keeps WeCom's callbacks away
   jiefeng knowledge check                       after editing the knowledge
@@ -51,6 +54,8 @@ Exit status: 0 fine, 1 it ran and found problems, 2 it could not run.";
 enum Command {
     /// Try it out: server, WeCom simulator and chat page on this machine
     Demo(demo::Demo),
+    /// Set up: a few questions, then everything until WeCom has verified the callback address
+    Init(init::Init),
     /// Run the server
     Serve(serve::Serve),
     /// Say what keeps WeCom's callbacks away, and what to do about it
@@ -141,6 +146,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Demo(demo) => demo.run(),
+        Command::Init(init) => init.run(),
         Command::Serve(serve) => serve.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Ask(ask) => ask.run(),

@@ -503,7 +503,8 @@ fn is_app_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-fn is_corp_id(id: &str) -> bool {
+/// Whether this can be a company's id.
+pub(crate) fn is_corp_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
         && id
             .bytes()

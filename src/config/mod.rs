@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+pub(crate) use check::is_corp_id;
 pub use environment::Environment;
 pub use networks::Networks;
 pub use public_url::{PublicUrl, PublicUrlError};

@@ -30,7 +30,7 @@ fn of_app(app: &str, seen: &[SeenCallbacks], now: Timestamp) -> Vec<Finding> {
     let refused = own.iter().copied().filter(|seen| !seen.is_genuine());
     let (present, past): (Vec<_>, Vec<_>) =
         refused.partition(|refused| since(refused).is_none_or(|genuine| genuine.last_at < refused.last_at));
-    let mut findings: Vec<Finding> = present.iter().map(|refused| of_refused(refused)).collect();
+    let mut findings: Vec<Finding> = present.iter().map(|refused| why_refused(refused)).collect();
     findings.extend(past.first().map(|latest| of_past(latest, &past)));
     findings.extend(verified.map(|seen| counted(Cause::LifeVerified, seen)));
     findings.extend(received.map(|seen| counted(Cause::LifeMessages, seen)));
@@ -52,7 +52,7 @@ fn of_no_app(seen: &[SeenCallbacks]) -> Vec<Finding> {
         .max();
     let nameless = seen.iter().filter(|seen| seen.app.is_empty());
     let present = nameless.filter(|refused| genuine.is_none_or(|at| at < refused.last_at));
-    present.map(of_refused).collect()
+    present.map(why_refused).collect()
 }
 
 fn counted(cause: Cause, seen: &SeenCallbacks) -> Finding {
@@ -77,7 +77,8 @@ fn never_used(verified: &SeenCallbacks, now: Timestamp) -> Finding {
         .with("minutes", minutes)
 }
 
-fn of_refused(refused: &SeenCallbacks) -> Finding {
+/// Why requests were refused that were alike.
+pub fn why_refused(refused: &SeenCallbacks) -> Finding {
     let has_detail = !refused.detail.is_empty();
     let cause = match refused.likely.as_str() {
         "token" => Cause::LifeToken,

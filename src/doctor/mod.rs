@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 pub use finding::{Cause, Finding, Level, Side};
 pub use inside::StoreTrouble;
+pub use life::why_refused;
 pub use words::Words;
 
 use crate::config::{PublicUrl, Readable};
@@ -63,9 +64,14 @@ pub async fn examine(patient: Patient<'_>, tell: impl Fn(Side)) -> Vec<Finding> 
 
 /// What can be seen of the public address.
 async fn outside(patient: Patient<'_>) -> Vec<Finding> {
-    let Some(url) = patient.public_url else {
-        return vec![Finding::new(Cause::UrlMissing)];
-    };
+    match patient.public_url {
+        Some(url) => examine_outside(patient.settings, url).await,
+        None => vec![Finding::new(Cause::UrlMissing)],
+    }
+}
+
+/// Examines the public address alone.
+pub async fn examine_outside(settings: &Readable, url: &PublicUrl) -> Vec<Finding> {
     let mut findings = address::of_itself(url);
     let (is_found, of_name) = address::of_its_name(url).await;
     findings.extend(of_name);
@@ -79,8 +85,7 @@ async fn outside(patient: Patient<'_>) -> Vec<Finding> {
             return findings;
         }
     }
-    let apps = patient.settings.apps.iter();
-    let probing = apps.map(|app| probes::examine(app, url));
+    let probing = settings.apps.iter().map(|app| probes::examine(app, url));
     findings.extend(futures_util::future::join_all(probing).await.into_iter().flatten());
     findings
 }

@@ -1,0 +1,127 @@
+//! The configuration file that comes of the answers.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::answers::Answers;
+use super::credentials::NewCredentials;
+
+/// The address to put into WeCom's admin console.
+pub fn callback_url(public_url: &str, app: &str) -> String {
+    format!("{public_url}/callback/{app}")
+}
+
+/// The text of the file.
+pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String {
+    let secret = match &answers.secret {
+        Some(secret) => format!("secret = {}", quoted(secret)),
+        None => "# secret = \"…\"                 # the app's Secret, to send messages on the bot's own account".to_owned(),
+    };
+    let kf = match answers.kf {
+        true => "kf = true",
+        false => "# kf = true                    # also answer in 微信客服; needs the Secret",
+    };
+    format!(
+        "# Made by `jiefeng init`. Every key is explained in deploy/jiefeng.toml.\n\
+         # Whoever has token and encoding_aes_key can speak to the bot as WeCom: keep this file to yourself.\n\
+         \n\
+         [server]\n\
+         listen = {listen}\n\
+         public_url = {public_url}\n\
+         \n\
+         [[apps]]\n\
+         name = {name}\n\
+         corp_id = {corp_id}\n\
+         agent_id = {agent_id}\n\
+         token = {token}\n\
+         encoding_aes_key = {key}\n\
+         {secret}\n\
+         {kf}\n",
+        listen = quoted(&answers.listen),
+        public_url = quoted(&answers.public_url),
+        name = quoted(&answers.name),
+        corp_id = quoted(&answers.corp_id),
+        agent_id = answers.agent_id,
+        token = quoted(&credentials.token),
+        key = quoted(&credentials.encoding_aes_key),
+    )
+}
+
+/// A text in the quotation of TOML, which has the escapes of JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// What became of a file that was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is there now, for its owner alone.
+    New,
+    /// There is one already, and it is as it was.
+    WasThere,
+}
+
+/// Writes the file, unless there is one.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn write(file: &Path, text: &str) -> io::Result<Written> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut opened = match options.open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Written::WasThere),
+        opened => opened?,
+    };
+    opened.write_all(text.as_bytes())?;
+    opened.sync_all()?;
+    Ok(Written::New)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, read};
+
+    fn answers(secret: Option<&str>) -> Answers {
+        Answers {
+            name: "support".to_owned(),
+            corp_id: "ww0123456789abcdef".to_owned(),
+            agent_id: 1_000_002,
+            public_url: "https://bot.example.com".to_owned(),
+            secret: secret.map(str::to_owned),
+            kf: secret.is_some(),
+            listen: "127.0.0.1:8080".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_configuration_loads_with_what_was_answered() {
+        for secret in [None, Some("S\"ecre\\t")] {
+            let text = configuration(&answers(secret), &NewCredentials::generate().unwrap());
+            let settings = read("jiefeng.toml", &text, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
+            let [app] = settings.apps.as_slice() else { panic!() };
+            assert_eq!(app.name, "support");
+            assert_eq!(app.credentials.receive_id(), "ww0123456789abcdef");
+            assert_eq!((app.secret.is_some(), app.kf), (secret.is_some(), secret.is_some()));
+            assert_eq!(settings.server.listen.port(), 8080);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_touched() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("jiefeng.toml");
+        assert_eq!(write(&file, "one").unwrap(), Written::New);
+        assert_eq!(write(&file, "other").unwrap(), Written::WasThere);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+}
