@@ -54,7 +54,7 @@ impl Doctor {
         let patient = Patient {
             settings: &settings,
             public_url,
-            store: store.as_deref().map_err(|trouble| trouble),
+            store: store.as_deref(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let findings = runtime.context("cannot start waiting for answers")?.block_on(async {

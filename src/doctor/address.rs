@@ -90,7 +90,7 @@ fn ends_like_one_of(host: &str, names: &[&str]) -> bool {
         let before = host.strip_suffix(*name);
         before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
     };
-    names.iter().any(|name| ends_like(&name))
+    names.iter().any(ends_like)
 }
 
 fn is_private(ip: IpAddr) -> bool {

@@ -175,7 +175,7 @@ fn redirect(answer: &Answer, address: &str) -> Cause {
         Cause::RedirectHttps
     } else if ["login", "signin", "sso", "oauth", "passport", "auth"]
         .iter()
-        .any(|word| is_login(&word))
+        .any(is_login)
     {
         Cause::RedirectLogin
     } else {

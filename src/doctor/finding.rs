@@ -116,8 +116,10 @@ impl Finding {
         }
     }
 
+    /// Much of it comes from others, and must not act on the terminal that shows it.
     pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.values.push((name, value.to_string()));
+        let shown = value.to_string().replace(char::is_control, " ");
+        self.values.push((name, shown));
         self
     }
 

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_refusal_counts_until_something_genuine_has_come_the_same_way() {
         let refused = seen("support", "GET", "signature", "token", 5);
-        check(&[refused.clone()], &[Cause::LifeToken]);
+        check(std::slice::from_ref(&refused), &[Cause::LifeToken]);
         check(
             &[genuine("GET", 4), refused.clone()],
             &[Cause::LifeToken, Cause::LifeVerified],
@@ -179,7 +179,10 @@ mod tests {
     #[test]
     fn what_came_to_no_app_counts_while_nothing_genuine_comes() {
         let elsewhere = seen("", "GET", "address", "unknown_path", 5);
-        check(&[elsewhere.clone()], &[Cause::LifeNothing, Cause::LifeUnknownPath]);
+        check(
+            std::slice::from_ref(&elsewhere),
+            &[Cause::LifeNothing, Cause::LifeUnknownPath],
+        );
         check(&[genuine("POST", 6), elsewhere], &[Cause::LifeMessages]);
     }
 

@@ -43,7 +43,8 @@ pub struct Patient<'a> {
     pub store: Result<&'a dyn Store, &'a StoreTrouble>,
 }
 
-/// Examines everything, what is independent at the same time; `tell` hears of every side that is done. It takes some 20 seconds at most.
+/// Examines everything, what is independent at the same time; `tell` hears of every side that is done. Nobody is waited for longer than six
+/// seconds at a time.
 pub async fn examine(patient: Patient<'_>, tell: impl Fn(Side)) -> Vec<Finding> {
     let begun = Instant::now();
     let done = async |side: Side, findings: Vec<Finding>| {

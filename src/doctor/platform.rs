@@ -42,26 +42,27 @@ pub(super) async fn examine(settings: &Readable) -> Vec<Finding> {
 
 /// The clock of whoever answers at WeCom's address, and how far away that is. Without credentials the call is refused, which is enough.
 async fn of_way(wecom: &Wecom, window: i64) -> Vec<Finding> {
-    let begun = Instant::now();
-    let Some(date) = date_of(wecom).await else {
+    let Some((date, took)) = date_of(wecom).await else {
         return vec![Finding::new(Cause::ClockUnknown)];
     };
-    let took = begun.elapsed();
     let away = Timestamp::now().duration_since(date).as_secs();
-    let far = (took > FAR && wecom.proxy.is_none())
-        .then(|| Finding::new(Cause::FarFromWecom).with("milliseconds", took.as_millis()));
+    let is_far = took > FAR && wecom.proxy.is_none();
+    let far = is_far.then(|| Finding::new(Cause::FarFromWecom).with("milliseconds", took.as_millis()));
     std::iter::once(of_clock(away, window)).chain(far).collect()
 }
 
-async fn date_of(wecom: &Wecom) -> Option<Timestamp> {
+/// What time it is there, and how long asking took.
+async fn date_of(wecom: &Wecom) -> Option<(Timestamp, Duration)> {
     let mut builder = crate::wecom::http_client().ok()?.timeout(PATIENCE);
     if let Some(proxy) = &wecom.proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy.url()).ok()?);
     }
     let request = builder.build().ok()?.get(wecom.api_base.join("cgi-bin/gettoken"));
+    let begun = Instant::now();
     let response = request.send().await.ok()?;
+    let took = begun.elapsed();
     let date = response.headers().get(reqwest::header::DATE)?.to_str().ok()?;
-    rfc2822::parse(date).ok().map(|date| date.timestamp())
+    Some((rfc2822::parse(date).ok()?.timestamp(), took))
 }
 
 fn of_clock(away: i64, window: i64) -> Finding {

@@ -15,6 +15,9 @@ const FILES: [(Side, &str); 4] = [
     (Side::Life, include_str!("words/life.toml")),
 ];
 
+/// Stands where a value is missing; a test looks for it.
+const MISSING: &str = "\u{fffd}";
+
 /// What is on file of a cause.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,7 +109,7 @@ impl Finding {
         let is_twin = |known: &str| known.strip_suffix("_en") == Some(name) && language == Language::English;
         let twin = self.values.iter().find(|(known, _)| is_twin(known));
         let found = twin.or_else(|| self.values.iter().find(|(known, _)| *known == name));
-        found.map_or("?", |(_, value)| value)
+        found.map_or(MISSING, |(_, value)| value)
     }
 }
 

@@ -39,11 +39,14 @@ fn openssl(folder: &Path, arguments: &str, more: &[&str]) {
 struct Authorities(TempDir);
 
 impl Authorities {
-    fn new() -> Self {
+    /// The name of the root tells one from another.
+    fn named(root: &str) -> Self {
         let folder = TempDir::new().unwrap();
         openssl(
             folder.path(),
-            "req -x509 -days 900 -subj /CN=root -addext keyUsage=keyCertSign -keyout root.key -out root.pem",
+            &format!(
+                "req -x509 -days 900 -subj /CN={root} -addext keyUsage=keyCertSign -keyout root.key -out root.pem"
+            ),
             &KEYS,
         );
         let authorities = Self(folder);
@@ -119,7 +122,7 @@ fn answer(stream: TcpStream, config: Arc<ServerConfig>, address: SocketAddr) {
 
 fn fault(cause: Cause, provoke: fn(&Authorities) -> SocketAddr) -> Fault {
     let provoke = move || {
-        let authorities = Authorities::new();
+        let authorities = Authorities::named("trusted");
         let address = provoke(&authorities);
         authorities.examined(address)
     };
@@ -151,10 +154,9 @@ pub(super) fn faults() -> Vec<Fault> {
             authorities.sign("leaf", "middle", LOCALHOST, "-days 300");
             authorities.serve("leaf", &["leaf"])
         }),
-        fault(Cause::CertificateUnknown, |authorities| {
-            let strangers = Authorities::new();
+        fault(Cause::CertificateUnknown, |_| {
+            let strangers = Authorities::named("strangers");
             strangers.sign("leaf", "middle", LOCALHOST, "-days 300");
-            let _ = authorities;
             strangers.serve("leaf", &["leaf", "middle", "root"])
         }),
         // What stands behind a good one is seen.
@@ -182,7 +184,7 @@ fn what_is_wrong_with_a_certificate_is_named() {
 
 #[test]
 fn a_good_certificate_is_told_with_the_days_it_has_left() {
-    let authorities = Authorities::new();
+    let authorities = Authorities::named("trusted");
     authorities.sign("leaf", "middle", LOCALHOST, "-days 300");
     let examined = authorities.examined(authorities.serve("leaf", &["leaf", "middle"]));
     let good = examined.find(Cause::CertificateGood).unwrap();

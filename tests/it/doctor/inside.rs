@@ -92,12 +92,12 @@ pub(super) fn faults() -> Vec<Fault> {
         with_server(Cause::DeadLetters, &[], |folder| {
             let connection = rusqlite::Connection::open(folder.path().join("jiefeng.db")).unwrap();
             let sql = "INSERT INTO inbox (message, person, corp_id, app, open_kf_id, item, sent_at, received_at, fate)
-                       VALUES (x'01', x'02', 'ww1', 'support', '', 'x', 1, 1, 'failed')";
+                       VALUES (x'01', x'02', 'ww1', 'support', '', 'x', 1, unixepoch() * 1000, 'failed')";
             connection.execute(sql, []).unwrap();
         }),
         with_server(Cause::StoreReadOnly, &[], |folder| {
             let connection = rusqlite::Connection::open(folder.path().join("jiefeng.db")).unwrap();
-            let sql = "CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+            let sql = "CREATE TRIGGER full BEFORE INSERT ON meta WHEN NEW.key = 'probe' BEGIN SELECT RAISE(ABORT, 'disk full'); END";
             connection.execute(sql, []).unwrap();
         }),
     ]

@@ -90,7 +90,7 @@ impl Examined {
             return Some(format!("{} is not among {causes:?}", fault.cause.id()));
         };
         let words = format!("{}{}", found["zh"], found["en"]);
-        if words.contains("{ ") || words.contains("?\"") || words.contains("{app}") {
+        if words.contains('\u{fffd}') {
             return Some(format!("{}: something is not filled in: {words}", fault.cause.id()));
         }
         let is_red = self.findings.iter().any(|finding| finding["level"] == "red");
@@ -180,9 +180,8 @@ fn every_cause_is_provoked_or_said_to_be_good() {
 
 #[test]
 fn a_healthy_server_is_all_green_and_people_can_read_it() {
-    let mut world = World::with_kf();
+    let world = World::with_kf();
     world.control("members", serde_json::json!({ "member": "LiXiaoyu" }));
-    world.start_server(&[]);
     let (proxy, forwarding) = (proxy::Proxy::start(proxy::forwarded), world.server_address());
     proxy.set_behind(forwarding);
     let url = format!("http://{}", proxy.address);

@@ -15,7 +15,11 @@ fn fault(cause: Cause, app_keys: &'static str, environment: &'static [(&str, &st
         prepare(&world);
         Examined::of(&world, &[], environment)
     })
+    .beside(OF_TESTS)
 }
+
+/// A machine that does much at the same time takes long for everything.
+const OF_TESTS: &[Cause] = &[Cause::FarFromWecom];
 
 fn failing(api: &str, code: i64) -> Value {
     json!({ "api": api, "kind": "errcode", "value": code })
