@@ -6,9 +6,9 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use jiefeng::app::{load_assistant, read_directory};
 use jiefeng::channels::app::reply_text;
 use jiefeng::dialogue::{Action, Assistant, Event, NoCache, Reply, Session, training_set};
+use jiefeng::learning::{load_assistant, read_directory};
 use jiefeng::matching::Matcher;
 use jiff::Timestamp;
 

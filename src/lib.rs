@@ -23,6 +23,10 @@ pub mod metrics;
 
 pub mod store;
 
+pub mod learning;
+
+pub mod evaluation;
+
 pub mod wecom;
 
 pub mod channels;

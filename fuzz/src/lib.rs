@@ -10,12 +10,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cbc::cipher::block_padding::NoPadding;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
-use jiefeng::app::{MatcherFiles, load_assistant};
 use jiefeng::channels::app::{heard, reply_text};
 use jiefeng::channels::kf::fetched;
 use jiefeng::config::Environment;
 use jiefeng::dialogue::{Action, Assistant, Event, Reply, Session};
 use jiefeng::knowledge::{Catalogue, KnowledgeFile, KnowledgeFiles, Texts};
+use jiefeng::learning::{MatcherFiles, load_assistant};
 use jiefeng::protocol::kf::KfItem;
 use jiefeng::protocol::{
     CallbackToken, Credentials, EncodingAesKey, Envelope, Fresh, IncomingMessage, Nonce, Seconds, SignedQuery,

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::knowledge_directory::is_left_behind;
+use crate::learning::is_left_behind;
 
 /// Folders below the knowledge directory are not deeper; a link to one above must not lead round in circles.
 const DEEPEST: usize = 4;

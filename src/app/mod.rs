@@ -2,19 +2,14 @@
 
 mod console;
 mod directory_watch;
-mod knowledge_directory;
 mod listening;
 mod reloading;
 mod running;
 mod server;
 mod signals;
 mod stores;
-mod training;
 
 pub use console::ConsoleAddress;
-pub use knowledge_directory::{
-    LoadError, MatcherFiles, check_knowledge, load_assistant, problem_lines, read_directory,
-};
 pub use reloading::KnowledgeSource;
 pub use running::End;
 pub use server::Server;

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::directory_watch::{DirectoryWatch, Look};
-use super::knowledge_directory::{LoadError, MatcherFiles, load_assistant, problem_lines, read_directory};
 use super::signals::Hangups;
-use super::training::{TrainedAside, Training, TrainingError};
 use crate::config;
 use crate::dialogue::{Assistant, version_of};
 use crate::knowledge::KnowledgeFiles;
+use crate::learning::{
+    LoadError, MatcherFiles, TrainedAside, Training, TrainingError, load_assistant, problem_lines, read_directory,
+};
 use crate::metrics::Metrics;
 use crate::service::CurrentAssistant;
 

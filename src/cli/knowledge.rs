@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 
 use super::text_file::read_text;
 use super::{Failure, KnowledgeOption, print_line};
-use crate::app::{MatcherFiles, check_knowledge};
 use crate::dialogue::Assistant;
 use crate::knowledge::{Faq, FaqRow, KnowledgeFile};
+use crate::learning::{MatcherFiles, check_knowledge};
 
 /// Check, count, import or export knowledge
 #[derive(Subcommand)]

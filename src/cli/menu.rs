@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::calling::CallingApp;
 use super::{Failure, print_line};
-use crate::app::read_directory;
 use crate::channels::app::menu;
 use crate::knowledge::Catalogue;
+use crate::learning::read_directory;
 
 /// The app's menu in WeCom
 #[derive(Subcommand)]

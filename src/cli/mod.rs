@@ -28,8 +28,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{LoadError, MatcherFiles, load_assistant, problem_lines};
 use crate::dialogue::Assistant;
+use crate::learning::{LoadError, MatcherFiles, load_assistant, problem_lines};
 
 /// Answers people whose WeCom or WeChat account has been restricted, inside WeCom (企业微信账号解封助手).
 #[derive(Parser)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, print_line};
-use crate::app::{LoadError, MatcherFiles, load_assistant, problem_lines};
+use crate::learning::{LoadError, MatcherFiles, load_assistant, problem_lines};
 
 /// Whoever serves comes first.
 const LEAST_URGENT: i32 = 19;

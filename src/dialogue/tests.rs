@@ -10,7 +10,7 @@ use crate::knowledge::Language;
 
 /// The shipped knowledge, trained once for all tests.
 pub(crate) static ASSISTANT: LazyLock<Arc<Assistant>> = LazyLock::new(|| {
-    let loaded = crate::app::load_assistant(Path::new("knowledge"), &NoCache);
+    let loaded = crate::learning::load_assistant(Path::new("knowledge"), &NoCache);
     Arc::new(loaded.unwrap_or_else(|error| panic!("{error:?}")))
 });
 

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use jiff::{Span, Timestamp};
 
-use jiefeng::app::load_assistant;
 use jiefeng::dialogue::{Action, Assistant, Event, NoCache, Session};
+use jiefeng::learning::load_assistant;
 
 static ASSISTANT: LazyLock<Assistant> =
     LazyLock::new(|| load_assistant(Path::new("knowledge"), &NoCache).unwrap_or_else(|error| panic!("{error:?}")));

@@ -12,7 +12,7 @@ const CORE: [&str; 5] = [
 ];
 
 /// I/O, clocks, randomness, async and the shell's modules.
-const FORBIDDEN_IN_CORE: [&str; 23] = [
+const FORBIDDEN_IN_CORE: [&str; 26] = [
     "std::fs",
     "std::net",
     "std::env",
@@ -35,6 +35,9 @@ const FORBIDDEN_IN_CORE: [&str; 23] = [
     "crate::service",
     "crate::http",
     "crate::cli",
+    "crate::learning",
+    "crate::evaluation",
+    "crate::workshop",
     "crate::app",
 ];
 

@@ -1,30 +1,13 @@
 //! What would change if this knowledge replaced another one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::figures::{Figures, Share, number};
-use super::measured::Measured;
-use crate::cli::ask::AnsweredQuestion;
 use crate::cli::print_line;
 use crate::dialogue::Assistant;
-
-/// What became of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Change {
-    /// Wrong before, right now.
-    Gained,
-    /// Right before, wrong now.
-    Lost,
-    /// As right or wrong as before, but with another outcome or other options.
-    Changed,
-    /// The same outcome and options, in other words or in another order.
-    Reworded,
-    /// The very same reply.
-    Same,
-}
+use crate::evaluation::{AnsweredQuestion, Change, Measured};
 
 /// What a line of the JSON format says about the change.
 #[derive(Clone, Copy, Serialize)]
@@ -44,28 +27,13 @@ impl<'a> ChangeOfRow<'a> {
     pub(super) fn between(old: &'a Measured, new: &Measured) -> Self {
         let answered = &old.answered;
         Self {
-            change: change(old, new),
+            change: new.change_from(old),
             old: OldAnswer {
                 answered,
                 right: old.right,
             },
         }
     }
-}
-
-fn change(old: &Measured, new: &Measured) -> Change {
-    match (old.right, new.right) {
-        (false, true) => Change::Gained,
-        (true, false) => Change::Lost,
-        _ if old.outcome() != new.outcome() || options(old) != options(new) => Change::Changed,
-        _ if old.answered.reply != new.answered.reply => Change::Reworded,
-        _ => Change::Same,
-    }
-}
-
-/// What can be chosen, whatever the order.
-fn options(row: &Measured) -> BTreeSet<&str> {
-    row.answered.options.iter().map(|option| option.id.as_str()).collect()
 }
 
 /// The comparison as a whole; the summary of the JSON format has it.
@@ -88,7 +56,7 @@ pub(super) struct Comparison {
 impl Comparison {
     pub(super) fn of(old: &Side<'_>, new: &Side<'_>, old_figures: Figures) -> Self {
         let pairs = || old.rows.iter().zip(new.rows);
-        let count = |wanted: Change| pairs().filter(|(old, new)| change(old, new) == wanted).count();
+        let count = |wanted: Change| pairs().filter(|(old, new)| new.change_from(old) == wanted).count();
         let (gained, lost) = (count(Change::Gained), count(Change::Lost));
         Self {
             gained,
@@ -177,14 +145,14 @@ fn print_rows(heading: &str, wanted: Change, old: &[Measured], new: &[Measured])
     let pairs: Vec<_> = old
         .iter()
         .zip(new)
-        .filter(|(old, new)| change(old, new) == wanted)
+        .filter(|(old, new)| new.change_from(old) == wanted)
         .collect();
     if !pairs.is_empty() {
         print_line(&format!("\n{heading} ({})", pairs.len()));
     }
     for (old, new) in pairs {
         let (question, label) = (&new.row.question, &new.row.label_text);
-        let (before, now) = (old.in_words(), new.in_words());
+        let (before, now) = (old.answered.in_words(), new.answered.in_words());
         print_line(&format!("  {question}\n      is {label}: {before} → {now}"));
     }
 }
@@ -194,10 +162,10 @@ fn print_reworded(old: &[Measured], new: &[Measured]) {
     let pairs = old
         .iter()
         .zip(new)
-        .filter(|(old, new)| change(old, new) == Change::Reworded);
+        .filter(|(old, new)| new.change_from(old) == Change::Reworded);
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
     for (_, new) in pairs {
-        let rows = outcomes.entry(new.outcome()).or_default();
+        let rows = outcomes.entry(new.answered.outcome()).or_default();
         *rows = rows.saturating_add(1);
     }
     if !outcomes.is_empty() {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::measured::Measured;
-use super::rows::Label;
 use crate::dialogue::DecisionKind;
+use crate::evaluation::{Label, Measured};
 
 /// Confidences are compared with outcomes in so many bands.
 const BANDS: usize = 10;
@@ -126,7 +125,7 @@ impl Summary {
         let of_label = self.by_label.entry(row.label_text.clone()).or_default();
         of_label.share.add(right);
         if !right {
-            increase(of_label.got.entry(measured.outcome()).or_default());
+            increase(of_label.got.entry(measured.answered.outcome()).or_default());
         }
         self.count_ranking(measured);
     }

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use jiff::Timestamp;
 
-use super::measured::Measured;
-use super::rows::{Label, Row};
 use crate::dialogue::{Assistant, training_set};
+use crate::evaluation::{Label, Measured, Row};
 use crate::matching::{Class, ClassKind, Matcher, TrainingSet};
 
 /// How often long work says how far it is.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::figures::{Figures, Share};
-use super::rows::Label;
+use crate::evaluation::Label;
 
 /// What is demanded of the figures
 #[derive(Args)]

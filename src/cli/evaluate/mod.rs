@@ -1,15 +1,13 @@
 //! `jiefeng evaluate`: answers measured against labels.
 //!
-//! [`rows`] reads what is asked and what would be right (or [`folds`] takes both from the utterances), [`measured`] holds what came out,
-//! [`figures`] counts, [`tables`] prints. [`worst`] explains the worst rows, [`comparison`] says what another knowledge made of the same
+//! [`crate::evaluation`] asks and judges (or [`folds`] takes the questions from the utterances), [`figures`] counts, [`tables`] prints. [`worst`] explains the worst rows, [`comparison`] says what another knowledge made of the same
 //! rows, [`gates`] decides whether it is good enough.
 
 mod comparison;
 mod figures;
 mod folds;
 mod gates;
-mod measured;
-mod rows;
+mod line;
 mod tables;
 mod worst;
 
@@ -19,14 +17,15 @@ use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::text_file::read_text;
 use super::{Failure, KnowledgeOption, load_knowledge, print_error, print_line};
 use crate::dialogue::Assistant;
+use crate::evaluation::{Measured, Row, rows_of};
 use comparison::{Comparison, Side};
 use figures::{Figures, Summary};
 use folds::{Folds, validate};
 use gates::Gates;
-use measured::{Measured, RowLine};
-use rows::{Row, read_rows};
+use line::RowLine;
 
 /// Measure answers against a file of questions with the right answers
 #[derive(Args)]
@@ -84,7 +83,7 @@ impl Evaluate {
     fn measure_file(&self, file: &Path, assistant: &Assistant) -> Result<(), Failure> {
         let old = self.compare.as_deref().map(load_knowledge).transpose()?;
         let assistants: Vec<&Assistant> = [assistant].into_iter().chain(&old).collect();
-        let rows = read_rows(file, &assistants)?;
+        let rows = rows_of(&file.display().to_string(), &read_text(file)?, &assistants)?;
         let now = Timestamp::now();
         let measure = |assistant: &Assistant, rows: Vec<Row>, explain: bool| -> Vec<Measured> {
             let measured = rows.into_iter().map(|row| Measured::of(assistant, row, now, explain));
@@ -174,7 +173,10 @@ impl Evaluate {
 fn print_wrong(measured: &[Measured]) {
     for row in measured.iter().filter(|row| !row.right) {
         let (question, label) = (&row.row.question, &row.row.label_text);
-        print_line(&format!("✗ {question}\n    is {label}, got {}", row.in_words()));
+        print_line(&format!(
+            "✗ {question}\n    is {label}, got {}",
+            row.answered.in_words()
+        ));
     }
 }
 

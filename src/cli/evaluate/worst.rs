@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::measured::Measured;
-use super::rows::Label;
 use crate::cli::print_line;
 use crate::dialogue::DecisionKind;
+use crate::evaluation::{Label, Measured};
 use crate::matching::{Explanation, Reasons};
 
 /// The places of the `count` worst rows, the worst first: wrong answers before everything else, since they mislead, and among equals
@@ -32,7 +31,7 @@ pub(super) fn print_worst(rows: &[Measured], count: usize) {
         let (question, label) = (&row.row.question, &row.row.label_text);
         print_line(&format!(
             "{number:>3}. {question}\n     is {label}, got {}",
-            row.in_words()
+            row.answered.in_words()
         ));
         if let Some(evidence) = &row.evidence {
             print_evidence(&row.row.label, evidence);

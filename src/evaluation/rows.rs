@@ -1,24 +1,25 @@
 //! The file of questions: rows, labels, columns.
 
-use std::path::Path;
-
-use crate::cli::ask::AnsweredQuestion;
-use crate::cli::text_file::read_text;
+use super::answered::AnsweredQuestion;
 use crate::dialogue::{Assistant, DecisionKind};
 use crate::knowledge::OUTSIDE;
 
 /// A question with its label.
 #[derive(Clone)]
-pub(super) struct Row {
-    pub(super) question: String,
-    pub(super) label_text: String,
-    pub(super) label: Label,
-    pub(super) style: Option<String>,
+pub struct Row {
+    /// As it is asked.
+    pub question: String,
+    /// The label as it is written.
+    pub label_text: String,
+    /// What would be right.
+    pub label: Label,
+    /// How it is written, if the file says so.
+    pub style: Option<String>,
 }
 
 impl Row {
     /// An utterance of the knowledge as a row.
-    pub(super) fn of_utterance(text: &str, label: Label) -> Self {
+    pub fn of_utterance(text: &str, label: Label) -> Self {
         Self {
             question: text.to_owned(),
             label_text: label.text(),
@@ -30,17 +31,22 @@ impl Row {
 
 /// What would be right.
 #[derive(Clone)]
-pub(super) enum Label {
+pub enum Label {
+    /// This scenario.
     Scenario(String),
+    /// A refusal: it is not the bot's subject.
     Outside,
+    /// A friendly word back.
     Smalltalk,
+    /// A person.
     Human,
+    /// Asking back about one of these scenarios, or one of them.
     Ambiguous(Vec<String>),
 }
 
 impl Label {
     /// The names of the kinds, in the order in which they are explained.
-    pub(super) const KINDS: [&'static str; 5] = ["scenario", "none", "smalltalk", "human", "ambiguous"];
+    pub const KINDS: [&'static str; 5] = ["scenario", "none", "smalltalk", "human", "ambiguous"];
 
     fn parse(text: &str, assistants: &[&Assistant]) -> Result<Self, String> {
         let known = |id: &str| match assistants.iter().any(|assistant| assistant.scenario(id).is_some()) {
@@ -60,7 +66,8 @@ impl Label {
         }
     }
 
-    pub(super) fn kind(&self) -> &'static str {
+    /// The name of its kind.
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Scenario(_) => "scenario",
             Self::Outside => "none",
@@ -80,7 +87,7 @@ impl Label {
     }
 
     /// Whether a class of the matcher is what the label means.
-    pub(super) fn names(&self, class: &str) -> bool {
+    pub fn names(&self, class: &str) -> bool {
         match self {
             Self::Scenario(id) => id == class,
             Self::Outside => class == OUTSIDE,
@@ -89,7 +96,8 @@ impl Label {
         }
     }
 
-    pub(super) fn is_met_by(&self, answered: &AnsweredQuestion) -> bool {
+    /// Whether this is what would be right.
+    pub fn is_met_by(&self, answered: &AnsweredQuestion) -> bool {
         let first = answered.scenarios.first();
         match (self, answered.decision) {
             (Self::Scenario(id), DecisionKind::Answer) => first == Some(id),
@@ -105,12 +113,14 @@ impl Label {
     }
 }
 
-/// Reads the rows of a file; a label may name a scenario that any of the assistants knows.
-pub(super) fn read_rows(file: &Path, assistants: &[&Assistant]) -> Result<Vec<Row>, anyhow::Error> {
-    let text = read_text(file)?;
-    let name = file.display();
+/// The rows of a file of this name; a label may name a scenario that any of the assistants knows.
+///
+/// # Errors
+///
+/// The first line that cannot be used, with the name of the file.
+pub fn rows_of(name: &str, text: &str, assistants: &[&Assistant]) -> Result<Vec<Row>, anyhow::Error> {
     let mut lines = text.lines().map(|line| line.trim_end_matches('\r'));
-    let columns = Columns::parse(lines.next().unwrap_or_default(), file)?;
+    let columns = Columns::parse(lines.next().unwrap_or_default(), name)?;
     let mut rows = Vec::new();
     for (number, line) in (2..).zip(lines).filter(|(_, line)| !line.trim().is_empty()) {
         let row = columns.row(line, assistants);
@@ -131,13 +141,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn parse(header: &str, file: &Path) -> Result<Self, anyhow::Error> {
+    fn parse(header: &str, name: &str) -> Result<Self, anyhow::Error> {
         let place = |name: &str| header.split('\t').position(|column| column.trim() == name);
         let (Some(question), Some(label)) = (place("question"), place("label")) else {
-            anyhow::bail!(
-                "{}:1: the header must name the columns `question` and `label`, separated by tabs",
-                file.display()
-            );
+            anyhow::bail!("{name}:1: the header must name the columns `question` and `label`, separated by tabs");
         };
         Ok(Self {
             question,

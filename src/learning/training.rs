@@ -21,16 +21,16 @@ const LONGEST_COMPLAINT: usize = 500;
 
 /// Has knowledge checked and learnt by a process of this program.
 #[derive(Clone, Debug)]
-pub(super) struct Training {
+pub(crate) struct Training {
     /// The program; it understands `train`.
-    pub(super) program: PathBuf,
-    pub(super) knowledge: PathBuf,
-    pub(super) cache: Option<PathBuf>,
+    pub(crate) program: PathBuf,
+    pub(crate) knowledge: PathBuf,
+    pub(crate) cache: Option<PathBuf>,
 }
 
 /// Why nothing was learnt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TrainingError {
+pub(crate) enum TrainingError {
     /// The knowledge has these problems.
     Problems(Vec<String>),
     /// The process failed, for this reason.
@@ -39,7 +39,7 @@ pub(super) enum TrainingError {
 
 impl Training {
     /// By this program, as it runs: an update may have put another one in its place.
-    pub(super) fn by_this_program(knowledge: PathBuf, cache: Option<PathBuf>) -> Self {
+    pub(crate) fn by_this_program(knowledge: PathBuf, cache: Option<PathBuf>) -> Self {
         let running = PathBuf::from("/proc/self/exe");
         let program = match running.exists() {
             true => running,
@@ -53,7 +53,7 @@ impl Training {
     }
 
     /// Waits until the knowledge has been checked and its matcher is in the cache, where there can be one; the version of what was learnt.
-    pub(super) async fn run(&self) -> Result<String, TrainingError> {
+    pub(crate) async fn run(&self) -> Result<String, TrainingError> {
         let running = tokio::time::timeout(LONGEST_TRAINING, self.command().output());
         match running.await {
             Ok(Ok(output)) => outcome(&output),
@@ -93,9 +93,9 @@ fn outcome(output: &Output) -> Result<String, TrainingError> {
 }
 
 /// The cache of a start: what is not in it is trained aside, and here only where that cannot be done.
-pub(super) struct TrainedAside<'a> {
-    pub(super) files: &'a MatcherFiles,
-    pub(super) training: &'a Training,
+pub(crate) struct TrainedAside<'a> {
+    pub(crate) files: &'a MatcherFiles,
+    pub(crate) training: &'a Training,
 }
 
 impl TrainedAside<'_> {
