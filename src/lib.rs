@@ -33,6 +33,8 @@ pub mod channels;
 
 pub mod service;
 
+pub mod workshop;
+
 pub mod http;
 
 pub mod simulator;

@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use super::text_file::read_text;
 use super::{Failure, KnowledgeOption, print_line};
 use crate::dialogue::Assistant;
-use crate::knowledge::{Faq, FaqRow, KnowledgeFile};
+use crate::knowledge::{Faq, KnowledgeFile};
 use crate::learning::{MatcherFiles, check_knowledge};
+use crate::workshop::{ListFormat, read_list, write_list};
 
 /// Check, count, import or export knowledge
 #[derive(Subcommand)]
@@ -145,28 +146,12 @@ const WORKDAYS: [(&str, &str); 2] = [
     ("workdays/2026.toml", include_str!("../../knowledge/workdays/2026.toml")),
 ];
 
-/// How a list of questions is written.
-#[derive(Clone, Copy)]
-enum ListFormat {
-    Separated(u8),
-    Json,
-}
-
-impl ListFormat {
-    fn of(file: &Path) -> anyhow::Result<Self> {
-        match file.extension().and_then(|extension| extension.to_str()) {
-            Some("tsv" | "txt") => Ok(Self::Separated(b'\t')),
-            Some("csv") => Ok(Self::Separated(b',')),
-            Some("json") => Ok(Self::Json),
-            _ => anyhow::bail!("`{}` must end in .tsv, .csv or .json", file.display()),
-        }
-    }
-}
-
 impl Import {
     fn run(&self) -> anyhow::Result<()> {
         let name = self.file.display();
-        let mut faq = read_list(&self.file)?;
+        let file = name.to_string();
+        ListFormat::of(&file)?;
+        let mut faq = read_list(&file, &read_text(&self.file)?)?;
         let shortened = faq.shorten_answers();
         let common = COMMON.into_iter().chain(NEUTRAL).chain(WORKDAYS);
         let common: Vec<KnowledgeFile> = common
@@ -195,39 +180,6 @@ impl Import {
     }
 }
 
-fn read_list(file: &Path) -> anyhow::Result<Faq> {
-    let name = file.display();
-    let format = ListFormat::of(file)?;
-    let text = read_text(file)?;
-    let faq = match format {
-        ListFormat::Json => Faq::from_json(&text),
-        ListFormat::Separated(separator) => {
-            Faq::from_rows(&rows_of(&text, separator).with_context(|| format!("`{name}`"))?)
-        }
-    };
-    faq.map_err(|error| anyhow::anyhow!("`{name}` {error}"))
-}
-
-/// Tab-separated lists have no quoting: a quotation mark is part of the phrasing.
-fn rows_of(text: &str, separator: u8) -> anyhow::Result<Vec<FaqRow>> {
-    let mut reader = csv::ReaderBuilder::new();
-    reader
-        .delimiter(separator)
-        .quoting(separator == b',')
-        .has_headers(false)
-        .flexible(true);
-    let records = reader.from_reader(text.as_bytes()).into_records();
-    records.map(|record| Ok(row_of(&record?))).collect()
-}
-
-fn row_of(record: &csv::StringRecord) -> FaqRow {
-    let line = record.position().map(csv::Position::line).unwrap_or_default();
-    FaqRow {
-        line: usize::try_from(line).unwrap_or(usize::MAX),
-        cells: record.iter().map(str::to_owned).collect(),
-    }
-}
-
 fn write_directory(directory: &Path, files: &[KnowledgeFile]) -> anyhow::Result<()> {
     let name = directory.display();
     let occupied = directory.exists()
@@ -246,44 +198,10 @@ fn write_directory(directory: &Path, files: &[KnowledgeFile]) -> anyhow::Result<
 
 impl Export {
     fn run(&self) -> Result<(), Failure> {
-        let format = ListFormat::of(&self.file)?;
+        let format = ListFormat::of(&self.file.display().to_string())?;
         let assistant = self.knowledge.load()?;
-        let faq = Faq::of_catalogue(&assistant.catalogue);
-        let text = match format {
-            ListFormat::Json => serde_json::to_string_pretty(&faq.to_json()).map_err(anyhow::Error::from)? + "\n",
-            ListFormat::Separated(b',') => comma_separated(&faq)?,
-            ListFormat::Separated(separator) => separated(&faq, separator)?,
-        };
+        let text = write_list(format, &Faq::of_catalogue(&assistant.catalogue))?;
         std::fs::write(&self.file, text).with_context(|| format!("cannot write `{}`", self.file.display()))?;
         Ok(())
     }
-}
-
-/// Phrasings alone: there is no quoting, so a cell cannot hold the lines of an answer.
-fn separated(faq: &Faq, separator: u8) -> anyhow::Result<String> {
-    let mut writer = csv::WriterBuilder::new();
-    let writer = writer.delimiter(separator).quote_style(csv::QuoteStyle::Never);
-    let mut writer = writer.from_writer(Vec::new());
-    writer.write_record(["entry_id", "phrasing"])?;
-    for (id, entry) in &faq.entries {
-        for phrasing in &entry.phrasings {
-            writer.write_record([id, phrasing])?;
-        }
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-/// Phrasings, and the answer of each entry beside its first one.
-fn comma_separated(faq: &Faq) -> anyhow::Result<String> {
-    let has_answers = faq.entries.values().any(|entry| entry.answer.is_some());
-    let columns = if has_answers { 3 } else { 2 };
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["entry_id", "phrasing", "answer"].iter().take(columns))?;
-    for (id, entry) in &faq.entries {
-        let answers = entry.answer.as_deref().into_iter().chain(std::iter::repeat(""));
-        for (phrasing, answer) in entry.phrasings.iter().zip(answers) {
-            writer.write_record([id.as_str(), phrasing, answer].iter().take(columns))?;
-        }
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }

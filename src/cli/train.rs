@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, print_line};
-use crate::learning::{LoadError, MatcherFiles, load_assistant, problem_lines};
+use crate::dialogue::Assistant;
+use crate::learning::{Changes, MatcherFiles, problem_lines, read_directory};
 
 /// Whoever serves comes first.
 const LEAST_URGENT: i32 = 19;
@@ -19,19 +20,29 @@ pub(super) struct Train {
     /// Where trained matchers are cached [default: the user's cache directory]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Take the directory with the changes in it that stand on standard input, as JSON
+    #[arg(long)]
+    changes: bool,
 }
 
 impl Train {
     /// Prints the version of what was learnt, or every problem.
     pub(super) fn run(self) -> Result<(), Failure> {
         step_back();
-        match load_assistant(&self.directory, &MatcherFiles::new(self.cache)) {
+        let changes = match self.changes {
+            true => serde_json::from_reader(std::io::stdin().lock()).map_err(anyhow::Error::from)?,
+            false => Changes::new(),
+        };
+        let files = read_directory(&self.directory)?;
+        let files = changes
+            .iter()
+            .fold(files, |files, (path, text)| files.with(path, text.as_deref()));
+        match Assistant::assemble(&files, &MatcherFiles::new(self.cache)) {
             Ok(assistant) => {
                 print_line(&assistant.version);
                 Ok(())
             }
-            Err(LoadError::Unreadable(error)) => Err(error.into()),
-            Err(LoadError::Problems(problems)) => {
+            Err(problems) => {
                 for line in problem_lines(&self.directory, &problems) {
                     print_line(&line);
                 }

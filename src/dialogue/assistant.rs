@@ -101,6 +101,11 @@ impl Assistant {
         (catalogue.scenarios.len(), report.into_problems())
     }
 
+    /// Everything that is wrong with the knowledge and shows without training: what would keep it from being answered with.
+    pub fn problems(files: &KnowledgeFiles) -> Vec<Problem> {
+        read_and_measure(files).1.into_problems()
+    }
+
     /// Bytes of a scenario's whole answer as plain text, in Chinese and in English.
     pub fn answer_bytes(&self, scenario: &Scenario) -> (usize, usize) {
         let bytes = |language| {

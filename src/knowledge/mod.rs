@@ -23,7 +23,7 @@ pub use language::{Bilingual, Language};
 pub use lexicon::{ConversationWords, DecisionThresholds, Lexicon, Saying};
 pub use scenario::{
     AccountKind, Answer, AppealPossible, CounterExample, KnowledgeSource, Role, Scenario, Section, SectionText,
-    Sections, Slot, SlotEffect, SlotValue, SourceKind,
+    Sections, Slot, SlotEffect, SlotValue, SourceKind, TO_FILL_IN, is_identifier,
 };
 pub use texts::{TextKey, Texts};
 pub use workdays::Workdays;
@@ -52,6 +52,25 @@ pub struct KnowledgeFiles {
 }
 
 impl KnowledgeFiles {
+    /// The text of a file, if it could be read.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        let file = self.files.iter().find(|file| file.path == path)?;
+        Some(&file.text)
+    }
+
+    /// The same with another text in a file, which need not be there yet; or without a file.
+    #[must_use]
+    pub fn with(mut self, path: &str, text: Option<&str>) -> Self {
+        self.files.retain(|file| file.path != path);
+        self.problems.retain(|problem| problem.file != path);
+        self.files.extend(text.map(|text| KnowledgeFile {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }));
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self
+    }
+
     /// Identifies the whole content: every name and every text.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
@@ -279,6 +298,16 @@ fn check_counter_examples(scenario: &Scenario, ids: &KnownIds, report: &Report) 
             report.about(&scenario.file, &format!("examples.not_this[{number}].is"), message);
         }
     }
+}
+
+/// Whether a file of this path, with `/`, may be part of the knowledge.
+pub fn is_knowledge_path(path: &str) -> bool {
+    let Some((folder, name)) = path.split_once('/') else {
+        return SINGLE_FILES.contains(&path);
+    };
+    let stem = name.strip_suffix(".toml").unwrap_or_default();
+    let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '%');
+    matches!(folder, "scenarios" | "workdays") && !stem.is_empty() && stem.chars().all(is_plain)
 }
 
 /// Something in the knowledge directory that the bot does not read.

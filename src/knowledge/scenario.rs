@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::language::{Bilingual, Language};
-use crate::checked_toml::{Located, Report, Source, Table, read_document};
+use crate::checked_toml::{Located, Problem, Report, Source, Table, read_document};
 
 /// Whose account a scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -307,6 +307,9 @@ impl Slot {
     }
 }
 
+/// Stands in a new scenario wherever an admin has to write something; nobody may read it in an answer.
+pub const TO_FILL_IN: &str = "【待填】";
+
 const LEAST_UTTERANCES: usize = 30;
 
 /// Most characters of a title and of a label, so that it stays on one line of a phone; two Latin letters are as wide as one Chinese
@@ -316,7 +319,20 @@ const LONGEST_NAME: Bilingual<usize> = Bilingual { zh: 20, en: 24 };
 /// Reads `scenarios/ID.toml`. What is missing or wrong is reported and left empty, so that the rest can be checked as well.
 pub(super) fn read_scenario(source: Source<'_>, report: &Report) -> Option<Scenario> {
     let file = source.file.to_owned();
+    report_unfilled(source, report);
     read_document(source, report, |table| read_root(table, file))
+}
+
+fn report_unfilled(source: Source<'_>, report: &Report) {
+    let lines = (1..).zip(source.text.lines());
+    for (line, _) in lines.filter(|(_, text)| text.contains(TO_FILL_IN)) {
+        report.add(Problem {
+            file: source.file.to_owned(),
+            line: Some(line),
+            key: String::new(),
+            message: format!("still has {TO_FILL_IN}; write what belongs there"),
+        });
+    }
 }
 
 fn read_root(table: &mut Table<'_>, file: String) -> Option<Scenario> {
@@ -399,7 +415,7 @@ pub(super) fn stem(file: &str) -> &str {
 }
 
 /// Lower-case letters, digits and hyphens, starting with a letter.
-pub(super) fn is_identifier(id: &str) -> bool {
+pub fn is_identifier(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     id.bytes().all(allowed) && id.starts_with(|first: char| first.is_ascii_lowercase())
 }

@@ -6,4 +6,4 @@ mod training;
 
 pub use directory::{LoadError, check_knowledge, is_left_behind, load_assistant, problem_lines, read_directory};
 pub use matcher_files::MatcherFiles;
-pub(crate) use training::{TrainedAside, Training, TrainingError};
+pub(crate) use training::{Changes, TrainedAside, Training, TrainingError};

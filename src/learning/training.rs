@@ -3,11 +3,13 @@
 //! Training takes three times the memory that serving does, and an allocator gives little of it back; what is wrong with a file may also
 //! be something that this program does not survive. Both end with the process that did it: all it leaves is a matcher in the cache.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::MatcherFiles;
@@ -26,7 +28,12 @@ pub(crate) struct Training {
     pub(crate) program: PathBuf,
     pub(crate) knowledge: PathBuf,
     pub(crate) cache: Option<PathBuf>,
+    /// Files that are not as in the directory: by path, the text, or nothing where there is none.
+    pub(crate) changes: Changes,
 }
+
+/// Changed files by path; nothing stands for a file that is gone.
+pub(crate) type Changes = BTreeMap<String, Option<String>>;
 
 /// Why nothing was learnt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +56,40 @@ impl Training {
             program,
             knowledge,
             cache,
+            changes: Changes::new(),
+        }
+    }
+
+    /// The same for the directory with these changes in it. They are handed over without being written anywhere.
+    pub(crate) fn with_changes(&self, changes: Changes) -> Self {
+        Self {
+            changes,
+            ..self.clone()
         }
     }
 
     /// Waits until the knowledge has been checked and its matcher is in the cache, where there can be one; the version of what was learnt.
     pub(crate) async fn run(&self) -> Result<String, TrainingError> {
-        let running = tokio::time::timeout(LONGEST_TRAINING, self.command().output());
+        let running = tokio::time::timeout(LONGEST_TRAINING, self.output());
         match running.await {
             Ok(Ok(output)) => outcome(&output),
             Ok(Err(error)) => Err(TrainingError::Failed(format!("it could not be started: {error}"))),
             Err(_) => Err(TrainingError::Failed("it took more than five minutes".to_owned())),
         }
+    }
+
+    async fn output(&self) -> io::Result<Output> {
+        let mut process = self.command().spawn()?;
+        let handed = async {
+            let Some(mut input) = process.stdin.take() else {
+                return;
+            };
+            let changes = serde_json::to_vec(&self.changes).unwrap_or_default();
+            // A process that ends before it has read everything says why itself.
+            let _ = input.write_all(&changes).await;
+        };
+        handed.await;
+        process.wait_with_output().await
     }
 
     /// Its environment has no more than what it needs to find the cache: a configuration may stand there, with its secrets.
@@ -74,7 +104,15 @@ impl Training {
             .into_iter()
             .filter_map(|name| Some((name, std::env::var_os(name)?)));
         command.env_clear().envs(needed);
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        let input = match self.changes.is_empty() {
+            true => Stdio::null(),
+            false => {
+                command.arg("--changes");
+                Stdio::piped()
+            }
+        };
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
         command
     }
 }
@@ -139,6 +177,7 @@ mod tests {
             program,
             knowledge: "knowledge".into(),
             cache: Some("cache".into()),
+            changes: Changes::new(),
         };
         actix_web::rt::System::new().block_on(training.run())
     }
@@ -169,6 +208,7 @@ mod tests {
             program: "/nowhere/jiefeng".into(),
             knowledge: "knowledge".into(),
             cache: None,
+            changes: Changes::new(),
         };
         let failed = actix_web::rt::System::new().block_on(nowhere.run());
         assert!(matches!(failed, Err(TrainingError::Failed(_))), "{failed:?}");

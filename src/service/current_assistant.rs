@@ -55,6 +55,11 @@ impl CurrentAssistant {
             .send_if_modified(|asked| std::mem::replace(asked, request) != request);
     }
 
+    /// Has whoever looks at the knowledge look at once, without anybody having asked all servers to.
+    pub fn look_again(&self) {
+        self.0.asked.send_modify(|_| ());
+    }
+
     /// Hears of requests from now on.
     pub fn requests(&self) -> watch::Receiver<i64> {
         self.0.asked.subscribe()

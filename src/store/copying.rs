@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// The tables, those that others refer to first. Processes do not move.
-pub(super) const TABLES: [Table; 17] = [
+pub(super) const TABLES: [Table; 19] = [
     table("meta", &["key"]),
     table("messages", &["message"]),
     table("sessions", &["conversation"]),
@@ -33,6 +33,8 @@ pub(super) const TABLES: [Table; 17] = [
     table("console_links", &["hash"]),
     table("console_sessions", &["hash"]),
     table("console_audit", &["id"]),
+    table("knowledge_versions", &["id"]),
+    table("knowledge_drafts", &["author"]),
 ];
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {

@@ -17,6 +17,7 @@ mod instances;
 mod postgres;
 mod reading;
 mod sqlite;
+mod workshop;
 
 use std::pin::Pin;
 
@@ -45,6 +46,7 @@ pub use reading::{
     QuestionSearch, ReadingStore, ReceivedCourse, SentCourse,
 };
 pub use sqlite::{BackupError, OpenError as SqliteOpenError, ReadError, SqliteStore, back_up};
+pub use workshop::{FileChange, KnowledgeVersion, NewKnowledgeVersion, ScenarioCount, WorkshopStore};
 
 /// What a store gives back: something to wait for, whichever store it is.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -260,7 +262,7 @@ pub enum StoreError {
 }
 
 /// Durable state, access tokens included. Whatever a method reports as done survives a crash and a loss of power.
-pub trait Store: TokenStore + ConsoleStore + ReadingStore {
+pub trait Store: TokenStore + ConsoleStore + ReadingStore + WorkshopStore {
     /// Settles a message once: at its first delivery `step` is run on the conversation's state, and what it returns is stored in one
     /// transaction; at every further delivery the stored reply comes back and `step` is not run.
     fn settle(

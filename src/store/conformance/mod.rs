@@ -27,6 +27,7 @@ mod console;
 mod delivery;
 mod moving;
 mod sharing;
+mod workshop;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

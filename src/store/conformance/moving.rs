@@ -100,6 +100,10 @@ async fn fill(store: &dyn Store) {
     };
     store.save_token("support", token).await.unwrap();
     store.note_callbacks(vec![seen_callbacks()]).await.unwrap();
+    let version = super::workshop::version(1, "text");
+    store.keep_knowledge_version(version).await.unwrap();
+    let draft = store.save_knowledge_draft("li".to_owned(), Some("draft".to_owned()), at(1));
+    draft.await.unwrap();
     // Under way when the process ends: `s1`, and `s3`, of which nobody knows whether it was shown.
     assert_eq!(store.claim_sends(at(3), 10, Vec::new()).await.unwrap().len(), 2);
 }
@@ -134,6 +138,9 @@ async fn assert_goes_on(store: &dyn Store) {
     assert_eq!((due.len(), due[0].user_id.as_str()), (1, "li"));
     assert_eq!(store.token("support").await.unwrap().unwrap().generation, 3);
     assert_eq!(store.seen_callbacks().await.unwrap(), [seen_callbacks()]);
+    assert_eq!(store.knowledge_versions(None, 10).await.unwrap().len(), 1);
+    let draft = store.knowledge_draft("li".to_owned()).await.unwrap();
+    assert_eq!(draft.as_deref(), Some("draft"));
 
     let claimed = store.claim_sends(at(4), 10, Vec::new()).await.unwrap();
     assert_eq!(

@@ -29,6 +29,7 @@ mod shared;
 mod tokens;
 mod values;
 mod worker;
+mod workshop;
 mod writes;
 
 #[cfg(test)]

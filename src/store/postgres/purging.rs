@@ -21,6 +21,12 @@ const AUDIT_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 /// A session of the console ends after half a day at the latest.
 const CONSOLE_SESSIONS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// What was published from the console is known for so long, and can be rolled back.
+const KNOWLEDGE_VERSIONS_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+
+/// What somebody has changed and not published is kept for so long after the last change.
+const KNOWLEDGE_DRAFTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
 /// So many rows are removed in one transaction.
 const AT_ONCE: u32 = 500;
 
@@ -51,6 +57,18 @@ pub(super) async fn purge(pool: &Pool, now: Timestamp, retention: Retention) -> 
             "hash",
             "created_at",
             before(now, CONSOLE_SESSIONS_KEPT),
+        ),
+        (
+            "knowledge_versions",
+            "id",
+            "published_at",
+            before(now, KNOWLEDGE_VERSIONS_KEPT),
+        ),
+        (
+            "knowledge_drafts",
+            "author",
+            "changed_at",
+            before(now, KNOWLEDGE_DRAFTS_KEPT),
         ),
     ];
     for (table, key, age, before) in by_age {

@@ -22,6 +22,7 @@ mod reads;
 mod sessions;
 mod settling;
 mod tokens;
+mod workshop;
 mod writer;
 
 #[cfg(test)]

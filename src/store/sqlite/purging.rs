@@ -21,6 +21,12 @@ const AUDIT_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 /// A session of the console ends after half a day at the latest.
 const CONSOLE_SESSIONS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// What was published from the console is known for so long, and can be rolled back.
+const KNOWLEDGE_VERSIONS_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+
+/// What somebody has changed and not published is kept for so long after the last change.
+const KNOWLEDGE_DRAFTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
 /// So many rows are removed in one transaction.
 const AT_ONCE: usize = 500;
 
@@ -54,6 +60,11 @@ pub(super) async fn purge(
         ("outbox", "settled_at", messages),
         ("callbacks_seen", "last_at", questions),
         ("console_audit", "at", before(now, AUDIT_KEPT)),
+        (
+            "knowledge_versions",
+            "published_at",
+            before(now, KNOWLEDGE_VERSIONS_KEPT),
+        ),
     ];
     for (table, age, before) in by_age {
         let sql =
@@ -70,6 +81,13 @@ pub(super) async fn purge(
             format!("DELETE FROM {table} WHERE hash IN (SELECT hash FROM {table} WHERE {age} < ?1 LIMIT {AT_ONCE})");
         remove(writer, &sql, before).await?;
     }
+    let drafts = before(now, KNOWLEDGE_DRAFTS_KEPT);
+    remove(
+        writer,
+        &format!("DELETE FROM knowledge_drafts WHERE author IN (SELECT author FROM knowledge_drafts WHERE changed_at < ?1 LIMIT {AT_ONCE})"),
+        drafts,
+    )
+    .await?;
     remove_sessions(writer, sessions, now.as_millisecond()).await?;
     remove_customers(writer, messages).await?;
     writer
