@@ -240,7 +240,7 @@ pub struct QuestionRecord {
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Questions, ratings and appeals, in days.
+    /// Questions, ratings, appeals and what came to the callback addresses, in days.
     pub questions_days: u32,
 }
 

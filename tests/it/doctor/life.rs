@@ -1,10 +1,13 @@
 //! What has really come: refused requests with one wrong field each, sent to a server.
 
+use std::path::Path;
+
 use jiefeng::doctor::Cause;
 use jiefeng::protocol::{Credentials, WireFormat, seal_callback, seal_verification};
 use tempfile::TempDir;
 
 use super::{Examined, Fault, assert_all_are_named};
+use crate::platform::wait_until;
 use crate::server::{CORP_ID, KEY, Server, TOKEN, credentials, credentials_of, fresh, message, now};
 
 const OTHER_KEY: &str = "OtherKeyabcdefghijklmnopqrstuvwxyz012345678";
@@ -22,14 +25,22 @@ fn sales() -> String {
 
 /// Has this sent to a server with two apps, and looks at what is on record.
 fn after(cause: Cause, send: impl Fn(&Server) + Send + Sync + 'static) -> Fault {
-    with_keys(cause, "", send)
+    with_keys(cause, 1, "", send)
 }
 
-fn with_keys(cause: Cause, server_keys: &'static str, send: impl Fn(&Server) + Send + Sync + 'static) -> Fault {
+/// The same with keys of the server, once so many kinds of requests are on record.
+fn with_keys(
+    cause: Cause,
+    rows: u32,
+    server_keys: &'static str,
+    send: impl Fn(&Server) + Send + Sync + 'static,
+) -> Fault {
     let provoke = move || {
         let folder = TempDir::new().unwrap();
         let server = Server::start_app(folder.path(), server_keys, &sales(), &[]);
         send(&server);
+        let database = folder.path().join("jiefeng.db");
+        wait_until("everything on record", || on_record(&database) >= rows);
         let config = folder.path().join("jiefeng.toml");
         let without_wecom = [("JIEFENG__WECOM__API_BASE", "http://127.0.0.1:1")];
         let mut examined = Examined::with(&["--config", config.to_str().unwrap()], &without_wecom);
@@ -38,6 +49,13 @@ fn with_keys(cause: Cause, server_keys: &'static str, send: impl Fn(&Server) + S
         examined
     };
     Fault::new(cause, provoke).beside(OF_TESTS)
+}
+
+/// How many kinds of requests are on record.
+fn on_record(database: &Path) -> u32 {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let sql = "SELECT count(*) FROM callbacks_seen";
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 /// A verification, which a console would send, at this address.
@@ -145,15 +163,20 @@ fn histories() -> Vec<Fault> {
         deliver(server, &credentials());
     };
     vec![
-        after(Cause::LifeNothing, |_| {}),
+        with_keys(Cause::LifeNothing, 0, "", |_| {}),
         after(Cause::LifeNeverUsed, |server| verify(server, &credentials())),
-        after(Cause::LifePast, move |server| {
+        with_keys(Cause::LifePast, 3, "", move |server| {
             verify(server, &credentials_of("OtherToken", KEY, CORP_ID));
             everything(server);
         }),
-        after(Cause::ProxyHeaderMissing, everything),
-        with_keys(Cause::ProxyNotTrusted, "trusted_proxies = \"10.0.0.0/8\"", everything),
-        after(Cause::PlatformNoSecret, everything).beside(&[Cause::ClockUnknown]),
+        with_keys(Cause::ProxyHeaderMissing, 2, "", everything),
+        with_keys(
+            Cause::ProxyNotTrusted,
+            2,
+            "trusted_proxies = \"10.0.0.0/8\"",
+            everything,
+        ),
+        with_keys(Cause::PlatformNoSecret, 2, "", everything).beside(&[Cause::ClockUnknown]),
     ]
 }
 
@@ -200,7 +223,7 @@ fn servers_that_share_a_database_count_together() {
         let query = seal_verification(&credentials(), "1616140317555161061", &fresh(1, now())).query;
         crate::doctor::proxy::get(replica.address, &format!("/callback/support?{query}"));
     }
-    crate::platform::wait_until("both verifications on record", || {
+    wait_until("both verifications on record", || {
         let examined = Examined::of(&world, &[], &[("JIEFENG__STORAGE__URL", &database)]);
         let found = examined.find(Cause::LifeVerified);
         found.is_some_and(|found| found["values"]["count"] == "2")
