@@ -10,7 +10,7 @@ use super::format::start_of;
 use crate::store::{Counted, MICROS_CLASSES, Store, StoreError};
 
 /// How long the count of today stands.
-const TODAY_STANDS: Duration = Duration::from_secs(10);
+const TODAY_STANDS: Duration = Duration::from_secs(2);
 
 /// How long the counts of the days before stand, in which messages may still be fetched that were written then.
 const RECENT_STANDS: Duration = Duration::from_secs(120);
