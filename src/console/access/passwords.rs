@@ -28,19 +28,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum PasswordProblem {
     /// Fewer than 12 characters.
-    TooShort,
+    Short,
     /// More than 200 characters.
-    TooLong,
+    Long,
     /// Made of what everybody uses, or of the user's own name.
-    TooCommon,
+    Common,
 }
 
 impl PasswordProblem {
     pub(in crate::console) fn word(self) -> &'static str {
         match self {
-            Self::TooShort => "password.too-short",
-            Self::TooLong => "password.too-long",
-            Self::TooCommon => "password.too-common",
+            Self::Short => "password.too-short",
+            Self::Long => "password.too-long",
+            Self::Common => "password.too-common",
         }
     }
 }
@@ -56,9 +56,9 @@ pub(in crate::console) fn name_of(text: &str) -> Option<String> {
 /// Looks at the length of a password and at how easily it is guessed. Nothing is asked of the kinds of its characters.
 pub(in crate::console) fn check_password(password: &str, name: &str) -> Result<(), PasswordProblem> {
     match password.chars().count() {
-        ..SHORTEST => Err(PasswordProblem::TooShort),
-        length if length > LONGEST => Err(PasswordProblem::TooLong),
-        _ if own_of(password, name) < LEAST_OF_ITS_OWN => Err(PasswordProblem::TooCommon),
+        ..SHORTEST => Err(PasswordProblem::Short),
+        length if length > LONGEST => Err(PasswordProblem::Long),
+        _ if own_of(password, name) < LEAST_OF_ITS_OWN => Err(PasswordProblem::Common),
         _ => Ok(()),
     }
 }
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn passwords_are_long_and_not_what_everybody_uses() {
-        assert_eq!(check_password("short", "li"), Err(PasswordProblem::TooShort));
-        assert_eq!(check_password(&"x1".repeat(101), "li"), Err(PasswordProblem::TooLong));
+        assert_eq!(check_password("short", "li"), Err(PasswordProblem::Short));
+        assert_eq!(check_password(&"x1".repeat(101), "li"), Err(PasswordProblem::Long));
         for common in [
             "password1234",
             "P@ssw0rd2026!",
@@ -194,7 +194,7 @@ mod tests {
         ] {
             assert_eq!(
                 check_password(common, "liming"),
-                Err(PasswordProblem::TooCommon),
+                Err(PasswordProblem::Common),
                 "{common}"
             );
         }
