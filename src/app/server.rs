@@ -71,6 +71,7 @@ impl Server {
             wecom,
             duty,
             console,
+            file,
             ..
         } = settings;
         let store = open_store(&storage)?;
@@ -98,6 +99,7 @@ impl Server {
             clock.clone(),
             metrics.clone(),
             server.trusted_proxies.clone(),
+            file,
         );
         let address = listeners.callbacks.local_addr();
         let address = address.context("the bound address cannot be read")?;

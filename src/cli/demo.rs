@@ -199,6 +199,7 @@ fn settings(
             business_days_only: false,
         }),
         console: config::ConsoleListen::IfFree(console),
+        file: None,
         apps: vec![app],
     }
 }

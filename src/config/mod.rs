@@ -45,6 +45,8 @@ pub struct Settings {
     pub duty: Option<DutyHours>,
     /// Where the admin console is.
     pub console: ConsoleListen,
+    /// The file that all of it was read from, if it was.
+    pub file: Option<PathBuf>,
     /// The apps whose callbacks are received; at least one.
     pub apps: Vec<App>,
 }
@@ -157,7 +159,11 @@ impl fmt::Display for ConfigError {
 /// Every mistake of both. No message contains a secret.
 pub fn load(file: &Path, environment: &Environment) -> Result<Settings, ConfigError> {
     let (name, text) = text_of(file)?;
-    read(&name, &text, environment)
+    let settings = read(&name, &text, environment)?;
+    Ok(Settings {
+        file: Some(file.to_owned()),
+        ..settings
+    })
 }
 
 fn text_of(file: &Path) -> Result<(String, String), ConfigError> {

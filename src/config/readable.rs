@@ -38,6 +38,7 @@ impl Readable {
             wecom: self.wecom?,
             duty: self.duty,
             console: self.console?,
+            file: None,
             apps: self.apps,
         })
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::navigation::{Entry, NAVIGATION};
 use super::words::Language;
 use super::{assets, format};
-use crate::knowledge::{Catalogue, Language as KnowledgeLanguage};
+use crate::knowledge::Catalogue;
 use crate::store::{ConsoleRole, ConsoleUser};
 
 /// What templates know of the page around them. They call it `frame`.
@@ -59,12 +59,11 @@ impl Frame {
 
     /// What a scenario is called; its id where the knowledge no longer has it.
     pub(super) fn scenario(&self, catalogue: &Catalogue, id: &str) -> String {
-        let language = match self.language {
-            Language::Chinese => KnowledgeLanguage::Chinese,
-            Language::English => KnowledgeLanguage::English,
-        };
         let scenario = catalogue.scenarios.get(id);
-        scenario.map_or_else(|| id.to_owned(), |scenario| scenario.label(language).to_owned())
+        scenario.map_or_else(
+            || id.to_owned(),
+            |scenario| scenario.label(self.language.of_knowledge()).to_owned(),
+        )
     }
 
     /// What a role allows.

@@ -20,6 +20,7 @@ pub(super) const NAVIGATION: &[Entry] = &[
     entry("/console/messages", "messages.title", "messages", ConsoleRole::Viewer),
     entry("/console/appeals", "appeals.title", "appeals", ConsoleRole::Viewer),
     entry("/console/dead-letters", "dead.title", "dead", ConsoleRole::Editor),
+    entry("/console/doctor", "doctor.title", "doctor", ConsoleRole::Editor),
     entry("/console/users", "users.title", "users", ConsoleRole::Admin),
     entry("/console/audit", "audit.title", "audit", ConsoleRole::Admin),
 ];

@@ -1,5 +1,6 @@
 //! What all pages share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::access::{Hashing, Throttle};
@@ -18,18 +19,23 @@ pub struct Console {
     pub(super) trusted_proxies: Networks,
     pub(super) hashing: Hashing,
     pub(super) days: Days,
+    /// The configuration file, if there is one.
+    pub(super) configuration: Option<PathBuf>,
+    /// Held by the one examination that is under way.
+    pub(super) examining: tokio::sync::Mutex<()>,
     throttle: Mutex<Throttle>,
 }
 
 impl Console {
     /// A console that shows what this store has and how this assistant answers. `trusted_proxies` are believed when they say whom they pass
-    /// on.
+    /// on; the doctor examines what the `configuration` file says now.
     pub fn new(
         store: Arc<dyn Store>,
         assistant: CurrentAssistant,
         clock: ConversationClock,
         metrics: Metrics,
         trusted_proxies: Networks,
+        configuration: Option<PathBuf>,
     ) -> Self {
         Self {
             store,
@@ -39,6 +45,8 @@ impl Console {
             trusted_proxies,
             hashing: Hashing::default(),
             days: Days::default(),
+            configuration,
+            examining: tokio::sync::Mutex::default(),
             throttle: Mutex::default(),
         }
     }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
 
+use crate::knowledge::Language as KnowledgeLanguage;
+
 /// The cookie with the language that somebody has chosen.
 pub(super) const COOKIE: &str = "lang";
 
@@ -22,6 +24,14 @@ impl Language {
         match self {
             Self::Chinese => "zh-CN",
             Self::English => "en",
+        }
+    }
+
+    /// The same language where the knowledge has it.
+    pub(super) fn of_knowledge(self) -> KnowledgeLanguage {
+        match self {
+            Self::Chinese => KnowledgeLanguage::Chinese,
+            Self::English => KnowledgeLanguage::English,
         }
     }
 

@@ -91,6 +91,14 @@ pub async fn examine_outside(settings: &Readable, url: &PublicUrl) -> Vec<Findin
     findings
 }
 
+/// Judges the requests to these apps that are on record now.
+pub async fn examine_life(apps: &[&str], store: &dyn Store) -> Vec<Finding> {
+    match store.seen_callbacks().await {
+        Ok(seen) => life::judge(apps, &seen, Timestamp::now()),
+        Err(error) => vec![Finding::new(Cause::StoreUnusable).with("error", error)],
+    }
+}
+
 async fn life(patient: Patient<'_>, begun: Instant) -> Vec<Finding> {
     let Ok(store) = patient.store else { return Vec::new() };
     let is_running = store.instances().await.is_ok_and(|instances| !instances.is_empty());
@@ -98,8 +106,5 @@ async fn life(patient: Patient<'_>, begun: Instant) -> Vec<Finding> {
         tokio::time::sleep(ON_RECORD.saturating_sub(begun.elapsed())).await;
     }
     let apps: Vec<&str> = patient.settings.apps.iter().map(|app| app.name.as_str()).collect();
-    match store.seen_callbacks().await {
-        Ok(seen) => life::judge(&apps, &seen, Timestamp::now()),
-        Err(error) => vec![Finding::new(Cause::StoreUnusable).with("error", error)],
-    }
+    examine_life(&apps, store).await
 }

@@ -19,3 +19,12 @@ for (const form of document.querySelectorAll('form[data-confirm]')) {
     if (!confirm(form.dataset.confirm)) event.preventDefault();
   });
 }
+
+// What takes seconds says so.
+for (const form of document.querySelectorAll('form[data-wait]')) {
+  form.addEventListener('submit', () => {
+    const button = form.querySelector('button');
+    button.textContent = form.dataset.wait;
+    button.disabled = true;
+  });
+}

@@ -4,6 +4,7 @@ mod account;
 mod appeals;
 mod audit;
 mod dead_letters;
+mod doctor;
 mod export;
 mod language;
 mod link;
@@ -23,6 +24,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         .configure(message::configure)
         .configure(appeals::configure)
         .configure(dead_letters::configure)
+        .configure(doctor::configure)
         .configure(users::configure)
         .configure(audit::configure)
         .configure(account::configure)
