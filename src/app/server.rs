@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service, kept_up};
 use crate::store::{Retention, Store};
 use crate::wecom::{Client, ClientSettings};
+use crate::workshop::Workshop;
 
 /// How often what has been kept long enough is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
@@ -72,6 +73,7 @@ impl Server {
             duty,
             console,
             file,
+            knowledge,
             ..
         } = settings;
         let store = open_store(&storage)?;
@@ -96,6 +98,7 @@ impl Server {
         let console = Console::new(
             Arc::clone(&store),
             assistant.clone(),
+            Workshop::new(&knowledge, Arc::clone(&store), assistant.clone()),
             clock.clone(),
             metrics.clone(),
             server.trusted_proxies.clone(),

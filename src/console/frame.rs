@@ -42,6 +42,17 @@ impl Frame {
         }
     }
 
+    /// For a part of a page, which has nothing around it.
+    pub(super) fn for_part(&self) -> Self {
+        Self {
+            language: self.language,
+            here: self.here.clone(),
+            path: self.path.clone(),
+            user: self.user.clone(),
+            form_token: self.form_token.clone(),
+        }
+    }
+
     /// What stands under a key of `words.toml`.
     pub(super) fn t(&self, key: &str) -> &'static str {
         self.language.word(key)
@@ -113,6 +124,11 @@ impl Frame {
     /// Whether whoever is signed in may see what is masked, and decide who may do what.
     pub(super) fn may_administer(&self) -> bool {
         self.has(ConsoleRole::Admin)
+    }
+
+    /// Whether whoever is signed in may change the knowledge.
+    pub(super) fn may_edit(&self) -> bool {
+        self.has(ConsoleRole::Editor)
     }
 
     fn has(&self, role: ConsoleRole) -> bool {

@@ -38,7 +38,7 @@ use refusal::Refusal;
 pub const ROOT: &str = "/console";
 
 /// Nothing but the console's own files may be loaded, forms go nowhere else, and nobody may frame it.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
      frame-ancestors 'none'; base-uri 'none'";
 
 /// How long a request head may take to arrive.

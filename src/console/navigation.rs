@@ -18,6 +18,12 @@ pub(super) struct Entry {
 pub(super) const NAVIGATION: &[Entry] = &[
     entry(super::ROOT, "overview.title", "overview", ConsoleRole::Viewer),
     entry("/console/messages", "messages.title", "messages", ConsoleRole::Viewer),
+    entry(
+        "/console/knowledge",
+        "knowledge.title",
+        "knowledge",
+        ConsoleRole::Viewer,
+    ),
     entry("/console/appeals", "appeals.title", "appeals", ConsoleRole::Viewer),
     entry("/console/dead-letters", "dead.title", "dead", ConsoleRole::Editor),
     entry("/console/doctor", "doctor.title", "doctor", ConsoleRole::Editor),

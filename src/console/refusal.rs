@@ -9,6 +9,7 @@ use askama::Template;
 
 use super::frame::{Frame, encoded};
 use crate::store::StoreError;
+use crate::workshop::WorkshopError;
 
 /// Why a request gets no proper answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,13 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "a page of the console could not be made");
+        Self::Unavailable
+    }
+}
+
+impl From<WorkshopError> for Refusal {
+    fn from(error: WorkshopError) -> Self {
+        tracing::warn!(%error, "the knowledge cannot be edited now");
         Self::Unavailable
     }
 }

@@ -9,11 +9,13 @@ use crate::config::Networks;
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant};
 use crate::store::Store;
+use crate::workshop::Workshop;
 
 /// What the console is made of.
 pub struct Console {
     pub(super) store: Arc<dyn Store>,
     pub(super) assistant: CurrentAssistant,
+    pub(super) workshop: Arc<Workshop>,
     pub(super) clock: ConversationClock,
     pub(super) metrics: Metrics,
     pub(super) trusted_proxies: Networks,
@@ -27,11 +29,12 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console that shows what this store has and how this assistant answers. `trusted_proxies` are believed when they say whom they pass
-    /// on; the doctor examines what the `configuration` file says now.
+    /// A console that shows what this store has and how this assistant answers, whose knowledge the workshop edits. `trusted_proxies` are
+    /// believed when they say whom they pass on; the doctor examines what the `configuration` file says now.
     pub fn new(
         store: Arc<dyn Store>,
         assistant: CurrentAssistant,
+        workshop: Workshop,
         clock: ConversationClock,
         metrics: Metrics,
         trusted_proxies: Networks,
@@ -40,6 +43,7 @@ impl Console {
         Self {
             store,
             assistant,
+            workshop: Arc::new(workshop),
             clock,
             metrics,
             trusted_proxies,

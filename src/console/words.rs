@@ -151,6 +151,7 @@ mod tests {
                 "action.",
                 "verdict.",
                 "outcome.",
+                "account-kind.",
             ]
             .iter()
             .any(|section| key.starts_with(section))

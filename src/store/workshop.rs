@@ -1,9 +1,9 @@
-//! What editing the knowledge keeps: drafts, what was published, and the questions that were asked, to try a draft with.
+//! What editing the knowledge keeps: drafts, and what was published.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BoxFuture, QuestionRecord, StoreError};
+use super::{BoxFuture, StoreError};
 
 /// A file of the knowledge directory, changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,15 +52,6 @@ pub struct KnowledgeVersion {
     pub files: Vec<String>,
 }
 
-/// How often a scenario was the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScenarioCount {
-    /// The scenario's id.
-    pub scenario: String,
-    /// How many questions it answered.
-    pub answered: u64,
-}
-
 /// State of editing the knowledge.
 pub trait WorkshopStore: Send + Sync {
     /// What somebody has changed and not published.
@@ -92,12 +83,6 @@ pub trait WorkshopStore: Send + Sync {
         &self,
         id: i64,
     ) -> BoxFuture<'_, Result<Option<(KnowledgeVersion, Vec<FileChange>)>, StoreError>>;
-
-    /// The questions that were asked, the newest first.
-    fn latest_questions(&self, most: u32) -> BoxFuture<'_, Result<Vec<QuestionRecord>, StoreError>>;
-
-    /// How often each scenario was the answer to a question that was asked since then.
-    fn scenario_counts(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<ScenarioCount>, StoreError>>;
 }
 
 /// The paths of changes, as they are stored.

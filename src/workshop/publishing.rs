@@ -1,5 +1,7 @@
 //! Publishing a draft, what was published, and rolling it back.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::writing::write_files;
@@ -8,6 +10,10 @@ use crate::checked_toml::Problem;
 use crate::dialogue::version_of;
 use crate::knowledge::KnowledgeFiles;
 use crate::store::{FileChange, KnowledgeVersion, NewKnowledgeVersion, StoreError};
+
+/// How long it is waited for that what was published answers, and how often that is looked at.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +163,14 @@ impl Workshop {
         );
         self.current.look_again();
         Ok(Published { id, version })
+    }
+
+    /// Waits until the server answers with the knowledge of this version, for a few seconds at most: it may refuse it, or take longer.
+    pub async fn until_taken(&self, version: &str) {
+        let end = tokio::time::Instant::now() + LONGEST_WAIT;
+        while self.current.get().version != version && tokio::time::Instant::now() < end {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn write(&self, changes: Vec<FileChange>) -> Result<Result<(), WriteError>, WorkshopError> {

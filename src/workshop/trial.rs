@@ -10,12 +10,13 @@ use tokio::task::AbortHandle;
 use super::{Draft, NoCandidate, Preview, TrialQuestions, Workshop, trial};
 use crate::checked_toml::Problem;
 use crate::dialogue::Assistant;
+use crate::store::QuestionSearch;
 
 /// So many different questions of employees are tried at most, the latest ones.
 const MOST_ASKED: usize = 5_000;
 
 /// And so many records are looked at to find them.
-const MOST_RECORDS: u32 = 20_000;
+const MOST_RECORDS: usize = 20_000;
 
 /// How far a trial is.
 #[derive(Clone)]
@@ -137,8 +138,14 @@ impl Workshop {
         current: &Arc<Assistant>,
         candidate: &Arc<Assistant>,
     ) -> Result<TrialQuestions, NoCandidate> {
-        let asked = self.store.latest_questions(MOST_RECORDS).await;
-        let asked = asked.map_err(super::WorkshopError::from)?;
+        let search = QuestionSearch {
+            most: MOST_RECORDS,
+            most_looked_at: MOST_RECORDS,
+            ..QuestionSearch::default()
+        };
+        let asked = self.store.find_questions(search).await;
+        let asked = asked.map_err(super::WorkshopError::from)?.found;
+        let asked = asked.into_iter().map(|question| question.record).collect();
         let directory = self.directory.clone();
         let assistants = (Arc::clone(current), Arc::clone(candidate));
         let finding = tokio::task::spawn_blocking(move || {

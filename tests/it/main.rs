@@ -43,3 +43,4 @@ mod server;
 mod serving;
 mod simulating;
 mod slow;
+mod workshop;

@@ -28,3 +28,47 @@ for (const form of document.querySelectorAll('form[data-wait]')) {
     button.disabled = true;
   });
 }
+
+// While a file is being written, what is wrong with it and how its answers look is shown beside it.
+for (const form of document.querySelectorAll('form[data-live]')) {
+  const live = document.querySelector('#live');
+  let waiting = 0;
+  let latest = 0;
+  form.addEventListener('input', () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const number = ++latest;
+      const body = new URLSearchParams(new FormData(form));
+      const response = await fetch(form.dataset.live, { method: 'POST', body }).catch(() => null);
+      if (response?.ok && number === latest) live.innerHTML = await response.text();
+    }, 500);
+  });
+  // A problem leads to its line.
+  live.addEventListener('click', (event) => {
+    const problem = event.target.closest('[data-line]');
+    if (!problem || problem.dataset.file !== form.elements.path.value) return;
+    event.preventDefault();
+    const text = form.elements.text;
+    const lines = text.value.split('\n');
+    const start = lines.slice(0, problem.dataset.line - 1).join('\n').length + (problem.dataset.line > 1 ? 1 : 0);
+    text.focus();
+    text.setSelectionRange(start, start + lines[problem.dataset.line - 1].length);
+    text.scrollTop = Math.max(0, (problem.dataset.line - 5) * parseFloat(getComputedStyle(text).lineHeight));
+  });
+}
+
+// What goes on in the background is looked at again.
+if (document.querySelector('[data-refresh]')) setTimeout(() => location.reload(), 1000);
+
+// A chosen file is read into the field that would be pasted into.
+for (const input of document.querySelectorAll('input[data-into]')) {
+  input.closest('.js-only').hidden = false;
+  input.addEventListener('change', async () => {
+    const [file] = input.files;
+    if (!file) return;
+    input.form.elements[input.dataset.into].value = await file.text();
+    const end = file.name.split('.').pop().toLowerCase();
+    const format = input.form.elements.format;
+    if ([...format.options].some((option) => option.value === end)) format.value = end;
+  });
+}

@@ -6,6 +6,7 @@ mod audit;
 mod dead_letters;
 mod doctor;
 mod export;
+mod knowledge;
 mod language;
 mod link;
 mod message;
@@ -22,6 +23,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         .configure(messages::configure)
         .configure(export::configure)
         .configure(message::configure)
+        .configure(knowledge::configure)
         .configure(appeals::configure)
         .configure(dead_letters::configure)
         .configure(doctor::configure)

@@ -2,14 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::{Place, at, message, person, record};
-use crate::store::{FileChange, NewKnowledgeVersion, Retention, ScenarioCount, Step};
+use super::{Place, at};
+use crate::store::{FileChange, NewKnowledgeVersion, Retention};
 
 for_every_store!(
     a_draft_is_its_authors_and_survives_a_restart,
     versions_come_newest_first_with_their_texts,
     old_versions_and_forgotten_drafts_are_removed,
-    the_latest_questions_come_first_and_are_counted_by_scenario,
 );
 
 pub(super) fn version(minute: i64, text: &str) -> NewKnowledgeVersion {
@@ -75,29 +74,4 @@ async fn old_versions_and_forgotten_drafts_are_removed(place: impl Place) {
     assert_eq!(store.knowledge_versions(None, 10).await.unwrap().len(), 1);
     store.purge(days(2 * 365 + 1), retention).await.unwrap();
     assert_eq!(store.knowledge_versions(None, 10).await.unwrap(), []);
-}
-
-async fn the_latest_questions_come_first_and_are_counted_by_scenario(place: impl Place) {
-    let store = place.open().await;
-    for (number, text) in [(1, "群满了"), (2, "群满了吗"), (3, "满五百")] {
-        let key = crate::store::MessageKey {
-            created_at: at(i64::from(number)).as_second(),
-            ..message(number)
-        };
-        let asked = Step {
-            question: Some(record(text, at(i64::from(number)))),
-            ..Step::default()
-        };
-        let settled = store.settle(key, person("li"), at(i64::from(number)), Box::new(|_| asked));
-        settled.await.unwrap();
-    }
-    let latest = store.latest_questions(2).await.unwrap();
-    let texts: Vec<&str> = latest.iter().map(|question| question.text.as_str()).collect();
-    assert_eq!(texts, ["满五百", "群满了吗"]);
-    let counts = store.scenario_counts(at(2)).await.unwrap();
-    let expected = ScenarioCount {
-        scenario: "pull-group-full".to_owned(),
-        answered: 2,
-    };
-    assert_eq!(counts, [expected]);
 }

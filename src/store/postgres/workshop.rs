@@ -1,4 +1,4 @@
-//! Drafts of the knowledge, what was published, and the questions to try a draft with, in PostgreSQL.
+//! Drafts of the knowledge, and what was published, in PostgreSQL.
 
 use jiff::Timestamp;
 use tokio_postgres::{Error, Row};
@@ -6,10 +6,7 @@ use tokio_postgres::{Error, Row};
 use super::values::values;
 use super::{PostgresStore, timestamp};
 use crate::store::workshop::paths;
-use crate::store::{
-    BoxFuture, FileChange, KnowledgeVersion, NewKnowledgeVersion, QuestionRecord, ScenarioCount, StoreError,
-    WorkshopStore,
-};
+use crate::store::{BoxFuture, FileChange, KnowledgeVersion, NewKnowledgeVersion, StoreError, WorkshopStore};
 
 /// The columns of a version without the texts.
 const VERSION: &str = "id, published_at, author, comment, version_before, version_after, files";
@@ -74,7 +71,7 @@ impl WorkshopStore for PostgresStore {
         before: Option<i64>,
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<KnowledgeVersion>, StoreError>> {
-        self.submit(async move |transaction| {
+        self.read(async move |transaction| {
             let sql = format!("SELECT {VERSION} FROM knowledge_versions WHERE id < $1 ORDER BY id DESC LIMIT $2");
             let values = values![before.unwrap_or(i64::MAX), most];
             let rows = transaction.rows(&sql, values).await?;
@@ -86,7 +83,7 @@ impl WorkshopStore for PostgresStore {
         &self,
         id: i64,
     ) -> BoxFuture<'_, Result<Option<(KnowledgeVersion, Vec<FileChange>)>, StoreError>> {
-        self.submit(async move |transaction| {
+        self.read(async move |transaction| {
             let sql = format!("SELECT {VERSION}, changes FROM knowledge_versions WHERE id = $1");
             let row = transaction.row_if_any(&sql, values![id]).await?;
             let found = row.map(|row| {
@@ -94,37 +91,6 @@ impl WorkshopStore for PostgresStore {
                 Ok((version(&row)?, serde_json::from_str(changes).unwrap_or_default()))
             });
             found.transpose()
-        })
-    }
-
-    fn latest_questions(&self, most: u32) -> BoxFuture<'_, Result<Vec<QuestionRecord>, StoreError>> {
-        self.submit(async move |transaction| {
-            let sql = "SELECT record FROM questions ORDER BY message DESC LIMIT $1";
-            let rows = transaction.rows(sql, values![most]).await?;
-            let mut questions = Vec::new();
-            for row in &rows {
-                let record: &str = row.try_get(0)?;
-                questions.extend(serde_json::from_str::<QuestionRecord>(record));
-            }
-            Ok(questions)
-        })
-    }
-
-    fn scenario_counts(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<ScenarioCount>, StoreError>> {
-        self.submit(async move |transaction| {
-            let sql = "SELECT record::json #>> '{scenarios,0}' AS scenario, count(*) FROM questions
-                       WHERE message >= $1 AND record::json ->> 'decision' = 'answer' AND record::json #>> '{scenarios,0}' IS NOT NULL
-                       GROUP BY 1 ORDER BY 1";
-            let first = crate::store::hashes::timed(since.as_second(), &[]);
-            let rows = transaction.rows(sql, values![first.as_slice()]).await?;
-            let counts = rows.iter().map(|row| {
-                let answered: i64 = row.try_get(1)?;
-                Ok(ScenarioCount {
-                    scenario: row.try_get(0)?,
-                    answered: u64::try_from(answered).unwrap_or_default(),
-                })
-            });
-            counts.collect()
         })
     }
 }

@@ -15,17 +15,17 @@ const MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// An appeal that nobody has closed is followed for so long, however short questions are kept: it was promised.
 const APPEALS_FOLLOWED: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// What was done in the console is known for so long.
-const AUDIT_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
-
-/// A session of the console ends after half a day at the latest.
-const CONSOLE_SESSIONS_KEPT: SignedDuration = SignedDuration::from_hours(24);
-
 /// What was published from the console is known for so long, and can be rolled back.
 const KNOWLEDGE_VERSIONS_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 
 /// What somebody has changed and not published is kept for so long after the last change.
 const KNOWLEDGE_DRAFTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What was done in the console is known for so long.
+const AUDIT_KEPT: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+
+/// A session of the console ends after half a day at the latest.
+const CONSOLE_SESSIONS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// So many rows are removed in one transaction.
 const AT_ONCE: usize = 500;

@@ -1,14 +1,11 @@
-//! Drafts of the knowledge, what was published, and the questions to try a draft with, in SQLite.
+//! Drafts of the knowledge, and what was published, in SQLite.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{SqliteStore, timestamp};
 use crate::store::workshop::paths;
-use crate::store::{
-    BoxFuture, FileChange, KnowledgeVersion, NewKnowledgeVersion, QuestionRecord, ScenarioCount, StoreError,
-    WorkshopStore,
-};
+use crate::store::{BoxFuture, FileChange, KnowledgeVersion, NewKnowledgeVersion, StoreError, WorkshopStore};
 
 /// The columns of a version without the texts.
 const VERSION: &str = "id, published_at, author, comment, version_before, version_after, files";
@@ -72,7 +69,7 @@ impl WorkshopStore for SqliteStore {
         before: Option<i64>,
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<KnowledgeVersion>, StoreError>> {
-        self.submit(move |connection| {
+        self.reads.read(move |connection| {
             let sql = format!("SELECT {VERSION} FROM knowledge_versions WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
             let mut statement = connection.prepare_cached(&sql)?;
             let versions = statement.query_map(params![before.unwrap_or(i64::MAX), most], version)?;
@@ -84,7 +81,7 @@ impl WorkshopStore for SqliteStore {
         &self,
         id: i64,
     ) -> BoxFuture<'_, Result<Option<(KnowledgeVersion, Vec<FileChange>)>, StoreError>> {
-        self.submit(move |connection| {
+        self.reads.read(move |connection| {
             let sql = format!("SELECT {VERSION}, changes FROM knowledge_versions WHERE id = ?1");
             let mut statement = connection.prepare_cached(&sql)?;
             let found = statement.query_row([id], |row| {
@@ -92,36 +89,6 @@ impl WorkshopStore for SqliteStore {
                 Ok((version(row)?, serde_json::from_str(&changes).unwrap_or_default()))
             });
             found.optional()
-        })
-    }
-
-    fn latest_questions(&self, most: u32) -> BoxFuture<'_, Result<Vec<QuestionRecord>, StoreError>> {
-        self.submit(move |connection| {
-            let sql = "SELECT record FROM questions ORDER BY message DESC LIMIT ?1";
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut questions = Vec::new();
-            for record in statement.query_map([most], |row| row.get::<_, String>(0))? {
-                questions.extend(serde_json::from_str::<QuestionRecord>(&record?));
-            }
-            Ok(questions)
-        })
-    }
-
-    fn scenario_counts(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<ScenarioCount>, StoreError>> {
-        self.submit(move |connection| {
-            let sql = "SELECT record ->> '$.scenarios[0]' AS scenario, count(*) FROM questions
-                       WHERE message >= ?1 AND record ->> '$.decision' = 'answer' AND scenario IS NOT NULL
-                       GROUP BY scenario ORDER BY scenario";
-            let first = crate::store::hashes::timed(since.as_second(), &[]);
-            let mut statement = connection.prepare_cached(sql)?;
-            let counts = statement.query_map([first.as_slice()], |row| {
-                let answered: i64 = row.get(1)?;
-                Ok(ScenarioCount {
-                    scenario: row.get(0)?,
-                    answered: u64::try_from(answered).unwrap_or_default(),
-                })
-            })?;
-            counts.collect()
         })
     }
 }
