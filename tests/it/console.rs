@@ -491,8 +491,8 @@ fn what_cannot_be_answered_is_put_back_or_discarded_and_both_are_noted() {
     let console = Console::start();
     let mut admin = console.admin();
     let mut editor = console.invited(&mut admin, "editor", "editor");
-    let unreadable =
-        "<xml><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[没有编号13800138000<b>]]></Content></xml>";
+    let unreadable = "<xml><FromUserName><![CDATA[LiXiaoyu]]></FromUserName><MsgType><![CDATA[text]]></MsgType>\
+                      <Content><![CDATA[没有编号13800138000<b>]]></Content></xml>";
     let delivered = console
         .server
         .deliver(jiefeng::protocol::WireFormat::Xml, unreadable, 1);
@@ -504,7 +504,10 @@ fn what_cannot_be_answered_is_put_back_or_discarded_and_both_are_noted() {
         "the overview says so"
     );
     let shown = editor.submit("/console/dead-letters/r1/content", &[]).body;
-    assert!(shown.contains("没有编号1•••") && !shown.contains("<b>"), "{shown}");
+    assert!(
+        shown.contains("没有编号1•••") && !shown.contains("<b>") && !shown.contains("LiXiaoyu"),
+        "{shown}"
+    );
     assert!(
         admin
             .submit("/console/dead-letters/r1/content", &[])

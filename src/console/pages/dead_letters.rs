@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::console::form::Posted;
 use crate::console::frame::Frame;
-use crate::console::masking::masked;
+use crate::console::masking::masked_content;
 use crate::console::refusal::{Refusal, see_other};
 use crate::console::visit::{Editor, Visit, html};
 use crate::store::{ConsoleRole, DeadLetter, DeadLetterId};
@@ -82,7 +82,7 @@ async fn show_content(
     let content = letter.content.unwrap_or_default();
     let content = match visit.user.role >= ConsoleRole::Admin {
         true => content,
-        false => masked(&content),
+        false => masked_content(&content),
     };
     page(visit, true, Some((id, content))).await
 }
