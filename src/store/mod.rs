@@ -46,7 +46,7 @@ pub use reading::{
     QuestionSearch, ReadingStore, ReceivedCourse, SentCourse,
 };
 pub use sqlite::{BackupError, OpenError as SqliteOpenError, ReadError, SqliteStore, back_up};
-pub use workshop::{FileChange, KnowledgeVersion, NewKnowledgeVersion, WorkshopStore};
+pub use workshop::{FileChange, KnowledgeVersion, NewKnowledgeVersion, WholeVersion, WorkshopStore};
 
 /// What a store gives back: something to wait for, whichever store it is.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

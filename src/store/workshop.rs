@@ -52,6 +52,9 @@ pub struct KnowledgeVersion {
     pub files: Vec<String>,
 }
 
+/// Something that was published, with the texts.
+pub type WholeVersion = (KnowledgeVersion, Vec<FileChange>);
+
 /// State of editing the knowledge.
 pub trait WorkshopStore: Send + Sync {
     /// What somebody has changed and not published.
@@ -79,10 +82,7 @@ pub trait WorkshopStore: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<KnowledgeVersion>, StoreError>>;
 
     /// One of them, with the texts.
-    fn knowledge_version(
-        &self,
-        id: i64,
-    ) -> BoxFuture<'_, Result<Option<(KnowledgeVersion, Vec<FileChange>)>, StoreError>>;
+    fn knowledge_version(&self, id: i64) -> BoxFuture<'_, Result<Option<WholeVersion>, StoreError>>;
 }
 
 /// The paths of changes, as they are stored.

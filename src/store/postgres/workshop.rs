@@ -6,7 +6,7 @@ use tokio_postgres::{Error, Row};
 use super::values::values;
 use super::{PostgresStore, timestamp};
 use crate::store::workshop::paths;
-use crate::store::{BoxFuture, FileChange, KnowledgeVersion, NewKnowledgeVersion, StoreError, WorkshopStore};
+use crate::store::{BoxFuture, KnowledgeVersion, NewKnowledgeVersion, StoreError, WholeVersion, WorkshopStore};
 
 /// The columns of a version without the texts.
 const VERSION: &str = "id, published_at, author, comment, version_before, version_after, files";
@@ -79,10 +79,7 @@ impl WorkshopStore for PostgresStore {
         })
     }
 
-    fn knowledge_version(
-        &self,
-        id: i64,
-    ) -> BoxFuture<'_, Result<Option<(KnowledgeVersion, Vec<FileChange>)>, StoreError>> {
+    fn knowledge_version(&self, id: i64) -> BoxFuture<'_, Result<Option<WholeVersion>, StoreError>> {
         self.read(async move |transaction| {
             let sql = format!("SELECT {VERSION}, changes FROM knowledge_versions WHERE id = $1");
             let row = transaction.row_if_any(&sql, values![id]).await?;

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{SqliteStore, timestamp};
 use crate::store::workshop::paths;
-use crate::store::{BoxFuture, FileChange, KnowledgeVersion, NewKnowledgeVersion, StoreError, WorkshopStore};
+use crate::store::{BoxFuture, KnowledgeVersion, NewKnowledgeVersion, StoreError, WholeVersion, WorkshopStore};
 
 /// The columns of a version without the texts.
 const VERSION: &str = "id, published_at, author, comment, version_before, version_after, files";
@@ -77,10 +77,7 @@ impl WorkshopStore for SqliteStore {
         })
     }
 
-    fn knowledge_version(
-        &self,
-        id: i64,
-    ) -> BoxFuture<'_, Result<Option<(KnowledgeVersion, Vec<FileChange>)>, StoreError>> {
+    fn knowledge_version(&self, id: i64) -> BoxFuture<'_, Result<Option<WholeVersion>, StoreError>> {
         self.reads.read(move |connection| {
             let sql = format!("SELECT {VERSION}, changes FROM knowledge_versions WHERE id = ?1");
             let mut statement = connection.prepare_cached(&sql)?;

@@ -42,8 +42,11 @@ struct Tried {
     options: Vec<String>,
     bytes: usize,
     read_as: String,
-    reasons: Vec<(String, String, String, Vec<String>)>,
+    reasons: Vec<Reason>,
 }
+
+/// What a scenario is called, its probability, the nearest utterance, and what speaks for it.
+type Reason = (String, String, String, Vec<String>);
 
 async fn show(visit: Visit<Viewer>, asked: web::Query<Asked>) -> Result<HttpResponse, Refusal> {
     let desk = Desk::of(&visit).await?;
