@@ -92,10 +92,7 @@ mod tests {
             sentences.say("waiting", Language::English, &values),
             "waiting for {what}"
         );
-        assert_eq!(
-            sentences.say("waiting", Language::English, &[]),
-            "waiting for {what}"
-        );
+        assert_eq!(sentences.say("waiting", Language::English, &[]), "waiting for {what}");
         assert_eq!(sentences.say("unknown", Language::English, &[]), "unknown");
     }
 

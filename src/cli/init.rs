@@ -119,10 +119,12 @@ impl Guide {
 fn serve(config: &Path, guide: Guide) -> anyhow::Result<()> {
     let settings = load(config, &Environment::of_process())?;
     let source = KnowledgeSource::new(&settings.knowledge);
-    let assistant = source.load().map_err(|error| match knowledge_failure(source.directory(), error) {
-        Failure::CannotRun(error) => error,
-        Failure::FoundProblems => anyhow::anyhow!("the knowledge cannot be used"),
-    })?;
+    let assistant = source
+        .load()
+        .map_err(|error| match knowledge_failure(source.directory(), error) {
+            Failure::CannotRun(error) => error,
+            Failure::FoundProblems => anyhow::anyhow!("the knowledge cannot be used"),
+        })?;
     actix_web::rt::System::new().block_on(async move {
         let guiding = guiding::Guiding::new(config, guide)?;
         let server = Server::prepare(

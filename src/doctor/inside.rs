@@ -7,9 +7,9 @@ use super::Patient;
 use super::answers::{Exchange, is_of_jiefeng};
 use super::finding::{Cause, Finding};
 use super::probes::{Prober, Wanted, verification};
-use crate::learning::{LoadError, MatcherFiles, load_assistant, problem_lines};
 use crate::checked_toml::Problem;
 use crate::config::{App, Knowledge, PublicUrl, Server};
+use crate::learning::{LoadError, MatcherFiles, load_assistant, problem_lines};
 use crate::store::Store;
 
 /// What keeps the store from being looked into.

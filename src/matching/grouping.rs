@@ -42,7 +42,12 @@ pub fn group(matcher: &Matcher, questions: &[&str]) -> Vec<Group> {
             members: typical_first(members, &similarities),
         })
         .collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(group.members.len()), group.members.iter().min().copied()));
+    groups.sort_by_key(|group| {
+        (
+            std::cmp::Reverse(group.members.len()),
+            group.members.iter().min().copied(),
+        )
+    });
     groups
 }
 
@@ -90,7 +95,9 @@ fn pictures(readings: &[Reading]) -> Vec<Picture> {
         let mut hashes: Vec<u64> = reading.grams.iter().map(|gram| gram.hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
-        hashes.into_iter().for_each(|hash| *holders.entry(hash).or_default() += 1);
+        hashes
+            .into_iter()
+            .for_each(|hash| *holders.entry(hash).or_default() += 1);
     }
     let rarity = |hash: u64| {
         let held = holders.get(&hash).copied().unwrap_or(1) as f32;
@@ -111,7 +118,9 @@ fn picture(reading: &Reading, rarity: impl Fn(u64) -> f32) -> Picture {
         let mut of_view: Vec<(u64, f32)> = grams.map(|gram| (gram.hash, rarity(gram.hash))).collect();
         let length = of_view.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
         if length > 0.0 {
-            of_view.iter_mut().for_each(|(_, value)| *value *= share.sqrt() / length);
+            of_view
+                .iter_mut()
+                .for_each(|(_, value)| *value *= share.sqrt() / length);
             weight += share;
             pieces.append(&mut of_view);
         }
@@ -193,7 +202,9 @@ fn joined(mut similarities: Similarities) -> Vec<Vec<usize>> {
         if chain.is_empty() {
             chain.push(last);
         }
-        let nearest = similarities.nearest(last, &open).filter(|(_, similarity)| *similarity >= NEAR);
+        let nearest = similarities
+            .nearest(last, &open)
+            .filter(|(_, similarity)| *similarity >= NEAR);
         let before = chain.len().checked_sub(2).and_then(|place| chain.get(place)).copied();
         match nearest {
             // Nothing is near, and joining others brings nothing nearer.
@@ -216,12 +227,7 @@ fn joined(mut similarities: Similarities) -> Vec<Vec<usize>> {
 }
 
 /// The second of two groups goes into the first.
-fn join(
-    similarities: &mut Similarities,
-    groups: &mut [Vec<usize>],
-    (into, from): (usize, usize),
-    open: &[usize],
-) {
+fn join(similarities: &mut Similarities, groups: &mut [Vec<usize>], (into, from): (usize, usize), open: &[usize]) {
     let moved = groups.get_mut(from).map(std::mem::take).unwrap_or_default();
     let (there, added) = (groups.get(into).map_or(0, Vec::len) as f32, moved.len() as f32);
     for &other in open.iter().filter(|other| **other != into) {

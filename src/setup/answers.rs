@@ -33,7 +33,10 @@ pub type Wrong = &'static str;
 /// When it is none.
 pub fn corp_id(text: &str) -> Result<String, Wrong> {
     let text = text.trim();
-    let begins = |start: &str| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    let begins = |start: &str| {
+        text.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start))
+    };
     match text {
         _ if !is_corp_id(text) => Err("corp_id_form"),
         _ if begins("ww") || begins("wx") => Ok(text.to_owned()),
@@ -70,7 +73,11 @@ pub fn public_url(text: &str) -> Result<String, Wrong> {
         return Err("public_url_form");
     }
     let path = url.path().split("/callback").next().unwrap_or_default();
-    Ok(format!("{}{}", url.origin().ascii_serialization(), path.trim_end_matches('/')))
+    Ok(format!(
+        "{}{}",
+        url.origin().ascii_serialization(),
+        path.trim_end_matches('/')
+    ))
 }
 
 #[cfg(test)]
@@ -105,7 +112,13 @@ mod tests {
         ] {
             assert_eq!(public_url(text).as_deref(), Ok(meant), "{text}");
         }
-        for wrong in ["", "ftp://bot.example.com", "https://", "https://me:secret@bot.example.com", "https://a.cn/?b=c"] {
+        for wrong in [
+            "",
+            "ftp://bot.example.com",
+            "https://",
+            "https://me:secret@bot.example.com",
+            "https://a.cn/?b=c",
+        ] {
             assert_eq!(public_url(wrong), Err("public_url_form"), "{wrong}");
         }
     }

@@ -16,7 +16,9 @@ pub fn callback_url(public_url: &str, app: &str) -> String {
 pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String {
     let secret = match &answers.secret {
         Some(secret) => format!("secret = {}", quoted(secret)),
-        None => "# secret = \"…\"                 # the app's Secret, to send messages on the bot's own account".to_owned(),
+        None => {
+            "# secret = \"…\"                 # the app's Secret, to send messages on the bot's own account".to_owned()
+        }
     };
     let kf = match answers.kf {
         true => "kf = true",
@@ -102,7 +104,8 @@ mod tests {
     fn the_configuration_loads_with_what_was_answered() {
         for secret in [None, Some("S\"ecre\\t")] {
             let text = configuration(&answers(secret), &NewCredentials::generate().unwrap());
-            let settings = read("jiefeng.toml", &text, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
+            let settings =
+                read("jiefeng.toml", &text, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
             let [app] = settings.apps.as_slice() else { panic!() };
             assert_eq!(app.name, "support");
             assert_eq!(app.credentials.receive_id(), "ww0123456789abcdef");

@@ -53,8 +53,14 @@ impl Guiding {
             since: begun,
         };
         self.guide.say("listens", &[("address", &address.to_string())]);
-        let configured = self.settings.server.as_ref().and_then(|server| server.public_url.clone());
-        let url = configured.as_ref().map(|url| callback_url(&url.to_string(), &self.app.name));
+        let configured = self
+            .settings
+            .server
+            .as_ref()
+            .and_then(|server| server.public_url.clone());
+        let url = configured
+            .as_ref()
+            .map(|url| callback_url(&url.to_string(), &self.app.name));
         if let (Some(configured), Some(url)) = (&configured, &url) {
             let values = [("url", url.as_str()), ("address", &address.to_string())];
             self.guide.say("make_reachable", &values);
@@ -62,7 +68,8 @@ impl Guiding {
         }
         let shown = url.unwrap_or_else(|| callback_url("https://…", &self.app.name));
         let (token, key) = (self.app.token.as_str(), self.app.encoding_aes_key.as_str());
-        self.guide.say("paste", &[("url", &shown), ("token", token), ("key", key)]);
+        self.guide
+            .say("paste", &[("url", &shown), ("token", token), ("key", key)]);
         self.until_genuine("GET", &came).await;
         self.guide.say("verified", &[]);
         self.guide.say("write_to_it", &[]);
@@ -105,7 +112,8 @@ impl Guiding {
 
     fn tell(&self, sentence: &str, finding: &Finding) {
         let words = finding.words(self.guide.language);
-        self.guide.say(sentence, &[("what", &words.what), ("cure", &words.cure)]);
+        self.guide
+            .say(sentence, &[("what", &words.what), ("cure", &words.cure)]);
     }
 }
 
@@ -115,7 +123,10 @@ impl AsWritten {
         let name = config.display();
         let text = std::fs::read_to_string(config).with_context(|| format!("cannot read `{name}`"))?;
         let table: toml::Table = text.parse().with_context(|| format!("`{name}` is no TOML"))?;
-        let app = table.get("apps").and_then(|apps| apps.get(0)).with_context(|| format!("`{name}` has no [[apps]]"))?;
+        let app = table
+            .get("apps")
+            .and_then(|apps| apps.get(0))
+            .with_context(|| format!("`{name}` has no [[apps]]"))?;
         let written = |key: &str| {
             let value = app.get(key).and_then(toml::Value::as_str);
             value.map_or_else(|| format!("({key})"), str::to_owned)
@@ -138,7 +149,8 @@ struct Came {
 impl Came {
     async fn recent(&self) -> Vec<SeenCallbacks> {
         let seen = self.store.seen_callbacks().await.unwrap_or_default();
-        let is_recent = |seen: &SeenCallbacks| seen.last_at >= self.since && (seen.app == self.app || seen.app.is_empty());
+        let is_recent =
+            |seen: &SeenCallbacks| seen.last_at >= self.since && (seen.app == self.app || seen.app.is_empty());
         seen.into_iter().filter(is_recent).collect()
     }
 

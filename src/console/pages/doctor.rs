@@ -51,7 +51,11 @@ struct Shown {
 /// Shows at once what is on record of real requests; the rest takes seconds and sends requests, so it is asked for.
 async fn show(visit: Visit<Editor>) -> Result<HttpResponse, Refusal> {
     let settings = settings(&visit)?;
-    let apps: Vec<&str> = settings.iter().flat_map(|settings| &settings.apps).map(|app| app.name.as_str()).collect();
+    let apps: Vec<&str> = settings
+        .iter()
+        .flat_map(|settings| &settings.apps)
+        .map(|app| app.name.as_str())
+        .collect();
     let findings = examine_life(&apps, &*visit.console.store).await;
     page(visit, findings, false)
 }
@@ -95,7 +99,9 @@ fn page(visit: Visit<Editor>, findings: Vec<Finding>, is_whole: bool) -> Result<
         (Side::Inside, "doctor.inside"),
     ];
     let (red, yellow) = (count(Level::Red), count(Level::Yellow));
-    let sides = sides.into_iter().map(|(side, word)| of_side(&visit.frame, side, word, &findings));
+    let sides = sides
+        .into_iter()
+        .map(|(side, word)| of_side(&visit.frame, side, word, &findings));
     let sides = sides.filter(|side| !side.findings.is_empty()).collect();
     html(&DoctorPage {
         is_whole,
