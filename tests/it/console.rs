@@ -168,6 +168,7 @@ const ROUTES: [(&str, &str, &str); 20] = [
     ("POST", "/console/dead-letters/r1/content", "editor"),
     ("POST", "/console/dead-letters/r1/requeue", "editor"),
     ("POST", "/console/dead-letters/r1/discard", "editor"),
+    ("GET", "/console/doctor", "editor"),
     ("GET", "/console/users", "admin"),
     ("POST", "/console/users", "admin"),
     ("POST", "/console/users/999/role", "admin"),

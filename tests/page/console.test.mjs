@@ -6,7 +6,7 @@ import { SIZES, assertFits, openPage, screenshot, startDemo } from './demo.mjs';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const PASSWORD = 'correct horse battery staple';
-const PAGES = ['', '/messages', '/appeals', '/dead-letters', '/users', '/audit', '/account'];
+const PAGES = ['', '/messages', '/appeals', '/dead-letters', '/doctor', '/users', '/audit', '/account'];
 
 /** Has people act in the simulated WeCom. */
 async function control(demo, action, request) {
