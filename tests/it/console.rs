@@ -148,7 +148,7 @@ fn links_can_be_had_on_the_command_line() {
 }
 
 /// Every page and form, with who may use it.
-const ROUTES: [(&str, &str, &str); 20] = [
+const ROUTES: [(&str, &str, &str); 21] = [
     ("GET", "/console", "viewer"),
     ("GET", "/console/messages", "viewer"),
     (

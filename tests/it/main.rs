@@ -26,6 +26,7 @@ mod faulty_system;
 mod fuzzing;
 mod hostile;
 mod house;
+mod initialising;
 mod limits;
 mod long;
 mod members;

@@ -14,11 +14,8 @@ use crate::doctor::{Cause, Finding, Level, examine_outside, why_refused};
 use crate::setup::callback_url;
 use crate::store::{SeenCallbacks, Store};
 
-/// How often it is looked for what has come.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the address is tried from outside while it is not reached.
-const TRY_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked for what has come, and tried whether the address leads here.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What is known while things are under way.
 pub(super) struct Guiding {
@@ -46,31 +43,23 @@ impl Guiding {
     }
 
     pub(super) async fn run(self, address: SocketAddr, store: Arc<dyn Store>) {
-        let begun = Timestamp::now();
         let came = Came {
             store,
             app: self.app.name.clone(),
-            since: begun,
+            since: Timestamp::now(),
         };
         self.guide.say("listens", &[("address", &address.to_string())]);
-        let configured = self
-            .settings
-            .server
-            .as_ref()
-            .and_then(|server| server.public_url.clone());
-        let url = configured
-            .as_ref()
-            .map(|url| callback_url(&url.to_string(), &self.app.name));
-        if let (Some(configured), Some(url)) = (&configured, &url) {
+        let mut trial = Trial::of(&self.settings);
+        let url = trial.url(&self.app.name);
+        if trial.address.is_some() {
             let values = [("url", url.as_str()), ("address", &address.to_string())];
             self.guide.say("make_reachable", &values);
-            self.until_reached(configured, url, &came).await;
+            self.try_from_outside(&mut trial, &url).await;
         }
-        let shown = url.unwrap_or_else(|| callback_url("https://…", &self.app.name));
         let (token, key) = (self.app.token.as_str(), self.app.encoding_aes_key.as_str());
         self.guide
-            .say("paste", &[("url", &shown), ("token", token), ("key", key)]);
-        self.until_genuine("GET", &came).await;
+            .say("paste", &[("url", &url), ("token", token), ("key", key)]);
+        self.until_verified(&mut trial, &url, &came).await;
         self.guide.say("verified", &[]);
         self.guide.say("write_to_it", &[]);
         self.until_genuine("POST", &came).await;
@@ -78,35 +67,50 @@ impl Guiding {
         self.guide.say("afterwards", &[("file", &self.file)]);
     }
 
-    /// Until the address leads here, or WeCom has come by it all the same.
-    async fn until_reached(&self, configured: &PublicUrl, url: &str, came: &Came) {
-        let mut said = None;
+    /// A machine may not reach its own public address, so what is seen from here keeps nobody waiting: WeCom's request decides.
+    async fn until_verified(&self, trial: &mut Trial, url: &str, came: &Came) {
+        let mut told = Vec::new();
         while !came.has_genuine("GET").await {
-            let findings = examine_outside(&self.settings, configured).await;
-            let Some(trouble) = findings.iter().find(|finding| finding.level() == Level::Red) else {
-                return self.guide.say("reachable", &[("url", url)]);
-            };
-            if said != Some(trouble.cause) {
-                self.tell("not_reachable", trouble);
-                said = Some(trouble.cause);
-            }
-            tokio::time::sleep(TRY_EVERY).await;
+            self.tell_refused(&mut told, came).await;
+            self.try_from_outside(trial, url).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Until something of WeCom has come this way; says why what came before was refused.
     async fn until_genuine(&self, method: &str, came: &Came) {
-        let mut said: Vec<(Cause, String)> = Vec::new();
+        let mut told = Vec::new();
         while !came.has_genuine(method).await {
-            for refused in came.refused().await {
-                let finding = why_refused(&refused);
-                let again = (finding.cause, refused.count.to_string());
-                if !said.contains(&again) {
-                    self.tell("refused", &finding);
-                    said.push(again);
-                }
-            }
+            self.tell_refused(&mut told, came).await;
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Tries until the address leads here, and says what keeps it from doing so when that changes.
+    async fn try_from_outside(&self, trial: &mut Trial, url: &str) {
+        let Some(address) = &trial.address else { return };
+        let findings = examine_outside(&self.settings, address).await;
+        match findings.iter().find(|finding| finding.level() == Level::Red) {
+            None => {
+                self.guide.say("reachable", &[("url", url)]);
+                trial.address = None;
+            }
+            Some(trouble) if trial.told == Some(trouble.cause) => {}
+            Some(trouble) => {
+                self.tell("not_reachable", trouble);
+                trial.told = Some(trouble.cause);
+            }
+        }
+    }
+
+    /// Says why requests were refused, once for each that came.
+    async fn tell_refused(&self, told: &mut Vec<(Cause, u64)>, came: &Came) {
+        for refused in came.refused().await {
+            let finding = why_refused(&refused);
+            let this = (finding.cause, refused.count);
+            if !told.contains(&this) {
+                self.tell("refused", &finding);
+                told.push(this);
+            }
         }
     }
 
@@ -114,6 +118,27 @@ impl Guiding {
         let words = finding.words(self.guide.language);
         self.guide
             .say(sentence, &[("what", &words.what), ("cure", &words.cure)]);
+    }
+}
+
+/// Trying the address from outside.
+struct Trial {
+    /// `None` once it leads here, or where none is configured.
+    address: Option<PublicUrl>,
+    /// What was said last to be in the way.
+    told: Option<Cause>,
+}
+
+impl Trial {
+    fn of(settings: &Readable) -> Self {
+        let address = settings.server.as_ref().and_then(|server| server.public_url.clone());
+        Self { address, told: None }
+    }
+
+    /// What is to be pasted.
+    fn url(&self, app: &str) -> String {
+        let address = self.address.as_ref().map(PublicUrl::to_string);
+        callback_url(&address.unwrap_or_else(|| "https://…".to_owned()), app)
     }
 }
 
