@@ -151,6 +151,7 @@ mod tests {
                 "action.",
                 "verdict.",
                 "outcome.",
+                "level.",
                 "account-kind.",
             ]
             .iter()
