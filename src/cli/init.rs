@@ -39,7 +39,7 @@ pub(super) struct Init {
     /// AgentId
     #[arg(long, value_name = "NUMBER")]
     agent_id: Option<String>,
-    /// Where WeCom reaches this machine, such as https://bot.example.com
+    /// Where WeCom reaches this machine, such as `https://bot.example.com`
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Where the server listens

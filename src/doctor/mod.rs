@@ -2,7 +2,7 @@
 //!
 //! Every side has its file: what can be seen from inside ([`inside`]), of the public address alone ([`address`]), of its certificate
 //! ([`certificate`]), of what comes back from it ([`probes`] ask, [`answers`] judges), of WeCom's API ([`platform`]), and of the requests that
-//! have really come ([`life`]). Each makes [`Finding`]s; what they say stands in `words/`.
+//! have really come ([`mod@life`]). Each makes [`Finding`]s; what they say stands in `words/`.
 
 mod address;
 mod answers;
