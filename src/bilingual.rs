@@ -43,35 +43,32 @@ impl Sentences {
             Language::English => sentence.en.as_str(),
             Language::Chinese | Language::TraditionalChinese => sentence.zh.as_str(),
         });
-        filled(sentence, values)
-    }
-
-    /// All names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        filled(sentence, |name| {
+            values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        })
     }
 }
 
-/// In one pass, so that what is put in is never looked through for placeholders.
-fn filled(sentence: &str, values: &[(&str, &str)]) -> String {
+/// A sentence with its placeholders replaced; one of which there is no value stays. In one pass, so that what is put in is never looked
+/// through for placeholders.
+pub(crate) fn filled<'v>(sentence: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
     let mut said = String::with_capacity(sentence.len());
     let mut rest = sentence;
     while let Some((before, after)) = rest.split_once('{') {
         said.push_str(before);
-        let value = after.split_once('}').and_then(|(name, after)| {
-            let (_, value) = values.iter().find(|(known, _)| *known == name)?;
-            Some((*value, after))
-        });
-        rest = match value {
+        let found = after
+            .split_once('}')
+            .and_then(|(name, after)| Some((value(name)?, after)));
+        match found {
             Some((value, after)) => {
                 said.push_str(value);
-                after
+                rest = after;
             }
             None => {
                 said.push('{');
-                after
+                rest = after;
             }
-        };
+        }
     }
     said.push_str(rest);
     said

@@ -93,7 +93,7 @@ impl Demo {
         clock: ConversationClock,
     ) -> anyhow::Result<()> {
         let credentials = generated_credentials()?;
-        let secret = SecretString::from(random_letters(43)?);
+        let secret = SecretString::from(random_letters(43));
         let page = bind(self.simulator_listen, SIMULATOR_PORT)?;
         let page_address = page.local_addr().context("the chat page's address cannot be read")?;
         let listen = match self.listen {
@@ -214,13 +214,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// A new company with a new Token and EncodingAESKey, so that nothing of an earlier demonstration is in the way.
 fn generated_credentials() -> anyhow::Result<Credentials> {
-    let new = NewCredentials::generate()?;
+    let new = NewCredentials::generate();
     let token = CallbackToken::parse(&new.token)?;
     let key = EncodingAesKey::parse(&new.encoding_aes_key)?;
     Ok(Credentials::new(
         token,
         key,
-        format!("ww{}", random_letters(16)?.to_lowercase()),
+        format!("ww{}", random_letters(16).to_lowercase()),
     ))
 }
 

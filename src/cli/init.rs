@@ -88,7 +88,7 @@ impl Init {
             Ended::Early => anyhow::anyhow!(guide.sentence("ended_early", &[])),
             Ended::Wrong(wrong) => anyhow::anyhow!(guide.sentence(wrong, &[])),
         })?;
-        let text = setup::configuration(&answers, &NewCredentials::generate()?);
+        let text = setup::configuration(&answers, &NewCredentials::generate());
         // What was answered is in form; the name of the app is not asked and may not be.
         crate::config::read(&self.config.display().to_string(), &text, &Environment::default())?;
         let written = setup::write(&self.config, &text);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Cause, Finding, Level, Side};
+use crate::bilingual::filled;
 use crate::knowledge::Language;
 
 const FILES: [(Side, &str); 4] = [
@@ -77,28 +78,12 @@ impl Finding {
             Language::English => &entry.en,
             Language::Chinese | Language::TraditionalChinese => &entry.zh,
         };
-        let filled = |template: &str| self.filled(template, language);
+        let filled = |template: &str| filled(template, |name| Some(self.value(name, language)));
         Words {
             what: filled(&words.what),
             why: filled(&words.why),
             cure: filled(&words.cure),
         }
-    }
-
-    /// In one pass, so that no value is taken for a placeholder.
-    fn filled(&self, template: &str, language: Language) -> String {
-        let mut out = String::new();
-        let mut rest = template;
-        while let Some((before, (name, after))) = rest
-            .split_once('{')
-            .and_then(|(before, behind)| Some((before, behind.split_once('}')?)))
-        {
-            out.push_str(before);
-            out.push_str(self.value(name, language));
-            rest = after;
-        }
-        out.push_str(rest);
-        out
     }
 
     /// The value of this name; what is a sentence has an English twin under `NAME_en`.

@@ -56,7 +56,7 @@ pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: 
             state.count(Fate::Verified);
             tracing::info!(app = app.name, "verified");
             state.note_set(app, opened.set);
-            state.notes().note_genuine(app, &request, passage(&state, &request));
+            state.notes().note_genuine(app, &request, || passage(&state, &request));
             HttpResponse::Ok()
                 .insert_header(ContentType::plaintext())
                 .body(opened.plaintext)
@@ -85,7 +85,7 @@ pub(super) async fn receive(
         Ok(genuine) => genuine,
         Err(refused) => return refuse(&state, app, &request, (&refused, Some(body.clone()))),
     };
-    state.notes().note_genuine(app, &request, passage(&state, &request));
+    state.notes().note_genuine(app, &request, || passage(&state, &request));
     failpoint!("after_verify");
     state.note_set(app, genuine.opened.set);
     let (fate, response) = answered(&state, app, &genuine, &mut course).await;

@@ -69,8 +69,8 @@ impl Notes {
         }
     }
 
-    /// A callback was WeCom's.
-    pub(super) fn note_genuine(&self, app: &App, request: &HttpRequest, passage: Passage) {
+    /// A callback was WeCom's. How it came is looked at once for all that are stored together.
+    pub(super) fn note_genuine(&self, app: &App, request: &HttpRequest, passage: impl FnOnce() -> Passage) {
         let Some([verifications, messages]) = self.genuine.get(&app.name) else {
             return;
         };
@@ -84,7 +84,9 @@ impl Notes {
         genuine
             .last_at
             .store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
-        genuine.passage.store(passage as u8, Ordering::Relaxed);
+        if genuine.count.load(Ordering::Relaxed) == 0 {
+            genuine.passage.store(passage() as u8, Ordering::Relaxed);
+        }
         genuine.count.fetch_add(1, Ordering::Release);
     }
 

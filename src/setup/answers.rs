@@ -1,8 +1,6 @@
 //! What an admin answers, each checked by itself, so that a mistake is told where it is made.
 
-use reqwest::Url;
-
-use crate::config::is_corp_id;
+use crate::config::{PublicUrl, is_corp_id};
 
 /// Everything that is asked.
 #[derive(Clone, Debug)]
@@ -13,8 +11,8 @@ pub struct Answers {
     pub corp_id: String,
     /// AgentId.
     pub agent_id: u32,
-    /// Where WeCom reaches the server, without a path.
-    pub public_url: String,
+    /// Where WeCom reaches the server.
+    pub public_url: PublicUrl,
     /// The app's Secret, if there is one already.
     pub secret: Option<String>,
     /// Whether 微信客服 is to be served as well.
@@ -59,25 +57,14 @@ pub fn agent_id(text: &str) -> Result<u32, Wrong> {
 /// # Errors
 ///
 /// When it is no address of the web.
-pub fn public_url(text: &str) -> Result<String, Wrong> {
+pub fn public_url(text: &str) -> Result<PublicUrl, Wrong> {
     let text = text.trim();
-    let with_scheme = match text.contains("://") {
-        true => text.to_owned(),
-        false => format!("https://{text}"),
+    let start = text.split_once("/callback").map_or(text, |(start, _)| start);
+    let with_scheme = match start.contains("://") {
+        true => start.to_owned(),
+        false => format!("https://{start}"),
     };
-    let url = Url::parse(&with_scheme).map_err(|_| "public_url_form")?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err("public_url_form");
-    }
-    if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
-        return Err("public_url_form");
-    }
-    let path = url.path().split("/callback").next().unwrap_or_default();
-    Ok(format!(
-        "{}{}",
-        url.origin().ascii_serialization(),
-        path.trim_end_matches('/')
-    ))
+    PublicUrl::parse(&with_scheme).map_err(|_| "public_url_form")
 }
 
 #[cfg(test)]
@@ -110,7 +97,11 @@ mod tests {
             ("http://bot.example.com:8080", "http://bot.example.com:8080"),
             ("https://example.com/bot/", "https://example.com/bot"),
         ] {
-            assert_eq!(public_url(text).as_deref(), Ok(meant), "{text}");
+            assert_eq!(
+                public_url(text).map(|url| url.to_string()).as_deref(),
+                Ok(meant),
+                "{text}"
+            );
         }
         for wrong in [
             "",

@@ -7,11 +7,6 @@ use std::path::Path;
 use super::answers::Answers;
 use super::credentials::NewCredentials;
 
-/// The address to put into WeCom's admin console.
-pub fn callback_url(public_url: &str, app: &str) -> String {
-    format!("{public_url}/callback/{app}")
-}
-
 /// The text of the file.
 pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String {
     let secret = match &answers.secret {
@@ -41,7 +36,7 @@ pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String 
          {secret}\n\
          {kf}\n",
         listen = quoted(&answers.listen),
-        public_url = quoted(&answers.public_url),
+        public_url = quoted(&answers.public_url.to_string()),
         name = quoted(&answers.name),
         corp_id = quoted(&answers.corp_id),
         agent_id = answers.agent_id,
@@ -50,9 +45,8 @@ pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String 
     )
 }
 
-/// A text in the quotation of TOML, which has the escapes of JSON.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    toml_edit::Value::from(text).to_string()
 }
 
 /// What became of a file that was to be written.
@@ -86,14 +80,14 @@ pub fn write(file: &Path, text: &str) -> io::Result<Written> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, read};
+    use crate::config::{Environment, PublicUrl, read};
 
     fn answers(secret: Option<&str>) -> Answers {
         Answers {
             name: "support".to_owned(),
             corp_id: "ww0123456789abcdef".to_owned(),
             agent_id: 1_000_002,
-            public_url: "https://bot.example.com".to_owned(),
+            public_url: PublicUrl::parse("https://bot.example.com").unwrap(),
             secret: secret.map(str::to_owned),
             kf: secret.is_some(),
             listen: "127.0.0.1:8080".to_owned(),
@@ -103,7 +97,7 @@ mod tests {
     #[test]
     fn the_configuration_loads_with_what_was_answered() {
         for secret in [None, Some("S\"ecre\\t")] {
-            let text = configuration(&answers(secret), &NewCredentials::generate().unwrap());
+            let text = configuration(&answers(secret), &NewCredentials::generate());
             let settings =
                 read("jiefeng.toml", &text, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
             let [app] = settings.apps.as_slice() else { panic!() };

@@ -5,8 +5,8 @@ mod configuration;
 mod credentials;
 
 pub use answers::{Answers, Wrong, agent_id, corp_id, public_url};
-pub use configuration::{Written, callback_url, configuration, write};
-pub use credentials::{NewCredentials, NoRandomNumbers, random_letters};
+pub use configuration::{Written, configuration, write};
+pub use credentials::{NewCredentials, random_letters};
 
 /// What is said at the first start, in both languages.
 pub const SENTENCES: &str = include_str!("sentences.toml");

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use super::Guide;
 use crate::config::{Environment, PublicUrl, Readable, examine as read_configuration};
 use crate::doctor::{Cause, Finding, Level, examine_outside, why_refused};
-use crate::setup::callback_url;
 use crate::store::{SeenCallbacks, Store};
 
 /// How often it is looked for what has come, and tried whether the address leads here.
@@ -137,8 +136,11 @@ impl Trial {
 
     /// What is to be pasted.
     fn url(&self, app: &str) -> String {
-        let address = self.address.as_ref().map(PublicUrl::to_string);
-        callback_url(&address.unwrap_or_else(|| "https://…".to_owned()), app)
+        let address = self.address.as_ref();
+        address.map_or_else(
+            || format!("https://…/callback/{app}"),
+            |address| address.callback(app).to_string(),
+        )
     }
 }
 

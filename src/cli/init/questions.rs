@@ -138,7 +138,7 @@ mod tests {
         let answers = answers.unwrap();
         assert_eq!(answers.corp_id, "ww0123456789abcdef");
         assert_eq!(answers.agent_id, 1_000_002);
-        assert_eq!(answers.public_url, "https://bot.example.com");
+        assert_eq!(answers.public_url.to_string(), "https://bot.example.com");
         assert_eq!((answers.secret, answers.kf), (None, false));
     }
 
