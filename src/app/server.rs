@@ -20,8 +20,8 @@ use crate::config::{App, Settings, Wecom};
 use crate::console::{self, Console};
 use crate::http::{self, Capacity, Listeners, ServerState};
 use crate::metrics::Metrics;
-use crate::service::{ConversationClock, CurrentAssistant, Outbound, SendingApp, Service, kept_up};
-use crate::store::{Retention, Store};
+use crate::service::{ConversationClock, CurrentAssistant, CurrentSettings, Outbound, SendingApp, Service, kept_up};
+use crate::store::Store;
 use crate::wecom::{Client, ClientSettings};
 use crate::workshop::Workshop;
 
@@ -45,7 +45,7 @@ pub struct Server {
     outbound: Outbound,
     capacity: Capacity,
     drain: Duration,
-    retention: Retention,
+    settings: CurrentSettings,
     reloading: Reloading,
     stops: Stops,
     metrics: Metrics,
@@ -70,7 +70,7 @@ impl Server {
             storage,
             apps,
             wecom,
-            duty,
+            adjustable,
             console,
             file,
             knowledge,
@@ -79,12 +79,13 @@ impl Server {
         let store = open_store(&storage)?;
         let metrics = Metrics::default();
         let sending = sending_apps(&apps, &wecom, &store, &metrics)?;
+        let current_settings = CurrentSettings::new(adjustable);
         let outbound = Outbound::new(
             assistant.clone(),
             Arc::clone(&store),
             clock.clone(),
             sending,
-            duty,
+            current_settings.clone(),
             metrics.clone(),
         );
         let listeners = Listeners {
@@ -135,7 +136,7 @@ impl Server {
                 connections: server.max_connections,
             },
             drain: Duration::from_secs(server.drain_seconds),
-            retention: storage.retention,
+            settings: current_settings,
             reloading,
             stops,
             metrics,
@@ -168,10 +169,10 @@ impl Server {
     }
 
     fn start(self) -> anyhow::Result<(Running, Stops)> {
-        let (store, retention, metrics) = (Arc::clone(&self.store), self.retention, self.metrics);
+        let (store, settings, metrics) = (Arc::clone(&self.store), self.settings, self.metrics);
         let mut beside = JoinSet::new();
         beside.spawn(kept_up("purging", metrics, move || {
-            purge_regularly(Arc::clone(&store), retention)
+            purge_regularly(Arc::clone(&store), settings.clone())
         }));
         beside.spawn(self.reloading.run());
         let (stop_outbound, outbound_stops) = watch::channel(false);
@@ -230,9 +231,14 @@ fn sending_apps(
     sending.collect()
 }
 
-async fn purge_regularly(store: Arc<dyn Store>, retention: Retention) {
+/// How long things are kept may be set in the console, so nothing is removed before that is known.
+async fn purge_regularly(store: Arc<dyn Store>, settings: CurrentSettings) {
     loop {
-        if let Err(error) = store.purge(Timestamp::now(), retention).await {
+        let purged = match settings.follow(&*store).await {
+            Ok(()) => store.purge(Timestamp::now(), settings.get().retention).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = purged {
             tracing::warn!(%error, "old records could not be removed; trying again in an hour");
         }
         tokio::time::sleep(PURGE_EVERY).await;

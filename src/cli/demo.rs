@@ -16,12 +16,11 @@ use super::serve::moved_clock;
 use super::{Failure, KnowledgeOption, knowledge_failure, print_line};
 use crate::app::{KnowledgeSource, Server};
 use crate::config::{self, Settings};
-use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, Credentials, EncodingAesKey, IncomingMessage};
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE, message_key};
 use crate::setup::{NewCredentials, random_letters};
 use crate::simulator::{Calendar, Companion, Simulator, SimulatorSettings};
-use crate::store::{BoxFuture, Retention, Store, StoreAddress};
+use crate::store::{BoxFuture, Store, StoreAddress};
 use crate::wecom::ApiBase;
 
 const SERVER_PORT: u16 = 8080;
@@ -184,7 +183,6 @@ fn settings(
         storage: config::Storage {
             address: StoreAddress::Sqlite(database),
             connections: 4,
-            retention: Retention { questions_days: 7 },
             session_ttl: SignedDuration::from_mins(30),
         },
         knowledge: config::Knowledge {
@@ -193,11 +191,12 @@ fn settings(
         },
         wecom: config::Wecom { api_base, proxy: None },
         // Whoever tries it out at night wants to be handed over as well; the servicer's desk says whether anybody receives.
-        duty: Some(DutyHours {
-            from: Time::MIN,
-            until: Time::MAX,
-            business_days_only: false,
-        }),
+        adjustable: config::AdjustableValues {
+            duty_hours: Some((Time::MIN, Time::MAX)),
+            duty_on_business_days: Some(false),
+            retention_days: Some(7),
+            ..config::AdjustableValues::default()
+        },
         console: config::ConsoleListen::IfFree(console),
         file: None,
         apps: vec![app],

@@ -6,15 +6,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use jiff::civil::Time;
 use secrecy::SecretString;
 
+use super::adjustable::RETENTION_DAYS;
 use super::raw::{self, Given, Place, Written};
-use super::{App, ConsoleListen, Knowledge, Networks, PublicUrl, Readable, Server, Storage, Wecom};
+use super::{
+    AdjustableKey, AdjustableValues, App, ConsoleListen, Knowledge, Networks, PublicUrl, Readable, Server, Storage,
+    Wecom,
+};
 use crate::checked_toml::{Problem, Report};
-use crate::dialogue::DutyHours;
 use crate::protocol::{CallbackToken, CredentialSets, Credentials, EncodingAesKey};
-use crate::store::{Retention, StoreAddress};
+use crate::store::StoreAddress;
 use crate::wecom::{ApiBase, ProxyAddress};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -33,9 +35,13 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Readable {
     };
     let allow_samples = raw.server.allow_sample_credentials.clone().value();
     let server = checker.server(raw.server);
+    let mut adjustable = AdjustableValues {
+        retention_days: checker.retention_days(raw.storage.retention_days.clone()),
+        ..AdjustableValues::default()
+    };
     let storage = checker.storage(raw.storage);
     let wecom = checker.wecom(raw.wecom);
-    let duty = checker.duty(raw.hand_over);
+    checker.duty(&mut adjustable, raw.hand_over);
     let console = checker.console(raw.console);
     if raw.apps.is_empty() {
         checker.missing(
@@ -47,6 +53,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Readable {
         .zip(raw.apps)
         .map(|(number, (place, app))| checker.app(number, place, app))
         .collect();
+    checker.notices(&mut adjustable, raw.notices, &apps);
     checker.apps_together(&apps, allow_samples.is_some_and(|allow| allow.value));
     let knowledge = Knowledge {
         dir: raw
@@ -61,7 +68,7 @@ pub(super) fn settings(raw: raw::Settings, report: &Report) -> Readable {
         storage,
         knowledge: Some(knowledge),
         wecom,
-        duty,
+        adjustable,
         console,
         apps: apps.into_iter().filter_map(CheckedApp::whole).collect(),
         problems: Vec::new(),
@@ -215,14 +222,10 @@ impl Checker<'_> {
                 .map(|url| url.value),
         };
         let connections = self.number(raw.connections, "storage.connections", Some(4), 2..=100);
-        let days = self.number(raw.retention_days, "storage.retention_days", Some(180), 1..=3650);
         let minutes = self.number(raw.session_minutes, "storage.session_minutes", Some(30), 1..=24 * 60);
         Some(Storage {
             address: address?,
             connections: usize::try_from(connections?).ok()?,
-            retention: Retention {
-                questions_days: u32::try_from(days?).ok()?,
-            },
             session_ttl: SignedDuration::from_mins(minutes?),
         })
     }
@@ -257,19 +260,41 @@ impl Checker<'_> {
         }
     }
 
-    /// Without hours there is nobody to hand over to.
-    fn duty(&self, raw: raw::HandOver) -> Option<DutyHours> {
-        let business_days_only = raw.business_days_only.value().is_none_or(|only| only.value);
-        let hours = raw.hours.value()?;
-        let duty = duty_hours(&hours.value, business_days_only);
-        if duty.is_none() {
-            self.wrong(
-                &hours.place,
-                "hand_over.hours",
-                "must be two times of day such as 9:00-18:00, the earlier one first",
-            );
+    fn retention_days(&self, raw: Given<i64>) -> Option<u32> {
+        let days = self.number(raw, AdjustableKey::RetentionDays.name(), None, RETENTION_DAYS)?;
+        u32::try_from(days).ok()
+    }
+
+    fn duty(&self, values: &mut AdjustableValues, raw: raw::HandOver) {
+        values.duty_on_business_days = raw.business_days_only.value().map(|only| only.value);
+        self.adjustable(values, AdjustableKey::DutyHours, raw.hours);
+    }
+
+    /// Whoever is to be told is told by an app that can send.
+    fn notices(&self, values: &mut AdjustableValues, raw: raw::Notices, apps: &[CheckedApp]) {
+        if let Given::Value(app) = &raw.app {
+            let is_it = |one: &&CheckedApp| one.name.as_ref().is_some_and(|name| name.value == app.value);
+            let can_send = apps.iter().find(is_it).is_some_and(|one| one.secret.is_some());
+            let key = AdjustableKey::NoticeApp;
+            self.holds(can_send, &app.place, key.name(), key.rule());
         }
-        duty
+        self.adjustable(values, AdjustableKey::NoticeApp, raw.app);
+        self.adjustable(values, AdjustableKey::NoticeUsers, raw.users);
+        let people = match raw.outbreak_people {
+            Given::Value(people) => Given::Value(Written {
+                value: people.value.to_string(),
+                place: people.place,
+            }),
+            Given::Nothing => Given::Nothing,
+            Given::Wrong => Given::Wrong,
+        };
+        self.adjustable(values, AdjustableKey::OutbreakPeople, people);
+    }
+
+    fn adjustable(&self, values: &mut AdjustableValues, key: AdjustableKey, raw: Given<String>) {
+        let Some(written) = raw.value() else { return };
+        let is_set = values.set(key, &written.value);
+        self.holds(is_set, &written.place, key.name(), key.rule());
     }
 
     fn app(&self, number: usize, place: Place, raw: raw::App) -> CheckedApp {
@@ -515,25 +540,6 @@ pub(crate) fn is_corp_id(id: &str) -> bool {
 fn could_be_secret(path: &str) -> bool {
     path.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-}
-
-/// `9:00-18:00`; until midnight is `-24:00`.
-fn duty_hours(text: &str, business_days_only: bool) -> Option<DutyHours> {
-    let time = |text: &str| {
-        let (hour, minute) = text.trim().split_once(':')?;
-        Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
-    };
-    let (from, until) = text.split_once('-')?;
-    let until = match until.trim() {
-        "24:00" => Time::MAX,
-        until => time(until)?,
-    };
-    let from = time(from)?;
-    (from < until).then_some(DutyHours {
-        from,
-        until,
-        business_days_only,
-    })
 }
 
 fn read_secret(path: &Path) -> Result<String, String> {

@@ -90,7 +90,7 @@ impl Environment {
 
 /// Variables are texts; what reads as a number or as true or false is taken for one, except where a secret or name is expected.
 fn line(key: &str, value: &str) -> String {
-    const NOT_TEXT: [&str; 9] = [
+    const NOT_TEXT: [&str; 10] = [
         "workers",
         "max_connections",
         "timestamp_window_seconds",
@@ -98,6 +98,7 @@ fn line(key: &str, value: &str) -> String {
         "connections",
         "retention_days",
         "session_minutes",
+        "outbreak_people",
         "agent_id",
         "kf",
     ];

@@ -2,6 +2,7 @@
 //!
 //! [`raw`] reads what was written, [`check`] makes of it what the program can use.
 
+mod adjustable;
 mod check;
 mod environment;
 mod networks;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+pub use adjustable::{AdjustableKey, AdjustableSettings, AdjustableValues, Notices};
 pub(crate) use check::is_corp_id;
 pub use environment::Environment;
 pub use networks::Networks;
@@ -25,9 +27,8 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub use readable::Readable;
 
 use crate::checked_toml::{Problem, Report};
-use crate::dialogue::DutyHours;
 use crate::protocol::CredentialSets;
-use crate::store::{Retention, StoreAddress};
+use crate::store::StoreAddress;
 use crate::wecom::{ApiBase, ProxyAddress};
 
 /// Everything `serve` needs to know, checked.
@@ -35,14 +36,14 @@ use crate::wecom::{ApiBase, ProxyAddress};
 pub struct Settings {
     /// The HTTP server.
     pub server: Server,
-    /// Where state is kept, and how long.
+    /// Where state is kept.
     pub storage: Storage,
     /// What the bot knows.
     pub knowledge: Knowledge,
     /// How WeCom's API is reached.
     pub wecom: Wecom,
-    /// When people are there to take over from the bot; `None`: nobody is.
-    pub duty: Option<DutyHours>,
+    /// What of the settings that the console can set is set here.
+    pub adjustable: AdjustableValues,
     /// Where the admin console is.
     pub console: ConsoleListen,
     /// The file that all of it was read from, if it was.
@@ -74,15 +75,13 @@ pub struct Server {
     pub allow_sample_credentials: bool,
 }
 
-/// Where state is kept, and how long.
+/// Where state is kept.
 #[derive(Debug)]
 pub struct Storage {
     /// The SQLite file or the PostgreSQL.
     pub address: StoreAddress,
     /// Connections to PostgreSQL at most.
     pub connections: usize,
-    /// How long questions are kept.
-    pub retention: Retention,
     /// After how long a rest a conversation starts anew.
     pub session_ttl: SignedDuration,
 }

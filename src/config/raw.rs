@@ -63,6 +63,7 @@ pub(super) struct Settings {
     pub(super) knowledge: Knowledge,
     pub(super) wecom: Wecom,
     pub(super) hand_over: HandOver,
+    pub(super) notices: Notices,
     pub(super) console: Console,
     /// Each with the place where it starts.
     pub(super) apps: Vec<(Place, App)>,
@@ -127,6 +128,12 @@ raw_section!(Wecom {
 raw_section!(HandOver {
     hours: String = optional_text,
     business_days_only: bool = boolean,
+});
+
+raw_section!(Notices {
+    app: String = optional_text,
+    users: String = optional_text,
+    outbreak_people: i64 = optional_integer,
 });
 
 raw_section!(Console {
@@ -202,6 +209,7 @@ impl Settings {
             knowledge: self.knowledge.overridden_by(other.knowledge),
             wecom: self.wecom.overridden_by(other.wecom),
             hand_over: self.hand_over.overridden_by(other.hand_over),
+            notices: self.notices.overridden_by(other.notices),
             console: self.console.overridden_by(other.console),
             apps,
             file: self.file,
@@ -224,6 +232,9 @@ fn read_one(source: Source<'_>, report: &Report) -> Option<Settings> {
                 .unwrap_or_default(),
             hand_over: table
                 .optional_table("hand_over", |table| HandOver::read(table, file))
+                .unwrap_or_default(),
+            notices: table
+                .optional_table("notices", |table| Notices::read(table, file))
                 .unwrap_or_default(),
             console: table
                 .optional_table("console", |table| Console::read(table, file))

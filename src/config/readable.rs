@@ -1,8 +1,7 @@
 //! A configuration as far as it makes sense, for whoever looks for what is wrong with it.
 
-use super::{App, ConsoleListen, Knowledge, Server, Settings, Storage, Wecom};
+use super::{AdjustableValues, App, ConsoleListen, Knowledge, Server, Settings, Storage, Wecom};
 use crate::checked_toml::Problem;
-use crate::dialogue::DutyHours;
 
 /// What makes sense of a configuration, and every problem of it. A section with a problem is missing as a whole, and so is an app.
 #[derive(Debug, Default)]
@@ -15,8 +14,8 @@ pub struct Readable {
     pub knowledge: Option<Knowledge>,
     /// How WeCom's API is reached.
     pub wecom: Option<Wecom>,
-    /// When people are there to take over.
-    pub duty: Option<DutyHours>,
+    /// What of the settings that the console can set is set here.
+    pub adjustable: AdjustableValues,
     /// Where the admin console listens.
     pub console: Option<ConsoleListen>,
     /// The apps that can be used.
@@ -36,7 +35,7 @@ impl Readable {
             storage: self.storage?,
             knowledge: self.knowledge?,
             wecom: self.wecom?,
-            duty: self.duty,
+            adjustable: self.adjustable,
             console: self.console?,
             file: None,
             apps: self.apps,

@@ -87,6 +87,7 @@ fn the_documented_file_shows_exactly_the_keys_that_are_read() {
         ("knowledge", raw::Knowledge::KEYS),
         ("wecom", raw::Wecom::KEYS),
         ("hand_over", raw::HandOver::KEYS),
+        ("notices", raw::Notices::KEYS),
         ("console", raw::Console::KEYS),
         ("apps", raw::App::KEYS),
     ];
@@ -119,7 +120,7 @@ fn the_documented_file_shows_defaults_that_load() {
     let settings = loaded(&without_files.join("\n"), &filled).unwrap();
     assert_eq!(settings.server.workers, Some(4));
     assert_eq!(settings.server.max_connections, 4096);
-    assert_eq!(settings.storage.retention.questions_days, 180);
+    assert_eq!(settings.adjustable.in_force().retention.questions_days, 180);
     assert!(settings.apps[0].secret.is_some());
 }
 
@@ -443,17 +444,28 @@ fn what_needs_the_secret_says_so() {
 #[test]
 fn duty_hours_are_two_times_of_day() {
     let hours = |hours: &str| format!("[hand_over]\nhours = \"{hours}\"\n{}", one_app(""));
-    let duty = loaded(&hours("9:00-18:30"), &[]).unwrap().duty.unwrap();
+    let duty = loaded(&hours("9:00-18:30"), &[])
+        .unwrap()
+        .adjustable
+        .in_force()
+        .duty
+        .unwrap();
     assert_eq!((duty.from, duty.until), (time(9, 0, 0, 0), time(18, 30, 0, 0)));
     assert!(duty.business_days_only);
     assert_eq!(
-        loaded(&hours("00:00-24:00"), &[]).unwrap().duty.unwrap().until,
+        loaded(&hours("00:00-24:00"), &[])
+            .unwrap()
+            .adjustable
+            .in_force()
+            .duty
+            .unwrap()
+            .until,
         Time::MAX
     );
     for wrong in ["9-18", "18:00-9:00", "9:00", "25:00-26:00", "9:00-9:00"] {
         check_problem(&hours(wrong), &[], "hand_over.hours: must be two times of day");
     }
-    assert_eq!(loaded(&one_app(""), &[]).unwrap().duty, None);
+    assert_eq!(loaded(&one_app(""), &[]).unwrap().adjustable.in_force().duty, None);
 }
 
 #[test]

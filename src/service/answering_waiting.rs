@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::answering::{Answerer, FRESH};
 use super::aside::{Agents, answer_or_set_aside};
+use super::clock::earlier;
 use super::pulling::Receivers;
 use super::send_ids::{log_name, message_id};
-use super::{ConversationClock, CurrentAssistant};
-use crate::dialogue::DutyHours;
+use super::{ConversationClock, CurrentAssistant, CurrentSettings};
 use crate::metrics::Metrics;
 use crate::protocol::kf::KfItem;
 use crate::store::{AnsweredBatch, Store, StoreError, Waiting};
@@ -35,7 +34,7 @@ pub(super) struct AnsweringWaiting {
     /// To be rung when there is something to send.
     pub(super) sends: Arc<Notify>,
     pub(super) receivers: Arc<Receivers>,
-    pub(super) duty: Option<DutyHours>,
+    pub(super) settings: CurrentSettings,
     pub(super) agents: Arc<Agents>,
     pub(super) metrics: Metrics,
 }
@@ -66,7 +65,7 @@ impl AnsweringWaiting {
         let now = self.clock.platform_now();
         let answerer = Answerer {
             assistant: self.assistant.get(),
-            duty: self.duty,
+            duty: self.settings.get().duty,
             now,
             conversation_now: self.clock.now(),
         };
@@ -131,8 +130,4 @@ fn noted_items(waiting: &Waiting) -> Vec<String> {
     let is_wanted = tracing::enabled!(tracing::Level::DEBUG);
     let note = |item: &crate::store::WaitingItem| if is_wanted { item.item.clone() } else { String::new() };
     waiting.items.iter().map(note).collect()
-}
-
-fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }

@@ -10,6 +10,7 @@ mod app_reply;
 mod aside;
 mod clock;
 mod current_assistant;
+mod current_settings;
 mod delivery;
 mod keeping_up;
 mod outbound;
@@ -19,6 +20,7 @@ mod reminding;
 mod send_ids;
 mod sending;
 mod turn;
+mod watching_outbreaks;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +29,7 @@ use jiff::Timestamp;
 
 pub use clock::{ConversationClock, NOW_VARIABLE};
 pub use current_assistant::{CurrentAssistant, Followed};
+pub use current_settings::CurrentSettings;
 pub use delivery::Delivery;
 pub(crate) use keeping_up::kept_up;
 pub use outbound::{Bell, Outbound, SendingApp};

@@ -15,8 +15,8 @@ use super::presence::{Presence, Processes};
 use super::pulling::{Puller, Receivers};
 use super::reminding::Reminding;
 use super::sending::{Clients, Sender};
-use super::{ConversationClock, CurrentAssistant};
-use crate::dialogue::DutyHours;
+use super::watching_outbreaks::WatchingOutbreaks;
+use super::{ConversationClock, CurrentAssistant, CurrentSettings};
 use crate::metrics::Metrics;
 use crate::store::{KfAccountKey, Store};
 use crate::wecom::Client;
@@ -73,7 +73,7 @@ pub struct Outbound {
     store: Arc<dyn Store>,
     clock: ConversationClock,
     apps: Vec<SendingApp>,
-    duty: Option<DutyHours>,
+    settings: CurrentSettings,
     bell: Bell,
     rung: UnboundedReceiver<KfAccountKey>,
     arrived: Arc<Notify>,
@@ -82,13 +82,13 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// For these apps; people take over during `duty`.
+    /// For these apps. What is set in the console is in force with the first word of being alive.
     pub fn new(
         assistant: CurrentAssistant,
         store: Arc<dyn Store>,
         clock: ConversationClock,
         apps: Vec<SendingApp>,
-        duty: Option<DutyHours>,
+        settings: CurrentSettings,
         metrics: Metrics,
     ) -> Self {
         let (accounts, rung) = unbounded_channel();
@@ -102,7 +102,7 @@ impl Outbound {
             store,
             clock,
             apps,
-            duty,
+            settings,
             bell,
             rung,
             arrived: Arc::default(),
@@ -132,6 +132,10 @@ impl Outbound {
         let reminding = self.reminding();
         tasks.spawn(kept_up("reminding", self.metrics.clone(), move || {
             reminding.clone().run()
+        }));
+        let watching = self.watching_outbreaks();
+        tasks.spawn(kept_up("outbreaks", self.metrics.clone(), move || {
+            watching.clone().run()
         }));
         let answering = self.answering();
         tasks.spawn(kept_up("answering", self.metrics.clone(), move || {
@@ -182,6 +186,7 @@ impl Outbound {
         Presence {
             store: Arc::clone(&self.store),
             assistant: self.assistant.clone(),
+            settings: self.settings.clone(),
             clients: Arc::clone(clients),
             processes: processes.clone(),
         }
@@ -197,6 +202,17 @@ impl Outbound {
             assistant: self.assistant.clone(),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
+            agents: self.agents(),
+            news: Arc::clone(&self.bell.sends),
+        }
+    }
+
+    fn watching_outbreaks(&self) -> WatchingOutbreaks {
+        WatchingOutbreaks {
+            assistant: self.assistant.clone(),
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
             agents: self.agents(),
             news: Arc::clone(&self.bell.sends),
         }
@@ -246,7 +262,7 @@ impl Outbound {
             arrived: Arc::clone(&self.arrived),
             sends: Arc::clone(&self.bell.sends),
             receivers: Arc::clone(&self.receivers),
-            duty: self.duty,
+            settings: self.settings.clone(),
             agents: Arc::new(self.agents()),
             metrics: self.metrics.clone(),
         }

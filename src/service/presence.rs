@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::CurrentAssistant;
 use super::sending::Clients;
+use super::{CurrentAssistant, CurrentSettings};
 use crate::failpoint::failpoint;
 use crate::store::{InstanceReport, Store};
 
@@ -33,6 +33,7 @@ impl Processes {
 pub(super) struct Presence {
     pub(super) store: Arc<dyn Store>,
     pub(super) assistant: CurrentAssistant,
+    pub(super) settings: CurrentSettings,
     pub(super) clients: Arc<Clients>,
     pub(super) processes: Processes,
 }
@@ -49,6 +50,9 @@ impl Presence {
                     self.pass_on(beat.reload, std::mem::take(&mut is_first));
                 }
                 Err(error) => tracing::error!(%error, "the store does not hear that this process is alive"),
+            }
+            if let Err(error) = self.settings.follow(&*self.store).await {
+                tracing::error!(%error, "the settings of the console cannot be read; those before stay in force");
             }
             // Whoever asked for a look waits for what comes of it.
             tokio::select! {

@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// The tables, those that others refer to first. Processes do not move.
-pub(super) const TABLES: [Table; 19] = [
+pub(super) const TABLES: [Table; 21] = [
     table("meta", &["key"]),
     table("messages", &["message"]),
     table("sessions", &["conversation"]),
@@ -35,6 +35,8 @@ pub(super) const TABLES: [Table; 19] = [
     table("console_audit", &["id"]),
     table("knowledge_versions", &["id"]),
     table("knowledge_drafts", &["author"]),
+    table("settings", &["name"]),
+    table("outbreaks", &["id"]),
 ];
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {

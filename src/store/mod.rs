@@ -14,8 +14,11 @@ mod delivery;
 mod figures;
 mod hashes;
 mod instances;
+mod outbreaks;
+mod people;
 mod postgres;
 mod reading;
+mod settings;
 mod sqlite;
 mod workshop;
 
@@ -40,11 +43,14 @@ pub use delivery::{
 };
 pub use figures::{AccountFigures, Figures};
 pub use instances::{Beat, Instance, InstanceReport};
+pub use outbreaks::{Outbreak, OutbreakStore};
+pub use people::{PeopleStore, PersonAppeal, PersonMessage, PersonQuestion, PersonRecords};
 pub use postgres::{OpenError as PostgresOpenError, PostgresSettings, PostgresStore};
 pub use reading::{
     Counted, FoundQuestion, FoundQuestions, MICROS_CLASSES, NoQuestionId, QuestionCount, QuestionCourse, QuestionId,
     QuestionSearch, ReadingStore, ReceivedCourse, SentCourse,
 };
+pub use settings::SettingsStore;
 pub use sqlite::{BackupError, OpenError as SqliteOpenError, ReadError, SqliteStore, back_up};
 pub use workshop::{FileChange, KnowledgeVersion, NewKnowledgeVersion, WholeVersion, WorkshopStore};
 
@@ -262,7 +268,9 @@ pub enum StoreError {
 }
 
 /// Durable state, access tokens included. Whatever a method reports as done survives a crash and a loss of power.
-pub trait Store: TokenStore + ConsoleStore + ReadingStore + WorkshopStore {
+pub trait Store:
+    TokenStore + ConsoleStore + ReadingStore + WorkshopStore + SettingsStore + PeopleStore + OutbreakStore
+{
     /// Settles a message once: at its first delivery `step` is run on the conversation's state, and what it returns is stored in one
     /// transaction; at every further delivery the stored reply comes back and `step` is not run.
     fn settle(
@@ -386,6 +394,10 @@ pub trait Store: TokenStore + ConsoleStore + ReadingStore + WorkshopStore {
 
     /// Finishes what is waiting and takes nothing more.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

@@ -195,11 +195,11 @@ pub trait ReadingStore: Send + Sync {
 
 /// What of a stored record is counted.
 #[derive(Deserialize)]
-struct Countable<'a> {
+pub(super) struct Countable<'a> {
     #[serde(borrow)]
-    decision: &'a str,
+    pub(super) decision: &'a str,
     #[serde(default, borrow)]
-    scenarios: Vec<&'a str>,
+    pub(super) scenarios: Vec<&'a str>,
     micros: u64,
 }
 

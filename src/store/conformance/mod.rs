@@ -23,6 +23,7 @@ macro_rules! for_every_store {
     };
 }
 
+mod administration;
 mod console;
 mod delivery;
 mod moving;

@@ -299,7 +299,7 @@ fn user(row: &Row) -> Result<ConsoleUser, Error> {
     })
 }
 
-async fn note(transaction: Transaction<'_>, entry: &AuditEntry) -> Result<(), Error> {
+pub(super) async fn note(transaction: Transaction<'_>, entry: &AuditEntry) -> Result<(), Error> {
     let sql = "INSERT INTO console_audit (at, who, action, object) VALUES ($1, $2, $3, $4)";
     let values = values![entry.at.as_millisecond(), &entry.who, &entry.action, &entry.object];
     transaction.execute(sql, values).await.map(drop)

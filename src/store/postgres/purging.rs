@@ -50,6 +50,7 @@ pub(super) async fn purge(pool: &Pool, now: Timestamp, retention: Retention) -> 
         ("inbox", "id", "received_at", messages),
         ("outbox", "id", "settled_at", messages),
         ("callbacks_seen", "id", "last_at", questions),
+        ("outbreaks", "id", "noticed_at", questions),
         ("console_audit", "id", "at", before(now, AUDIT_KEPT)),
         ("console_links", "hash", "expires_at", now.as_millisecond()),
         (

@@ -274,7 +274,7 @@ fn user(row: &Row<'_>) -> Result<ConsoleUser, rusqlite::Error> {
     })
 }
 
-fn note(connection: &Connection, entry: &AuditEntry) -> Result<(), rusqlite::Error> {
+pub(super) fn note(connection: &Connection, entry: &AuditEntry) -> Result<(), rusqlite::Error> {
     let sql = "INSERT INTO console_audit (at, who, action, object) VALUES (?1, ?2, ?3, ?4)";
     let values = params![entry.at.as_millisecond(), entry.who, entry.action, entry.object];
     connection.prepare_cached(sql)?.execute(values).map(drop)

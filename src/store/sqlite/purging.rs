@@ -59,6 +59,7 @@ pub(super) async fn purge(
         ("inbox", "received_at", messages),
         ("outbox", "settled_at", messages),
         ("callbacks_seen", "last_at", questions),
+        ("outbreaks", "noticed_at", questions),
         ("console_audit", "at", before(now, AUDIT_KEPT)),
         (
             "knowledge_versions",
