@@ -17,7 +17,7 @@ use super::running::{End, Running};
 use super::signals::{Hangups, Stops};
 use super::stores::open_store;
 use crate::config::{App, Settings, Wecom};
-use crate::console::{self, Console};
+use crate::console::{self, Console, ConsoleApp, Subject};
 use crate::http::{self, Capacity, Listeners, ServerState};
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, CurrentSettings, Outbound, SendingApp, Service, kept_up};
@@ -96,15 +96,17 @@ impl Server {
                 .transpose()?,
         };
         let console_listener = console_listener(console)?;
-        let console = Console::new(
-            Arc::clone(&store),
-            assistant.clone(),
-            Workshop::new(&knowledge, Arc::clone(&store), assistant.clone()),
-            clock.clone(),
-            metrics.clone(),
-            server.trusted_proxies.clone(),
-            file,
-        );
+        let console = Console::new(Subject {
+            store: Arc::clone(&store),
+            assistant: assistant.clone(),
+            workshop: Workshop::new(&knowledge, Arc::clone(&store), assistant.clone()),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            settings: current_settings.clone(),
+            apps: apps.iter().map(console_app).collect(),
+            trusted_proxies: server.trusted_proxies.clone(),
+            configuration: file,
+        });
         let address = listeners.callbacks.local_addr();
         let address = address.context("the bound address cannot be read")?;
         let reloading = Reloading {
@@ -197,6 +199,14 @@ impl Server {
             beside,
         };
         Ok((running, self.stops))
+    }
+}
+
+fn console_app(app: &App) -> ConsoleApp {
+    ConsoleApp {
+        name: app.name.clone(),
+        corp_id: app.credentials.receive_id().to_owned(),
+        can_send: app.secret.is_some(),
     }
 }
 

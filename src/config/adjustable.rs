@@ -3,6 +3,7 @@
 use jiff::civil::Time;
 
 use crate::dialogue::DutyHours;
+use crate::protocol::UserId;
 use crate::store::Retention;
 
 /// Questions are kept so long unless something else is set, in days.
@@ -22,9 +23,6 @@ pub(super) const RETENTION_DAYS: std::ops::RangeInclusive<i64> = 1..=3650;
 
 /// Notices go to so many people at most: they are for those who can do something about it.
 const MOST_NOTICE_USERS: usize = 20;
-
-/// Longest id of a member, in bytes (doc/90195).
-const LONGEST_USER_ID: usize = 64;
 
 /// A setting that the console can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,20 +246,12 @@ fn notice_users(text: &str) -> Option<Vec<String>> {
         |character: char| matches!(character, ',' | '，' | ';' | '；' | '、' | '|') || character.is_whitespace();
     let mut users: Vec<String> = Vec::new();
     for user in text.split(between).filter(|user| !user.is_empty()) {
-        let is_known = users.iter().any(|known| known == user);
-        if !is_user_id(user) {
-            return None;
-        }
-        if !is_known {
+        UserId::parse(user)?;
+        if !users.iter().any(|known| known == user) {
             users.push(user.to_owned());
         }
     }
     (1..=MOST_NOTICE_USERS).contains(&users.len()).then_some(users)
-}
-
-fn is_user_id(id: &str) -> bool {
-    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'@' | b'.');
-    id.len() <= LONGEST_USER_ID && id.bytes().all(is_fit) && id.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 pub use access::{FirstLink, LINK_HOURS, first_link, password_link};
-pub use state::Console;
+pub use state::{Console, ConsoleApp, Subject};
 
 use refusal::Refusal;
 

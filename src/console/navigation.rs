@@ -27,6 +27,8 @@ pub(super) const NAVIGATION: &[Entry] = &[
     entry("/console/appeals", "appeals.title", "appeals", ConsoleRole::Viewer),
     entry("/console/dead-letters", "dead.title", "dead", ConsoleRole::Editor),
     entry("/console/doctor", "doctor.title", "doctor", ConsoleRole::Editor),
+    entry("/console/settings", "settings.title", "settings", ConsoleRole::Editor),
+    entry("/console/person", "person.title", "person", ConsoleRole::Admin),
     entry("/console/users", "users.title", "users", ConsoleRole::Admin),
     entry("/console/audit", "audit.title", "audit", ConsoleRole::Admin),
 ];

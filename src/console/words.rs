@@ -145,6 +145,7 @@ mod tests {
         let put_together = |key: &&String| {
             [
                 "decision.",
+                "settings-section.",
                 "fate.",
                 "step.",
                 "role.",

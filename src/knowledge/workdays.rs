@@ -53,6 +53,15 @@ impl Workdays {
         })
     }
 
+    /// The years on file, each with how many days off it has and its make-up workdays.
+    pub fn years(&self) -> impl DoubleEndedIterator<Item = (i16, usize, Vec<Date>)> {
+        let years = self.years.iter();
+        years.map(|(number, year)| {
+            let make_up_workdays = year.make_up_workdays.iter().copied().collect();
+            (*number, year.days_off.len(), make_up_workdays)
+        })
+    }
+
     /// Whether people work on `date`; `None` when its year is not on file.
     pub fn is_business_day(&self, date: Date) -> Option<bool> {
         let year = self.years.get(&date.year())?;

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::known::{KnownAt, KnownQuestions};
 use super::new_scenario::NewScenario;
 use super::toml_text::TomlText;
-use crate::knowledge::{Catalogue, KnowledgeFiles, Language};
+use crate::knowledge::{Catalogue, DecisionThresholds, KnowledgeFiles, Language};
 
 /// The topic of `outside.toml` that takes what employees asked.
 const ASKED: [(&str, &str); 2] = [("id", "asked"), ("about", "Asked by employees, and not our subject")];
@@ -65,6 +65,8 @@ pub enum Edit {
         /// The steps in order.
         steps: Vec<String>,
     },
+    /// From which probabilities on the bot answers, asks back and takes something for small talk; `None` leaves the matcher's own.
+    SetThresholds(DecisionThresholds),
     /// A scenario that is still to be written.
     AddScenario(NewScenario),
     /// Another text of a whole file; `None` removes it.
@@ -193,6 +195,11 @@ impl Draft {
                 let file = file_of(&catalogue, &scenario)?;
                 self.change(files, &file, |text| text.set_list(table_of(language), "steps", &steps))?;
             }
+            Edit::SetThresholds(thresholds) => self.change(files, "lexicon.toml", |text| {
+                text.set_number("thresholds", "answer", thresholds.answer)?;
+                text.set_number("thresholds", "ask_back", thresholds.ask_back)?;
+                text.set_number("thresholds", "smalltalk", thresholds.smalltalk)
+            })?,
             Edit::AddScenario(mut new) => {
                 let file = new.file(&catalogue, &over)?;
                 new.questions = known.without_known(new.questions, &mut duplicates)?;

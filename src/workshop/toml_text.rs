@@ -38,6 +38,17 @@ impl TomlText {
         Ok(())
     }
 
+    /// Writes another number under a key of a table, which is made if it is missing; `None` takes the key out.
+    pub(super) fn set_number(&mut self, table: &str, key: &str, number: Option<u8>) -> Result<(), EditError> {
+        let table = self.table(table)?;
+        match (table.get_mut(key).and_then(Item::as_value_mut), number) {
+            (Some(value), Some(number)) => replace(value, i64::from(number).into()),
+            (None, Some(number)) => drop(table.insert(key, toml_edit::value(i64::from(number)))),
+            (_, None) => drop(table.remove(key)),
+        }
+        Ok(())
+    }
+
     /// Makes a list hold these texts. An entry keeps the comments at its place.
     pub(super) fn set_list(&mut self, table: &str, key: &str, texts: &[String]) -> Result<(), EditError> {
         let list = self.list(table, key)?;

@@ -12,19 +12,24 @@ const PASSWORD: &str = "correct horse battery staple";
 const SESSION: &str = "__Host-jiefeng-session";
 
 /// A server with a console, and nobody in it yet.
-struct Console {
+pub(crate) struct Console {
     folder: TempDir,
-    server: Server,
+    pub(crate) server: Server,
     address: SocketAddr,
 }
 
 impl Console {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
         let folder = TempDir::new().unwrap();
-        let environment = [
+        let usual = [
             ("JIEFENG_NOW", "2026-11-22T10:00:00+08:00"),
             ("JIEFENG__CONSOLE__LISTEN", "127.0.0.1:0"),
         ];
+        let environment = [&usual, environment].concat();
         let server = Server::start_with(folder.path(), "allow_sample_credentials = true", &environment);
         server.assert_logs("/console/link/");
         let log = server.log();
@@ -46,7 +51,7 @@ impl Console {
     }
 
     /// `root`, signed in.
-    fn admin(&self) -> Browser {
+    pub(crate) fn admin(&self) -> Browser {
         let mut browser = self.browser();
         let made = browser.post(
             &self.first_link(),
@@ -57,7 +62,7 @@ impl Console {
     }
 
     /// Somebody whom the admin has invited, signed in.
-    fn invited(&self, admin: &mut Browser, name: &str, role: &str) -> Browser {
+    pub(crate) fn invited(&self, admin: &mut Browser, name: &str, role: &str) -> Browser {
         let invited = admin.submit("/console/users", &[("name", name), ("role", role)]);
         assert_eq!(invited.status, 200, "{}", invited.body);
         let mut browser = self.browser();
@@ -148,7 +153,7 @@ fn links_can_be_had_on_the_command_line() {
 }
 
 /// Every page and form, with who may use it.
-const ROUTES: [(&str, &str, &str); 21] = [
+const ROUTES: [(&str, &str, &str); 29] = [
     ("GET", "/console", "viewer"),
     ("GET", "/console/messages", "viewer"),
     (
@@ -169,6 +174,14 @@ const ROUTES: [(&str, &str, &str); 21] = [
     ("POST", "/console/dead-letters/r1/requeue", "editor"),
     ("POST", "/console/dead-letters/r1/discard", "editor"),
     ("GET", "/console/doctor", "editor"),
+    ("GET", "/console/settings", "editor"),
+    ("POST", "/console/settings", "admin"),
+    ("POST", "/console/settings/calendar", "editor"),
+    ("POST", "/console/settings/thresholds", "editor"),
+    ("GET", "/console/person", "admin"),
+    ("POST", "/console/person", "admin"),
+    ("POST", "/console/person/export", "admin"),
+    ("POST", "/console/person/erase", "admin"),
     ("GET", "/console/users", "admin"),
     ("POST", "/console/users", "admin"),
     ("POST", "/console/users/999/role", "admin"),
@@ -195,6 +208,9 @@ fn every_page_and_form_is_for_whoever_has_the_role() {
         ("current", "x"),
         ("password", "x"),
         ("again", "x"),
+        ("section", "retention"),
+        ("notice", "x"),
+        ("user_id", "x"),
     ];
     for (method, path, demanded) in ROUTES {
         for (role, browser) in [("viewer", &mut viewer), ("editor", &mut editor), ("admin", &mut admin)] {

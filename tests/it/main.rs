@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod administering;
 mod browser;
 mod commands;
 mod console;

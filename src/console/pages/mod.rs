@@ -12,6 +12,8 @@ mod link;
 mod message;
 mod messages;
 mod overview;
+mod person;
+mod settings;
 mod signing_in;
 mod users;
 
@@ -27,6 +29,8 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         .configure(appeals::configure)
         .configure(dead_letters::configure)
         .configure(doctor::configure)
+        .configure(settings::configure)
+        .configure(person::configure)
         .configure(users::configure)
         .configure(audit::configure)
         .configure(account::configure)

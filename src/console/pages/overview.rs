@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use super::settings::missing_year;
 use crate::console::chart::{Bars, line};
 use crate::console::days::{DECISIONS, Day};
 use crate::console::format::{count, day_of, micros, share};
@@ -56,7 +57,7 @@ struct Need {
     word: &'static str,
     value: String,
     /// Where to do something about it.
-    path: &'static str,
+    path: String,
 }
 
 /// A figure.
@@ -97,7 +98,9 @@ async fn show(visit: Visit<Viewer>, asked: web::Query<Asked>) -> Result<HttpResp
     let console = &visit.console;
     let now = Timestamp::now();
     let days = console.days.last(&*console.store, day_of(now), period).await?;
-    let needs = needs(console, console.store.figures().await?, now).await?;
+    let mut needs = needs(console, console.store.figures().await?, now).await?;
+    needs.extend(calendar(console));
+    needs.extend(outbreaks(console, &visit.frame, now).await?);
     let frame = visit.frame;
     let sum = Day::sum(days.iter().map(|(_, day)| &**day));
     let columns: Vec<[u64; DECISIONS.len()]> = days.iter().map(|(_, day)| day.decisions).collect();
@@ -214,9 +217,9 @@ fn steps(metrics: &Metrics) -> Vec<(&'static str, String)> {
 async fn needs(console: &Console, figures: Figures, now: Timestamp) -> Result<Vec<Need>, Refusal> {
     let is_late = |at: &Timestamp| now.duration_since(*at) > PATIENCE;
     let mut needs = Vec::new();
-    let mut need = |is_needed: bool, word, value: u64, path| {
+    let mut need = |is_needed: bool, word, value: u64, path: &str| {
         if is_needed {
-            let value = count(value);
+            let (value, path) = (count(value), path.to_owned());
             needs.push(Need { word, value, path });
         }
     };
@@ -236,6 +239,32 @@ async fn needs(console: &Console, figures: Figures, now: Timestamp) -> Result<Ve
     let refusing = u64::try_from(refusing.count()).unwrap_or_default();
     need(refusing > 0, "overview.knowledge", refusing, crate::console::ROOT);
     Ok(needs)
+}
+
+/// That the calendar ends soon.
+fn calendar(console: &Console) -> Option<Need> {
+    let (year, is_missing) = missing_year(&console.assistant.get().catalogue, day_of(console.clock.now()));
+    is_missing.then(|| Need {
+        word: "overview.calendar",
+        value: year.to_string(),
+        path: "/console/settings".to_owned(),
+    })
+}
+
+/// Restrictions that several people had within a short time, since yesterday.
+async fn outbreaks(console: &Console, frame: &Frame, now: Timestamp) -> Result<Vec<Need>, Refusal> {
+    let since = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now);
+    let outbreaks = console.store.outbreaks(since).await?;
+    let catalogue = &console.assistant.get().catalogue;
+    let need = outbreaks.into_iter().map(|outbreak| {
+        let people = frame.fill("overview.outbreak-people", outbreak.people);
+        Need {
+            word: "overview.outbreak",
+            value: format!("{} ({people})", frame.scenario(catalogue, &outbreak.scenario)),
+            path: format!("/console/messages?scenario={}", outbreak.scenario),
+        }
+    });
+    Ok(need.collect())
 }
 
 /// How many reminders are due today, and how many have been for longer.

@@ -32,15 +32,15 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
 }
 
 /// What most of these pages begin with: the files as they are, and what whoever looks has changed in them.
-struct Desk {
+pub(super) struct Desk {
     workshop: Arc<Workshop>,
     author: String,
-    files: KnowledgeFiles,
-    draft: Draft,
+    pub(super) files: KnowledgeFiles,
+    pub(super) draft: Draft,
 }
 
 impl Desk {
-    async fn of<Role>(visit: &Visit<Role>) -> Result<Self, Refusal> {
+    pub(super) async fn of<Role>(visit: &Visit<Role>) -> Result<Self, Refusal> {
         let workshop = Arc::clone(&visit.console.workshop);
         let author = visit.user.name.clone();
         let (files, draft) = (workshop.files().await?, workshop.draft(&author).await?);
@@ -52,7 +52,7 @@ impl Desk {
         })
     }
 
-    async fn save(&self) -> Result<(), Refusal> {
+    pub(super) async fn save(&self) -> Result<(), Refusal> {
         Ok(self
             .workshop
             .save_draft(&self.author, &self.draft, Timestamp::now())
