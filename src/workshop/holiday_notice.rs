@@ -72,13 +72,13 @@ static NUMBERED: LazyLock<Option<Regex>> =
 
 /// A day, with what stands in brackets behind it.
 static DAY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?:(\d{4})\s*年)?(?:(\d{1,2})\s*月)?(\d{1,2})\s*日(?:[（(]([^）)]*)[）)])?").ok());
+    LazyLock::new(|| Regex::new(r"(?:([0-9]{4}) *年)?(?:([0-9]{1,2}) *月)?([0-9]{1,2}) *日(?:[（(]([^）)]*)[）)])?").ok());
 
 /// Of which year it is.
-static YEAR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\d{4})\s*年").ok());
+static YEAR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([0-9]{4}) *年").ok());
 
 /// How many days off there are.
-static COUNT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^共?\s*(\d{1,2})\s*天|放假(\d{1,2})天").ok());
+static COUNT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^共? *([0-9]{1,2}) *天|放假([0-9]{1,2})天").ok());
 
 /// Reads a notice.
 ///

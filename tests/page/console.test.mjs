@@ -6,7 +6,7 @@ import { SIZES, assertFits, openPage, screenshot, startDemo } from './demo.mjs';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const PASSWORD = 'correct horse battery staple';
-const PAGES = ['', '/messages', '/appeals', '/dead-letters', '/doctor', '/users', '/audit', '/account'];
+const PAGES = ['', '/messages', '/appeals', '/dead-letters', '/doctor', '/settings', '/person', '/users', '/audit', '/account'];
 
 /** Has people act in the simulated WeCom. */
 async function control(demo, action, request) {
@@ -155,6 +155,32 @@ for (const { name, context: settings } of SIZES) {
       await page.getByTestId('no-dead-letters').waitFor();
     });
 
+    it('has settings, and takes next year from the notice as it is published', async () => {
+      await look('/settings');
+      await page.selectOption('select[name="notices.app"]', { index: 1 });
+      await page.fill('input[name="notices.users"]', 'zhangsan');
+      await page.getByTestId('save-notices').click();
+      assert.match(await page.getByTestId('saved').innerText(), /集中出现时提醒/);
+      assert.ok(await page.locator('input[name="hand_over.hours"]').isDisabled());
+      await page.fill('textarea[name=notice]', '现将2027年放假安排通知如下。一、元旦：1月1日（周四）至3日（周日）放假，共3天。');
+      await page.getByTestId('take-notice').click();
+      assert.match(await page.getByTestId('notice-problems').innerText(), /2027-01-01 不是“周四”/);
+      await assertFits(page);
+      await screenshot(page, `console-settings-${name}.png`);
+    });
+
+    it('erases what is kept of somebody', async () => {
+      await look('/person');
+      await page.fill('input[name=user_id]', 'WangWei');
+      await page.getByTestId('find').click();
+      assert.match(await page.getByTestId('found').innerText(), /问题\s+2/);
+      await assertFits(page);
+      await screenshot(page, `console-person-${name}.png`);
+      await page.locator('input[name=sure]').check();
+      await page.getByTestId('erase-person').click();
+      await page.getByTestId('erased').waitFor();
+    });
+
     it('invites somebody and tells what was done', async () => {
       await look('/users');
       await page.locator('form[action="/console/users"] input[name=name]').fill('li');
@@ -215,7 +241,7 @@ for (const { name, context: settings } of SIZES) {
       await page.keyboard.press('Enter');
       assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
       let reached = '';
-      for (let steps = 0; steps < 40 && reached !== 'question'; steps += 1) {
+      for (let steps = 0; steps < 60 && reached !== 'question'; steps += 1) {
         await page.keyboard.press('Tab');
         reached = await page.evaluate(() => document.activeElement.dataset.testid);
       }
