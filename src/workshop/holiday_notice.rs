@@ -71,8 +71,9 @@ static NUMBERED: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[一二三四五六七八九十]+、([^：:。]{1,20})[：:]").ok());
 
 /// A day, with what stands in brackets behind it.
-static DAY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?:([0-9]{4}) *年)?(?:([0-9]{1,2}) *月)?([0-9]{1,2}) *日(?:[（(]([^）)]*)[）)])?").ok());
+static DAY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:([0-9]{4}) *年)?(?:([0-9]{1,2}) *月)?([0-9]{1,2}) *日(?:[（(]([^）)]*)[）)])?").ok()
+});
 
 /// Of which year it is.
 static YEAR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([0-9]{4}) *年").ok());
