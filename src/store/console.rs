@@ -68,6 +68,8 @@ pub struct ConsoleUser {
     pub is_disabled: bool,
     /// Whether it has chosen a password.
     pub has_password: bool,
+    /// Whether it also needs a one-time code to sign in.
+    pub has_second_factor: bool,
     /// Since when there is this user.
     pub created_at: Timestamp,
     /// When it signed in last.
@@ -81,6 +83,8 @@ pub struct ConsoleCredentials {
     pub user: ConsoleUser,
     /// Argon2id hash of the password, as a PHC string.
     pub password: Option<String>,
+    /// Secret of the one-time codes that it also needs, in base32.
+    pub second_factor: Option<String>,
 }
 
 /// A user who is signed in.
@@ -165,8 +169,8 @@ pub enum ConsoleChange {
         /// Until when it works.
         until: Timestamp,
     },
-    /// The link is used: the first admin is made under this name, or the user whose it is has a new password. Whoever was signed in as this
-    /// user is so no more.
+    /// The link is used: the first admin is made under this name, or the user whose it is has a new password and needs no one-time codes any
+    /// more (the phone may be lost). Whoever was signed in as this user is so no more.
     UseLink {
         /// Of the link.
         link: TokenHash,
@@ -177,12 +181,14 @@ pub enum ConsoleChange {
         /// Of the session that begins.
         session: TokenHash,
     },
-    /// Somebody signs in.
+    /// Somebody signs in. Whoever needs a one-time code cannot without one, and with each only once.
     SignIn {
         /// Who.
         user: i64,
         /// Of the session that begins.
         session: TokenHash,
+        /// The step of the one-time code that was given.
+        second_factor_step: Option<i64>,
     },
     /// Somebody chooses another password; this session goes on, all others of the user end.
     ChangePassword {
@@ -190,6 +196,15 @@ pub enum ConsoleChange {
         user: i64,
         /// Hash of the password.
         password: String,
+        /// Of the session that goes on.
+        session: TokenHash,
+    },
+    /// Somebody needs one-time codes from now on, or no more; all other sessions of the user end.
+    SetSecondFactor {
+        /// Who.
+        user: i64,
+        /// Secret of the codes in base32, and the step of the one that was given; `None`: no codes any more.
+        secret: Option<(String, i64)>,
         /// Of the session that goes on.
         session: TokenHash,
     },

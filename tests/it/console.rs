@@ -71,7 +71,7 @@ impl Console {
         browser
     }
 
-    fn sign_in(&self, browser: &mut Browser, name: &str, password: &str) -> Page {
+    pub(crate) fn sign_in(&self, browser: &mut Browser, name: &str, password: &str) -> Page {
         browser.post(
             "/console/login",
             &[("name", name), ("password", password), ("back", "/console/messages")],
@@ -153,7 +153,7 @@ fn links_can_be_had_on_the_command_line() {
 }
 
 /// Every page and form, with who may use it.
-const ROUTES: [(&str, &str, &str); 29] = [
+const ROUTES: [(&str, &str, &str); 31] = [
     ("GET", "/console", "viewer"),
     ("GET", "/console/messages", "viewer"),
     (
@@ -191,6 +191,8 @@ const ROUTES: [(&str, &str, &str); 29] = [
     ("GET", "/console/audit", "admin"),
     ("GET", "/console/account", "viewer"),
     ("POST", "/console/account/password", "viewer"),
+    ("POST", "/console/account/second-factor/new", "viewer"),
+    ("POST", "/console/account/second-factor", "viewer"),
 ];
 
 #[test]
@@ -308,6 +310,55 @@ fn a_session_ends_when_somebody_signs_out_is_disabled_or_has_another_role() {
         oneself.body.contains("role=\"alert\"") && is_in(&admin),
         "the last admin stays"
     );
+}
+
+/// The one-time code of a moment, worked out with another library than the program does.
+fn code_at(secret: &str, second: i64) -> String {
+    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret);
+    let hash = ring::hmac::sign(&key, &(second / 30).to_be_bytes());
+    let offset = usize::from(hash.as_ref()[19] & 0x0f);
+    let four: [u8; 4] = hash.as_ref()[offset..offset + 4].try_into().unwrap();
+    format!("{:06}", (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000)
+}
+
+#[test]
+fn whoever_has_switched_one_time_codes_on_signs_in_with_each_of_them_once() {
+    let console = Console::start();
+    let mut admin = console.admin();
+    let shown = admin.submit("/console/account/second-factor/new", &[]);
+    let secret = shown.between("data-testid=\"secret\">", "<").to_owned();
+    let set = |admin: &mut Browser, code: &str, password: &str| {
+        let fields = [("secret", secret.as_str()), ("code", code), ("current", password)];
+        admin.submit("/console/account/second-factor", &fields).status
+    };
+    let now = crate::server::now();
+    let right = code_at(&secret, now);
+    assert_eq!(set(&mut admin, "000000x", PASSWORD), 200);
+    assert_eq!(set(&mut admin, &right, "wrong password 123"), 200);
+    assert_eq!(set(&mut admin, &right, PASSWORD), 303);
+    let sign_in = |code: &str| {
+        let fields = [("name", "root"), ("password", PASSWORD), ("code", code)];
+        console.browser().post("/console/login", &fields).status
+    };
+    assert_eq!(sign_in(""), 401);
+    assert_eq!(sign_in(&right), 401, "it was used to switch them on");
+    let next = code_at(&secret, now + 30);
+    assert_eq!(sign_in(&next), 303);
+    assert_eq!(sign_in(&next), 401, "each once");
+    let config = console.folder.path().join("jiefeng.toml");
+    let link = program::run(&[
+        "console",
+        "link",
+        "--config",
+        config.to_str().unwrap(),
+        "--user",
+        "root",
+    ]);
+    let mut browser = console.browser();
+    let chosen = browser.post(&path_of(&link.out), &[("password", PASSWORD), ("again", PASSWORD)]);
+    assert_eq!(chosen.status, 303, "{}", chosen.body);
+    assert_eq!(sign_in(""), 303, "the phone may be lost: a new link switches them off");
 }
 
 #[test]

@@ -100,6 +100,7 @@ mod tests {
             role: ConsoleRole::Viewer,
             is_disabled: false,
             has_password: true,
+            has_second_factor: false,
             created_at: at(0),
             last_login_at: None,
         }
@@ -134,6 +135,7 @@ mod tests {
         let credentials = |password: &str| ConsoleCredentials {
             user: user(),
             password: Some(password.to_owned()),
+            second_factor: None,
         };
         let cookie = device_cookie("li", "one").unwrap();
         assert!(is_known_device(cookie.value(), &credentials("one")));
@@ -144,6 +146,7 @@ mod tests {
         let without = ConsoleCredentials {
             user: user(),
             password: None,
+            second_factor: None,
         };
         assert!(!is_known_device("", &without));
     }

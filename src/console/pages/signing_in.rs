@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::console::access::{
-    DEVICE_COOKIE, Tries, device_cookie, is_known_device, name_of, new_token, removed_cookie, session_cookie,
+    DEVICE_COOKIE, Tries, device_cookie, is_known_device, name_of, new_token, removed_cookie, session_cookie, step_of,
 };
 use crate::console::form::{OpenForm, Posted};
 use crate::console::frame::Frame;
@@ -58,6 +58,9 @@ async fn show(request: HttpRequest, console: Data<Console>, asked: web::Query<As
 struct Login {
     name: String,
     password: String,
+    /// A one-time code, of whoever needs one.
+    #[serde(default)]
+    code: String,
     #[serde(default)]
     back: String,
 }
@@ -85,16 +88,20 @@ async fn sign_in(
     let hash = credentials.as_ref().filter(|found| !found.user.is_disabled);
     let hash = hash.and_then(|found| found.password.clone());
     let verified = console.hashing.verify(login.password.clone(), hash).await;
-    match credentials {
-        Some(credentials) if verified.ok_or(Refusal::Unavailable)? => {
+    let is_right = verified.ok_or(Refusal::Unavailable)?;
+    let session = match &credentials {
+        Some(credentials) if is_right => begin(&console, credentials, &login.code).await?,
+        _ => None,
+    };
+    match (credentials, session) {
+        (Some(credentials), Some(session)) => {
             console.throttle().forget(&tries);
-            let session = begin(&console, &credentials).await?;
             let mut response = see_other(way_back(&login.back));
             let device = device_cookie(&name, credentials.password.as_deref().unwrap_or_default());
             add_cookies(&mut response, std::iter::once(session).chain(device))?;
             Ok(response)
         }
-        known => {
+        (known, _) => {
             note_failure(&console, known.as_ref()).await?;
             let mut response = html(&LoginPage {
                 frame: Frame::of(&request),
@@ -120,7 +127,14 @@ fn count_try(console: &Console, tries: &Tries<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn begin(console: &Console, credentials: &ConsoleCredentials) -> Result<Cookie<'static>, Refusal> {
+/// The cookie of the session that begins; `None`: the one-time code is wrong, was used before, or is missing.
+async fn begin(
+    console: &Console,
+    credentials: &ConsoleCredentials,
+    code: &str,
+) -> Result<Option<Cookie<'static>>, Refusal> {
+    let secret = credentials.second_factor.as_deref();
+    let second_factor_step = secret.and_then(|secret| step_of(secret, code, Timestamp::now()));
     let (token, session) = new_token().ok_or(Refusal::Unavailable)?;
     let user = credentials.user.id;
     let entry = AuditEntry {
@@ -129,11 +143,13 @@ async fn begin(console: &Console, credentials: &ConsoleCredentials) -> Result<Co
         action: "sign-in".to_owned(),
         object: String::new(),
     };
-    let change = ConsoleChange::SignIn { user, session };
-    match console.store.change_console(change, entry).await? {
-        ConsoleChanged::Done => Ok(session_cookie(token)),
-        _ => Err(Refusal::NotAllowed),
-    }
+    let change = ConsoleChange::SignIn {
+        user,
+        session,
+        second_factor_step,
+    };
+    let changed = console.store.change_console(change, entry).await?;
+    Ok((changed == ConsoleChanged::Done).then(|| session_cookie(token)))
 }
 
 /// A name that nobody has may be a password that was typed into the wrong field.

@@ -139,6 +139,7 @@ async fn sessions_end_with_what_they_stand_on(place: impl Place) {
     let sign_in = |session: u8| ConsoleChange::SignIn {
         user: li,
         session: token(session),
+        second_factor_step: None,
     };
     store.touch_console_session(token(50), at(5)).await.unwrap();
     assert_eq!(store.console_session(token(50)).await.unwrap().unwrap().seen_at, at(5));
@@ -189,6 +190,39 @@ async fn sessions_end_with_what_they_stand_on(place: impl Place) {
     assert_eq!(use_link(&*store, token(9), "", token(57)).await, ConsoleChanged::Done);
     assert!(!is_in(56).await && is_in(57).await);
     assert!(is_in(100).await, "nobody else's session ends");
+}
+
+async fn a_one_time_code_signs_in_once_and_nobody_signs_in_without(place: impl Place) {
+    let store = place.open().await;
+    with_admin(&*store).await;
+    let li = with_user(&*store, "li", ConsoleRole::Viewer, 50).await;
+    let sign_in = async |session: u8, second_factor_step: Option<i64>| {
+        let session = token(session);
+        let sign_in = ConsoleChange::SignIn {
+            user: li,
+            session,
+            second_factor_step,
+        };
+        change(&*store, sign_in).await == ConsoleChanged::Done
+    };
+    assert!(sign_in(51, None).await);
+    let set = |secret: Option<&str>| ConsoleChange::SetSecondFactor {
+        user: li,
+        secret: secret.map(|secret| (secret.to_owned(), 7)),
+        session: token(51),
+    };
+    assert_eq!(change(&*store, set(Some("ABC"))).await, ConsoleChanged::Done);
+    let credentials = store.console_credentials("li".to_owned()).await.unwrap().unwrap();
+    assert_eq!(credentials.second_factor.as_deref(), Some("ABC"));
+    assert!(credentials.user.has_second_factor);
+    let is_in = async |session: u8| store.console_session(token(session)).await.unwrap().is_some();
+    assert!(is_in(51).await && !is_in(50).await);
+    assert!(!sign_in(52, None).await);
+    assert!(!sign_in(53, Some(7)).await);
+    assert!(sign_in(54, Some(8)).await);
+    assert!(!sign_in(55, Some(8)).await);
+    assert_eq!(change(&*store, set(None)).await, ConsoleChanged::Done);
+    assert!(sign_in(56, None).await);
 }
 
 async fn there_is_always_an_admin_who_can_sign_in(place: impl Place) {
@@ -407,6 +441,7 @@ for_every_store!(
     the_first_admin_is_made_once,
     somebody_who_is_invited_chooses_a_password_once,
     sessions_end_with_what_they_stand_on,
+    a_one_time_code_signs_in_once_and_nobody_signs_in_without,
     there_is_always_an_admin_who_can_sign_in,
     the_audit_log_has_what_was_done_and_is_not_changed,
     questions_are_counted_by_time_and_decision,

@@ -14,9 +14,8 @@ use crate::store::{
 
 type Changed = Result<ConsoleChanged, Error>;
 
-/// The columns of a user, with `password` behind them.
-const USER: &str =
-    "console_users.id, name, role, disabled, password IS NOT NULL, console_users.created_at, last_login_at, password";
+/// The columns of a user, with what it signs in with behind them.
+const USER: &str = "console_users.id, name, role, disabled, password IS NOT NULL, console_users.created_at, last_login_at, password, second_factor";
 
 /// Changes of who may do what come one after the other, so that no two of them take away the last admin together. The number is anything
 /// that nobody else uses.
@@ -36,8 +35,11 @@ impl ConsoleStore for PostgresStore {
             let sql = format!("SELECT {USER} FROM console_users WHERE name = $1");
             let row = transaction.row_if_any(&sql, values![&name]).await?;
             let credentials = row.map(|row| {
-                let (user, password) = (user(&row)?, row.try_get(7)?);
-                Ok(ConsoleCredentials { user, password })
+                Ok(ConsoleCredentials {
+                    user: user(&row)?,
+                    password: row.try_get(7)?,
+                    second_factor: row.try_get(8)?,
+                })
             });
             credentials.transpose()
         })
@@ -53,8 +55,8 @@ impl ConsoleStore for PostgresStore {
             let session = row.map(|row| {
                 Ok(ConsoleSession {
                     user: user(&row)?,
-                    created_at: timestamp(row.try_get(8)?),
-                    seen_at: timestamp(row.try_get(9)?),
+                    created_at: timestamp(row.try_get(9)?),
+                    seen_at: timestamp(row.try_get(10)?),
                 })
             });
             session.transpose()
@@ -152,7 +154,11 @@ async fn change_now(transaction: Transaction<'_>, change: ConsoleChange, now: i6
             password,
             session,
         } => use_link(transaction, &link, (&name, &password), &session, now).await,
-        ConsoleChange::SignIn { user, session } => sign_in(transaction, user, &session, now).await,
+        ConsoleChange::SignIn {
+            user,
+            session,
+            second_factor_step,
+        } => sign_in(transaction, user, &session, second_factor_step, now).await,
         ConsoleChange::ChangePassword {
             user,
             password,
@@ -161,6 +167,13 @@ async fn change_now(transaction: Transaction<'_>, change: ConsoleChange, now: i6
             let sql = "DELETE FROM console_sessions WHERE user_id = $1 AND hash <> $2";
             run(transaction, sql, values![user, session.as_slice()]).await?;
             set_password(transaction, user, &password).await
+        }
+        ConsoleChange::SetSecondFactor { user, secret, session } => {
+            let sql = "DELETE FROM console_sessions WHERE user_id = $1 AND hash <> $2";
+            run(transaction, sql, values![user, session.as_slice()]).await?;
+            let (secret, step) = secret.unzip();
+            let sql = "UPDATE console_users SET second_factor = $2, second_factor_step = $3 WHERE id = $1";
+            run(transaction, sql, values![user, secret.as_deref(), step]).await
         }
         ConsoleChange::SignOut { session } => {
             let sql = "DELETE FROM console_sessions WHERE hash = $1";
@@ -234,7 +247,9 @@ async fn use_link(
     run(transaction, sql, values![link.as_slice()]).await?;
     sign_out_everywhere(transaction, user).await?;
     set_password(transaction, user, password).await?;
-    sign_in(transaction, user, session, now).await
+    let sql = "UPDATE console_users SET second_factor = NULL, second_factor_step = NULL WHERE id = $1";
+    run(transaction, sql, values![user]).await?;
+    sign_in(transaction, user, session, None, now).await
 }
 
 async fn set_password(transaction: Transaction<'_>, user: i64, password: &str) -> Changed {
@@ -242,9 +257,10 @@ async fn set_password(transaction: Transaction<'_>, user: i64, password: &str) -
     run(transaction, sql, values![user, password]).await
 }
 
-async fn sign_in(transaction: Transaction<'_>, user: i64, session: &TokenHash, now: i64) -> Changed {
-    let sql = "UPDATE console_users SET last_login_at = $2 WHERE id = $1 AND disabled = 0";
-    if run(transaction, sql, values![user, now]).await? == ConsoleChanged::NotFound {
+async fn sign_in(transaction: Transaction<'_>, user: i64, session: &TokenHash, step: Option<i64>, now: i64) -> Changed {
+    let sql = "UPDATE console_users SET last_login_at = $2, second_factor_step = coalesce($3, second_factor_step)
+               WHERE id = $1 AND disabled = 0 AND (second_factor IS NULL OR coalesce(second_factor_step, 0) < $3)";
+    if run(transaction, sql, values![user, now, step]).await? == ConsoleChanged::NotFound {
         return Ok(ConsoleChanged::NotFound);
     }
     let sql = "INSERT INTO console_sessions (hash, user_id, created_at, seen_at) VALUES ($1, $2, $3, $3)";
@@ -296,6 +312,7 @@ fn user(row: &Row) -> Result<ConsoleUser, Error> {
         has_password: row.try_get(4)?,
         created_at: timestamp(row.try_get(5)?),
         last_login_at: last_login_at.map(timestamp),
+        has_second_factor: row.try_get::<_, Option<&str>>(8)?.is_some(),
     })
 }
 

@@ -12,9 +12,8 @@ use crate::store::{
 
 type Changed = Result<ConsoleChanged, rusqlite::Error>;
 
-/// The columns of a user, with `password` behind them.
-const USER: &str =
-    "console_users.id, name, role, disabled, password IS NOT NULL, console_users.created_at, last_login_at, password";
+/// The columns of a user, with what it signs in with behind them.
+const USER: &str = "console_users.id, name, role, disabled, password IS NOT NULL, console_users.created_at, last_login_at, password, second_factor";
 
 impl ConsoleStore for SqliteStore {
     fn console_users(&self) -> BoxFuture<'_, Result<Vec<ConsoleUser>, StoreError>> {
@@ -29,8 +28,11 @@ impl ConsoleStore for SqliteStore {
         self.reads.read(move |connection| {
             let sql = format!("SELECT {USER} FROM console_users WHERE name = ?1");
             let found = connection.prepare_cached(&sql)?.query_row([name], |row| {
-                let (user, password) = (user(row)?, row.get(7)?);
-                Ok(ConsoleCredentials { user, password })
+                Ok(ConsoleCredentials {
+                    user: user(row)?,
+                    password: row.get(7)?,
+                    second_factor: row.get(8)?,
+                })
             });
             found.optional()
         })
@@ -45,8 +47,8 @@ impl ConsoleStore for SqliteStore {
             let found = connection.prepare_cached(&sql)?.query_row([session], |row| {
                 Ok(ConsoleSession {
                     user: user(row)?,
-                    created_at: timestamp(row.get(8)?),
-                    seen_at: timestamp(row.get(9)?),
+                    created_at: timestamp(row.get(9)?),
+                    seen_at: timestamp(row.get(10)?),
                 })
             });
             found.optional()
@@ -148,7 +150,11 @@ fn change_now(connection: &Connection, change: ConsoleChange, now: i64) -> Chang
             password,
             session,
         } => use_link(connection, &link, (&name, &password), session, now),
-        ConsoleChange::SignIn { user, session } => sign_in(connection, user, session, now),
+        ConsoleChange::SignIn {
+            user,
+            session,
+            second_factor_step,
+        } => sign_in(connection, user, session, second_factor_step, now),
         ConsoleChange::ChangePassword {
             user,
             password,
@@ -157,6 +163,13 @@ fn change_now(connection: &Connection, change: ConsoleChange, now: i64) -> Chang
             let sql = "DELETE FROM console_sessions WHERE user_id = ?1 AND hash <> ?2";
             run(connection, sql, params![user, session])?;
             set_password(connection, user, &password)
+        }
+        ConsoleChange::SetSecondFactor { user, secret, session } => {
+            let sql = "DELETE FROM console_sessions WHERE user_id = ?1 AND hash <> ?2";
+            run(connection, sql, params![user, session])?;
+            let (secret, step) = secret.unzip();
+            let sql = "UPDATE console_users SET second_factor = ?2, second_factor_step = ?3 WHERE id = ?1";
+            run(connection, sql, params![user, secret, step])
         }
         ConsoleChange::SignOut { session } => {
             run(connection, "DELETE FROM console_sessions WHERE hash = ?1", [session])
@@ -210,7 +223,9 @@ fn use_link(
     run(connection, "DELETE FROM console_links WHERE hash = ?1", [link])?;
     sign_out_everywhere(connection, user)?;
     set_password(connection, user, password)?;
-    sign_in(connection, user, session, now)
+    let sql = "UPDATE console_users SET second_factor = NULL, second_factor_step = NULL WHERE id = ?1";
+    run(connection, sql, [user])?;
+    sign_in(connection, user, session, None, now)
 }
 
 fn set_password(connection: &Connection, user: i64, password: &str) -> Changed {
@@ -218,9 +233,10 @@ fn set_password(connection: &Connection, user: i64, password: &str) -> Changed {
     run(connection, sql, params![user, password])
 }
 
-fn sign_in(connection: &Connection, user: i64, session: TokenHash, now: i64) -> Changed {
-    let sql = "UPDATE console_users SET last_login_at = ?2 WHERE id = ?1 AND disabled = 0";
-    if run(connection, sql, params![user, now])? == ConsoleChanged::NotFound {
+fn sign_in(connection: &Connection, user: i64, session: TokenHash, step: Option<i64>, now: i64) -> Changed {
+    let sql = "UPDATE console_users SET last_login_at = ?2, second_factor_step = coalesce(?3, second_factor_step)
+               WHERE id = ?1 AND disabled = 0 AND (second_factor IS NULL OR coalesce(second_factor_step, 0) < ?3)";
+    if run(connection, sql, params![user, now, step])? == ConsoleChanged::NotFound {
         return Ok(ConsoleChanged::NotFound);
     }
     let sql = "INSERT INTO console_sessions (hash, user_id, created_at, seen_at) VALUES (?1, ?2, ?3, ?3)";
@@ -271,6 +287,7 @@ fn user(row: &Row<'_>) -> Result<ConsoleUser, rusqlite::Error> {
         has_password: row.get(4)?,
         created_at: timestamp(row.get(5)?),
         last_login_at: last_login_at.map(timestamp),
+        has_second_factor: row.get_ref(8)? != rusqlite::types::ValueRef::Null,
     })
 }
 

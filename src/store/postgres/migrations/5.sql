@@ -12,3 +12,7 @@ CREATE TABLE outbreaks (
   people     BIGINT NOT NULL
 );
 CREATE INDEX outbreaks_by_time ON outbreaks (noticed_at);
+
+-- A second thing to sign in with: the secret of one-time codes (RFC 6238, base32), and the last of its steps that was used.
+ALTER TABLE console_users ADD COLUMN second_factor TEXT;
+ALTER TABLE console_users ADD COLUMN second_factor_step BIGINT;
