@@ -13,6 +13,7 @@ mod confidence;
 mod decision;
 mod denial;
 mod explain;
+mod grouping;
 mod known;
 mod matcher;
 mod meaning;
@@ -35,6 +36,7 @@ mod vocabulary;
 
 pub use cache::CacheError;
 pub use decision::{Candidate, Decision, Judgement, Thresholds};
+pub use grouping::{Group, group};
 pub use explain::{Explanation, Piece, Reasons};
 pub use matcher::Matcher;
 pub use question::Question;
