@@ -36,8 +36,8 @@ mod vocabulary;
 
 pub use cache::CacheError;
 pub use decision::{Candidate, Decision, Judgement, Thresholds};
-pub use grouping::{Group, group};
 pub use explain::{Explanation, Piece, Reasons};
+pub use grouping::{Group, group};
 pub use matcher::Matcher;
 pub use question::Question;
 pub use reading::View;
