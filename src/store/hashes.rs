@@ -15,7 +15,7 @@ pub(super) type TimedHash = [u8; TIME + SHORT];
 pub(super) const TIME: usize = 5;
 
 /// Bytes of a hash that follow it; two messages of one second do not meet in so many.
-const SHORT: usize = 16;
+pub(super) const SHORT: usize = 16;
 
 /// Hashes with the key of one store.
 #[derive(Clone)]

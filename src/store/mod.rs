@@ -47,8 +47,8 @@ pub use outbreaks::{Outbreak, OutbreakStore};
 pub use people::{PeopleStore, PersonAppeal, PersonMessage, PersonQuestion, PersonRecords};
 pub use postgres::{OpenError as PostgresOpenError, PostgresSettings, PostgresStore};
 pub use reading::{
-    Counted, FoundQuestion, FoundQuestions, MICROS_CLASSES, NoQuestionId, QuestionCount, QuestionCourse, QuestionId,
-    QuestionSearch, ReadingStore, ReceivedCourse, SentCourse,
+    Counted, FoundQuestion, FoundQuestions, MICROS_CLASSES, MessageName, NoQuestionId, QuestionCount, QuestionCourse,
+    QuestionId, QuestionSearch, ReadingStore, ReceivedCourse, SentCourse, UselessAnswer,
 };
 pub use settings::SettingsStore;
 pub use sqlite::{BackupError, OpenError as SqliteOpenError, ReadError, SqliteStore, back_up};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::hashes::{TIME, TimedHash, shown, timed};
+use super::hashes::{SHORT, TIME, TimedHash, shown, timed};
 use super::{BoxFuture, QuestionRecord, StoreError};
 
 /// Names a question: the key of its message, which begins with the time at which it was made.
@@ -39,6 +39,34 @@ impl QuestionId {
     pub(super) fn bare(&self) -> &[u8] {
         self.0.get(TIME..).unwrap_or_default()
     }
+
+    /// The message's name without its time.
+    pub fn name(&self) -> MessageName {
+        self.0.last_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// Names a message without its time, whatever it was received from.
+pub type MessageName = [u8; SHORT];
+
+/// The name of a message by its stored key: one of an app has its time in front, one of 微信客服 is a whole hash.
+pub(super) fn name_of_stored(key: &[u8]) -> MessageName {
+    let without_time = if key.len() == TIME + SHORT {
+        key.get(TIME..)
+    } else {
+        Some(key)
+    };
+    let name = without_time.and_then(|name| name.first_chunk());
+    name.copied().unwrap_or_default()
+}
+
+/// An answer of which somebody said that it did not help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UselessAnswer {
+    /// The message that says so. The answer is an earlier one to the same person.
+    pub said_in: MessageName,
+    /// The scenario that was answered.
+    pub scenario: String,
 }
 
 impl fmt::Display for QuestionId {
@@ -189,6 +217,9 @@ pub trait ReadingStore: Send + Sync {
     /// Looks for questions.
     fn find_questions(&self, search: QuestionSearch) -> BoxFuture<'_, Result<FoundQuestions, StoreError>>;
 
+    /// Answers that were said not to help since then, the latest `most` of them.
+    fn useless_answers(&self, since: Timestamp, most: u32) -> BoxFuture<'_, Result<Vec<UselessAnswer>, StoreError>>;
+
     /// One question, with what became of it.
     fn question_course(&self, id: QuestionId) -> BoxFuture<'_, Result<Option<QuestionCourse>, StoreError>>;
 }
@@ -334,5 +365,13 @@ mod tests {
         for wrong in ["", "00", &"g".repeat(42), &"0".repeat(43), &"é".repeat(21)] {
             assert_eq!(wrong.parse::<QuestionId>(), Err(NoQuestionId), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_message_has_one_name_wherever_it_is_stored() {
+        let hash: Vec<u8> = (0..32).collect();
+        let id = QuestionId(timed(1_764_000_000, &hash));
+        assert_eq!(name_of_stored(&id.0), id.name());
+        assert_eq!(name_of_stored(&hash), id.name());
     }
 }

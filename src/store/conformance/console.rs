@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Place, at, message, person, record, settle};
 use crate::store::{
     AuditEntry, ConsoleChange, ConsoleChanged, ConsoleRole, LinkPurpose, QuestionRecord, QuestionSearch, Rating,
-    Retention, Step, Store, TokenHash,
+    Retention, Step, Store, TokenHash, UselessAnswer,
 };
 
 fn token(number: u8) -> TokenHash {
@@ -395,6 +395,40 @@ async fn questions_are_found_by_what_is_looked_for(place: impl Place) {
     );
 }
 
+async fn a_useless_answer_is_known_by_the_message_that_says_so(place: impl Place) {
+    let store = place.open().await;
+    for (number, minute, verdict) in [
+        (1, 1, "useless"),
+        (2, 2, "useful"),
+        (3, 3, "useless"),
+        (4, 4, "useless"),
+    ] {
+        let step = Step {
+            question: Some(asked("没用", "smalltalk", minute, 20)),
+            rating: Some(Rating {
+                scenario: format!("scenario-{number}"),
+                verdict: verdict.to_owned(),
+                knowledge_version: "v".to_owned(),
+            }),
+            ..Step::default()
+        };
+        let settled = store.settle(message(number), person("li"), at(minute), Box::new(move |_| step));
+        settled.await.unwrap();
+    }
+    let useless = store.useless_answers(at(3), 10).await.unwrap();
+    let scenarios: Vec<&str> = useless.iter().map(|answer| answer.scenario.as_str()).collect();
+    assert_eq!(scenarios, ["scenario-4", "scenario-3"]);
+    assert_eq!(store.useless_answers(at(0), 1).await.unwrap(), useless[..1]);
+    let all = QuestionSearch {
+        most: 10,
+        most_looked_at: 10,
+        ..QuestionSearch::default()
+    };
+    let found = store.find_questions(all).await.unwrap().found;
+    let said_in = |answer: &UselessAnswer| found.iter().any(|question| question.id.name() == answer.said_in);
+    assert!(useless.iter().all(said_in));
+}
+
 async fn a_search_goes_on_where_it_has_ended(place: impl Place) {
     let store = place.open().await;
     with_questions(&*store).await;
@@ -446,6 +480,7 @@ for_every_store!(
     the_audit_log_has_what_was_done_and_is_not_changed,
     questions_are_counted_by_time_and_decision,
     questions_are_found_by_what_is_looked_for,
+    a_useless_answer_is_known_by_the_message_that_says_so,
     a_search_goes_on_where_it_has_ended,
     what_became_of_a_question_is_known,
 );

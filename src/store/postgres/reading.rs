@@ -7,10 +7,10 @@ use super::pool::Transaction;
 use super::values::values;
 use super::{PostgresStore, count, timestamp};
 use crate::store::hashes::timed;
-use crate::store::reading::{Counting, Searching, StoredQuestion};
+use crate::store::reading::{Counting, Searching, StoredQuestion, name_of_stored};
 use crate::store::{
     BoxFuture, Counted, FoundQuestion, FoundQuestions, QuestionCount, QuestionCourse, QuestionId, QuestionSearch,
-    ReadingStore, ReceivedCourse, SentCourse, StoreError,
+    ReadingStore, ReceivedCourse, SentCourse, StoreError, UselessAnswer,
 };
 
 /// So many questions are fetched at a time.
@@ -46,6 +46,21 @@ impl ReadingStore for PostgresStore {
                     return Ok(searching.finish(true));
                 }
             }
+        })
+    }
+
+    fn useless_answers(&self, since: Timestamp, most: u32) -> BoxFuture<'_, Result<Vec<UselessAnswer>, StoreError>> {
+        self.read(async move |transaction| {
+            let sql = "SELECT message, scenario FROM ratings WHERE verdict = 'useless' AND rated_at >= $1
+                       ORDER BY rated_at DESC LIMIT $2";
+            let rows = transaction.rows(sql, values![since.as_millisecond(), most]).await?;
+            let answers = rows.iter().map(|row| {
+                Ok(UselessAnswer {
+                    said_in: name_of_stored(row.try_get(0)?),
+                    scenario: row.try_get(1)?,
+                })
+            });
+            answers.collect()
         })
     }
 

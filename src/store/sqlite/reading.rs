@@ -5,10 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{SqliteStore, timestamp};
 use crate::store::hashes::timed;
-use crate::store::reading::{Counting, Searching, StoredQuestion};
+use crate::store::reading::{Counting, Searching, StoredQuestion, name_of_stored};
 use crate::store::{
     BoxFuture, Counted, FoundQuestion, FoundQuestions, QuestionCourse, QuestionId, QuestionSearch, ReadingStore,
-    ReceivedCourse, SentCourse, StoreError,
+    ReceivedCourse, SentCourse, StoreError, UselessAnswer,
 };
 
 impl ReadingStore for SqliteStore {
@@ -34,6 +34,21 @@ impl ReadingStore for SqliteStore {
                 }
             }
             Ok(searching.finish(true))
+        })
+    }
+
+    fn useless_answers(&self, since: Timestamp, most: u32) -> BoxFuture<'_, Result<Vec<UselessAnswer>, StoreError>> {
+        self.reads.read(move |connection| {
+            let sql = "SELECT message, scenario FROM ratings WHERE verdict = 'useless' AND rated_at >= ?1
+                       ORDER BY rated_at DESC LIMIT ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![since.as_millisecond(), most], |row| {
+                Ok(UselessAnswer {
+                    said_in: name_of_stored(row.get_ref(0)?.as_blob()?),
+                    scenario: row.get(1)?,
+                })
+            })?;
+            rows.collect()
         })
     }
 
