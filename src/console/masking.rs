@@ -12,19 +12,34 @@ const MASK: &str = "•••";
 
 /// A text in which words of Latin letters and digits that may name somebody are reduced to their first character.
 pub(super) fn masked(text: &str) -> String {
+    let first_alone = |word: &str| word.chars().take(1).chain(MASK.chars()).collect();
+    with_names_as(text, first_alone)
+}
+
+/// A text without those words, in one line, as an example question is written.
+pub(super) fn without_names(text: &str) -> String {
+    let without = with_names_as(text, |_| " ".to_owned());
+    without.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn with_names_as(text: &str, instead: impl Fn(&str) -> String) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut word = String::new();
+    let put = |shown: &mut String, word: &str| match names_somebody(word) {
+        true => shown.push_str(&instead(word)),
+        false => shown.push_str(word),
+    };
     for letter in text.chars() {
         match is_of_names(letter) {
             true => word.push(letter),
             false => {
-                push_word(&mut shown, &word);
+                put(&mut shown, &word);
                 word.clear();
                 shown.push(letter);
             }
         }
     }
-    push_word(&mut shown, &word);
+    put(&mut shown, &word);
     shown
 }
 
@@ -33,16 +48,9 @@ fn is_of_names(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "@_-.+".contains(letter) || letter.is_numeric()
 }
 
-fn push_word(shown: &mut String, word: &str) {
+fn names_somebody(word: &str) -> bool {
     let digits = word.chars().filter(|letter| letter.is_numeric()).count();
-    let names_somebody = digits >= DIGITS_OF_A_NUMBER || word.contains('@') || word.contains('_');
-    match word.chars().next() {
-        Some(first) if names_somebody => {
-            shown.push(first);
-            shown.push_str(MASK);
-        }
-        _ => shown.push_str(word),
-    }
+    digits >= DIGITS_OF_A_NUMBER || word.contains('@') || word.contains('_')
 }
 
 /// A message as it is stored, in JSON or XML, in which also the ids of people are masked: in a text nothing tells them from words.
@@ -106,6 +114,18 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(masked(text), shown);
+        }
+    }
+
+    #[test]
+    fn an_example_question_has_no_names_and_one_line() {
+        for (text, example) in [
+            ("我的手机 13800138000 加不了人\n怎么办", "我的手机 加不了人 怎么办"),
+            ("微信号wxid_abc12被封了", "微信号 被封了"),
+            ("第2次被封", "第2次被封"),
+            ("li.ming@example.com", ""),
+        ] {
+            assert_eq!(without_names(text), example);
         }
     }
 

@@ -17,6 +17,7 @@ mod navigation;
 mod pages;
 mod refusal;
 mod state;
+mod unanswered;
 mod visit;
 mod words;
 

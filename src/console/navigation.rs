@@ -19,6 +19,12 @@ pub(super) const NAVIGATION: &[Entry] = &[
     entry(super::ROOT, "overview.title", "overview", ConsoleRole::Viewer),
     entry("/console/messages", "messages.title", "messages", ConsoleRole::Viewer),
     entry(
+        "/console/unanswered",
+        "unanswered.title",
+        "unanswered",
+        ConsoleRole::Viewer,
+    ),
+    entry(
         "/console/knowledge",
         "knowledge.title",
         "knowledge",

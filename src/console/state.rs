@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::access::{Hashing, Throttle};
 use super::days::Days;
+use super::unanswered::Remembered;
 use crate::config::Networks;
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, CurrentSettings};
@@ -55,6 +56,7 @@ pub struct Console {
     pub(super) trusted_proxies: Networks,
     pub(super) hashing: Hashing,
     pub(super) days: Days,
+    pub(super) unanswered: Remembered,
     /// The configuration file, if there is one.
     pub(super) configuration: Option<PathBuf>,
     /// Held by the one examination that is under way.
@@ -76,6 +78,7 @@ impl Console {
             trusted_proxies: subject.trusted_proxies,
             hashing: Hashing::default(),
             days: Days::default(),
+            unanswered: Remembered::default(),
             configuration: subject.configuration,
             examining: tokio::sync::Mutex::default(),
             throttle: Mutex::default(),

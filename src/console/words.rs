@@ -154,6 +154,7 @@ mod tests {
                 "outcome.",
                 "level.",
                 "account-kind.",
+                "failure.",
             ]
             .iter()
             .any(|section| key.starts_with(section))

@@ -121,6 +121,14 @@ impl Assistant {
         (bytes(Language::Chinese), bytes(Language::English))
     }
 
+    /// Whether a text says nothing by itself but chooses among what was offered ("2", "都不是"), says how it went ("没用") or names an account.
+    pub fn is_only_a_reply(&self, text: &str) -> bool {
+        let (conversation, text) = (&self.conversation, self.matcher.normalise(text));
+        conversation.choice(&text).is_some()
+            || conversation.saying(&text).is_some()
+            || conversation.account(&text).is_some()
+    }
+
     /// The scenario with this id.
     pub fn scenario(&self, id: &str) -> Option<&Scenario> {
         self.catalogue.scenarios.get(id)

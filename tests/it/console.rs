@@ -153,7 +153,7 @@ fn links_can_be_had_on_the_command_line() {
 }
 
 /// Every page and form, with who may use it.
-const ROUTES: [(&str, &str, &str); 31] = [
+const ROUTES: [(&str, &str, &str); 34] = [
     ("GET", "/console", "viewer"),
     ("GET", "/console/messages", "viewer"),
     (
@@ -167,6 +167,17 @@ const ROUTES: [(&str, &str, &str); 31] = [
         "admin",
     ),
     ("POST", "/console/messages/export", "viewer"),
+    ("GET", "/console/unanswered", "viewer"),
+    (
+        "GET",
+        "/console/unanswered/000000000000000000000000000000000000000000",
+        "viewer",
+    ),
+    (
+        "POST",
+        "/console/unanswered/000000000000000000000000000000000000000000",
+        "editor",
+    ),
     ("GET", "/console/appeals", "viewer"),
     ("POST", "/console/appeals/1/person", "admin"),
     ("GET", "/console/dead-letters", "editor"),

@@ -201,6 +201,57 @@ fn a_preview_asks_what_was_asked_and_an_import_is_a_dry_run_first() {
 }
 
 #[test]
+fn what_was_not_answered_is_taken_up_from_its_cluster_and_not_listed_any_more() {
+    let mut desk = Desk::new();
+    for question in [
+        "打印机连不上，分机 13800138000",
+        "公司打印机连不上",
+        "打印机连不上怎么弄",
+    ] {
+        desk.answer(question);
+    }
+    desk.answer("食堂的菜太咸");
+    let list = desk.admin.get("/console/unanswered");
+    assert_eq!(list.body.matches("data-testid=\"cluster\"").count(), 2, "{}", list.body);
+    assert!(
+        list.body.contains("<strong>3</strong>") && list.body.contains("3 人"),
+        "{}",
+        list.body
+    );
+    assert!(list.body.contains("打印机连不上，分机") && !list.body.contains("13800138000"));
+    let cluster = format!("/console/unanswered/{}", list.between("/console/unanswered/", "\""));
+    let shown = desk.admin.get(&cluster);
+    assert_eq!(shown.body.matches("data-testid=\"text\"").count(), 3, "{}", shown.body);
+    let nothing = desk.admin.submit(&cluster, &[("what", "outside"), ("text-1", "x")]);
+    assert!(nothing.body.contains("data-testid=\"problem\""), "nothing is marked");
+    let take = [
+        ("what", "outside"),
+        ("take-1", "yes"),
+        ("text-1", "打印机连不上，分机"),
+        ("take-2", "yes"),
+        ("text-2", "公司打印机连不上"),
+        ("take-3", "yes"),
+        ("text-3", "打印机连不上怎么弄"),
+    ];
+    let taken = desk.admin.submit(&cluster, &take);
+    assert_eq!(
+        (taken.status, taken.location()),
+        (303, "/console/knowledge/draft"),
+        "{}",
+        taken.body
+    );
+    let again = desk.admin.submit(&cluster, &take);
+    assert!(again.body.contains("data-testid=\"duplicates\""), "{}", again.body);
+    desk.assert_published();
+    let mut listed = String::new();
+    wait_until("the printers to be gone", || {
+        listed = desk.admin.get("/console/unanswered").body;
+        !listed.contains("打印机")
+    });
+    assert!(listed.contains("食堂的菜"), "{listed}");
+}
+
+#[test]
 fn viewers_look_and_change_nothing() {
     let mut desk = Desk::new();
     let invited = desk

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const BINARY = process.env.JIEFENG_BIN;
 const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR;
 const START_TIMEOUT_MS = 30_000;
@@ -100,6 +102,45 @@ export async function openPage(demo, settings, start = demo.address) {
   });
   await page.goto(start);
   return { browser, page, problems };
+}
+
+/** Has people act in the simulated WeCom. */
+export async function control(demo, action, request) {
+  const response = await fetch(`${demo.address}control/${action}?wait=true`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(request),
+  });
+  const answer = await response.text();
+  assert.ok(response.ok, `${action}: ${response.status} ${answer}`);
+}
+
+/** Looks at pages, each opened by its function in `looks`, for what keeps people out, by day and by night. */
+export async function assertAccessible(page, looks) {
+  // The pages allow no script but their own; for this one the browser looks away.
+  const session = await page.context().newCDPSession(page);
+  await session.send('Page.enable');
+  await session.send('Page.setBypassCSP', { enabled: true });
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const look of looks) {
+      await look();
+      await page.addScriptTag({ path: AXE });
+      assert.deepEqual(await findings(page), [], page.url());
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await session.send('Page.setBypassCSP', { enabled: false });
+}
+
+/** What axe finds that is serious. */
+function findings(page) {
+  return page.evaluate(async () => {
+    const results = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    return results.violations
+      .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
+  });
 }
 
 export async function assertFits(page) {

@@ -24,7 +24,7 @@ const MOST_SHOWN: usize = 200;
 /// Most characters of a comment.
 const LONGEST_COMMENT: usize = 500;
 
-const DRAFT_PAGE: &str = "/console/knowledge/draft";
+pub(super) const DRAFT_PAGE: &str = "/console/knowledge/draft";
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
     routes

@@ -1,5 +1,6 @@
-//! The knowledge: what there is, editing it, trying it, publishing it, and what was published.
+//! The knowledge: what there is and what it does not answer, editing it, trying it, publishing it, and what was published.
 
+mod cluster;
 mod draft;
 mod editor;
 mod forms;
@@ -7,6 +8,7 @@ mod import;
 mod overview;
 mod shown;
 mod trying;
+mod unanswered;
 mod versions;
 
 use std::sync::Arc;
@@ -28,7 +30,9 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         .configure(trying::configure)
         .configure(draft::configure)
         .configure(versions::configure)
-        .configure(import::configure);
+        .configure(import::configure)
+        .configure(unanswered::configure)
+        .configure(cluster::configure);
 }
 
 /// What most of these pages begin with: the files as they are, and what whoever looks has changed in them.

@@ -1,0 +1,166 @@
+//! What the bot could not answer: gathered from the messages of some days, asked again, and brought together by meaning.
+//!
+//! Nothing is stored for it. What has been taken up is left out because the knowledge of now answers it, or knows it for something else. The
+//! result is remembered for a while, for as long as the same knowledge answers.
+
+mod clusters;
+mod failures;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::web;
+use jiff::{SignedDuration, Timestamp};
+
+pub(super) use clusters::{Cluster, Counts, FailedText};
+pub(super) use failures::Failure;
+
+use super::refusal::Refusal;
+use super::state::Console;
+use crate::dialogue::Assistant;
+use crate::store::{FileChange, FoundQuestion, QuestionId, QuestionSearch, Store, StoreError};
+
+/// So many messages are looked at, the latest ones.
+const MOST_MESSAGES: usize = 50_000;
+
+/// And so many at a time, so that nobody else who reads waits long.
+const AT_ONCE: usize = 5_000;
+
+/// So many answers that did not help are looked for.
+const MOST_USELESS: u32 = 20_000;
+
+/// So many published versions are looked through for when an answer was last written.
+const MOST_VERSIONS: u32 = 200;
+
+/// How long a result stands while the same knowledge answers.
+const STANDS: Duration = Duration::from_secs(10 * 60);
+
+/// What could not be answered in some days.
+pub(super) struct Unanswered {
+    /// When it was found out.
+    pub(super) made_at: Timestamp,
+    /// The biggest clusters first.
+    pub(super) clusters: Vec<Cluster>,
+    /// All of them together.
+    pub(super) counts: Counts,
+    /// Since when has been looked, if there were too many messages to look at all.
+    pub(super) looked_since: Option<Timestamp>,
+}
+
+/// What was found out, by how many days were looked at.
+#[derive(Default)]
+pub(super) struct Remembered(tokio::sync::Mutex<BTreeMap<i64, Found>>);
+
+struct Found {
+    version: String,
+    at: Instant,
+    unanswered: Arc<Unanswered>,
+}
+
+impl Console {
+    /// What could not be answered in the last `days`: as it is remembered, unless it is to be `fresh`. One is found out at a time.
+    pub(super) async fn unanswered(&self, days: i64, fresh: bool) -> Result<Arc<Unanswered>, Refusal> {
+        let assistant = self.assistant.get();
+        let mut remembered = self.unanswered.0.lock().await;
+        let stands = |found: &&Found| found.version == assistant.version && found.at.elapsed() < STANDS;
+        if let Some(found) = remembered.get(&days).filter(stands).filter(|_| !fresh) {
+            return Ok(Arc::clone(&found.unanswered));
+        }
+        let found = Found {
+            version: assistant.version.clone(),
+            at: Instant::now(),
+            unanswered: Arc::new(self.find_unanswered(assistant, days).await?),
+        };
+        let unanswered = Arc::clone(&found.unanswered);
+        remembered.insert(days, found);
+        Ok(unanswered)
+    }
+
+    async fn find_unanswered(&self, assistant: Arc<Assistant>, days: i64) -> Result<Unanswered, Refusal> {
+        let now = Timestamp::now();
+        let since = now.saturating_sub(SignedDuration::from_hours(24 * days)).unwrap_or(now);
+        let (messages, looked_since) = messages_since(&*self.store, since).await?;
+        let useless = self.store.useless_answers(since, MOST_USELESS).await?;
+        let rewritten = self.rewritten(&assistant, since).await?;
+        let finding = web::block(move || {
+            let oldest_first = messages.into_iter().rev();
+            let failed = failures::failures(&assistant, oldest_first, useless, now);
+            clusters::clusters(&assistant, failed, &rewritten)
+        });
+        let clusters = finding.await.map_err(|_| Refusal::Unavailable)?;
+        let mut counts = Counts::default();
+        clusters
+            .iter()
+            .for_each(|cluster| clusters::add(&mut counts, &cluster.counts));
+        Ok(Unanswered {
+            made_at: now,
+            clusters,
+            counts,
+            looked_since,
+        })
+    }
+
+    /// When the answer of each scenario was last written anew from the console, since then.
+    async fn rewritten(
+        &self,
+        assistant: &Assistant,
+        since: Timestamp,
+    ) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let mut rewritten = BTreeMap::new();
+        let versions = self.store.knowledge_versions(None, MOST_VERSIONS).await?.into_iter();
+        for version in versions.take_while(|version| version.published_at >= since) {
+            let Some((_, changes)) = self.store.knowledge_version(version.id).await? else {
+                continue;
+            };
+            let files: Vec<&str> = changes
+                .iter()
+                .filter(|one| changes_answer(one))
+                .map(|one| one.path.as_str())
+                .collect();
+            let scenarios = assistant.catalogue.scenarios.values();
+            for scenario in scenarios.filter(|scenario| files.contains(&scenario.file.as_str())) {
+                rewritten.entry(scenario.id.clone()).or_insert(version.published_at);
+            }
+        }
+        Ok(rewritten)
+    }
+}
+
+/// Whether more than example questions was changed.
+fn changes_answer(change: &FileChange) -> bool {
+    let answer = |text: &Option<String>| {
+        let mut file: toml::Table = text.as_deref()?.parse().ok()?;
+        file.remove("examples");
+        Some(file)
+    };
+    let (before, after) = (answer(&change.before), answer(&change.after));
+    before.is_none() || before != after
+}
+
+/// The messages since then, the newest first; and since when they really are, if there were too many.
+async fn messages_since(
+    store: &dyn Store,
+    since: Timestamp,
+) -> Result<(Vec<FoundQuestion>, Option<Timestamp>), StoreError> {
+    let mut messages = Vec::new();
+    let mut before = None;
+    while messages.len() < MOST_MESSAGES {
+        let search = QuestionSearch {
+            before,
+            since: Some(since),
+            most: AT_ONCE,
+            most_looked_at: AT_ONCE,
+            ..QuestionSearch::default()
+        };
+        let found = store.find_questions(search).await?;
+        messages.extend(found.found);
+        before = found.rest;
+        if before.is_none() {
+            break;
+        }
+    }
+    Ok((messages, before.map(QuestionId::made_at)))
+}
