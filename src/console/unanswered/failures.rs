@@ -52,10 +52,10 @@ pub(super) struct Failed {
     pub(super) scenario: String,
 }
 
-/// The questions among these messages that failed. `messages` come oldest first; `now` says which conversations are over.
+/// The questions among these messages that failed. `now` says which conversations are over.
 pub(super) fn failures(
     assistant: &Assistant,
-    messages: impl Iterator<Item = FoundQuestion>,
+    mut messages: Vec<FoundQuestion>,
     useless: Vec<UselessAnswer>,
     now: Timestamp,
 ) -> Vec<Failed> {
@@ -65,6 +65,8 @@ pub(super) fn failures(
         useless: useless.collect(),
         failed: Vec::new(),
     };
+    // Ids know the second; what was written within one was answered in its order.
+    messages.sort_by_key(|message| (message.id.made_at(), message.record.asked_at));
     let mut conversations: HashMap<String, Conversation> = HashMap::new();
     for message in messages {
         let conversation = conversations.entry(message.person.clone()).or_default();

@@ -86,8 +86,7 @@ impl Console {
         let useless = self.store.useless_answers(since, MOST_USELESS).await?;
         let rewritten = self.rewritten(&assistant, since).await?;
         let finding = web::block(move || {
-            let oldest_first = messages.into_iter().rev();
-            let failed = failures::failures(&assistant, oldest_first, useless, now);
+            let failed = failures::failures(&assistant, messages, useless, now);
             clusters::clusters(&assistant, failed, &rewritten)
         });
         let clusters = finding.await.map_err(|_| Refusal::Unavailable)?;

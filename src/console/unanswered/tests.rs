@@ -28,7 +28,7 @@ fn messages(said: &[(&str, i64, &str, &str)]) -> Vec<FoundQuestion> {
         app: "support".to_owned(),
         person: (*person).to_owned(),
         record: QuestionRecord {
-            asked_at: at(*minute),
+            asked_at: at(*minute) + SignedDuration::from_millis(number.into()),
             text: (*text).to_owned(),
             language: "zh".to_owned(),
             decision: (*decision).to_owned(),
@@ -42,7 +42,7 @@ fn messages(said: &[(&str, i64, &str, &str)]) -> Vec<FoundQuestion> {
 }
 
 fn found(said: &[(&str, i64, &str, &str)], useless: Vec<UselessAnswer>) -> Vec<(Failure, String)> {
-    let failed = failures(&ASSISTANT, messages(said).into_iter(), useless, at(100));
+    let failed = failures(&ASSISTANT, messages(said), useless, at(100));
     failed.into_iter().map(|one| (one.failure, one.text)).collect()
 }
 
@@ -97,6 +97,13 @@ fn a_verdict_is_about_the_question_that_the_scenario_was_answered_to() {
     };
     assert_eq!(found(&said, useless(FULL)), one(Failure::Useless, "群满了拉不进人"));
     assert_eq!(found(&said, useless("corp-banned")), []);
+}
+
+#[test]
+fn what_is_written_within_a_second_counts_in_its_order() {
+    let mut messages = messages(&[("li", 0, "ask_back", "进不了群"), ("li", 0, "answer", "2")]);
+    messages.reverse();
+    assert_eq!(failures(&ASSISTANT, messages, Vec::new(), at(100)), []);
 }
 
 fn failed(person: &str, minute: i64, failure: Failure, text: &str) -> Failed {
