@@ -136,6 +136,7 @@ async fn erase(visit: Visit<Admin>, Posted(sought): Posted<Sought>) -> Result<Ht
     let people = conversations(&visit, &user_id).await?;
     let entry = visit.entry("person-erase", &masked_id(&user_id));
     visit.console.store.erase_person(people, entry).await?;
+    visit.console.forget_unanswered().await;
     html(&PersonPage {
         frame: visit.frame,
         user_id: String::new(),

@@ -79,6 +79,11 @@ impl Console {
         Ok(unanswered)
     }
 
+    /// Remembers nothing of what was found out: some of it is no longer on file.
+    pub(super) async fn forget_unanswered(&self) {
+        self.unanswered.0.lock().await.clear();
+    }
+
     async fn find_unanswered(&self, assistant: Arc<Assistant>, days: i64) -> Result<Unanswered, Refusal> {
         let now = Timestamp::now();
         let since = now.saturating_sub(SignedDuration::from_hours(24 * days)).unwrap_or(now);
