@@ -17,7 +17,7 @@ use super::running::{End, Running};
 use super::signals::{Hangups, Stops};
 use super::stores::open_store;
 use crate::config::{App, Settings, Wecom};
-use crate::console::{self, Console, ConsoleApp, Subject};
+use crate::console::{self, Console, ConsoleApp, FirstRun, Subject};
 use crate::http::{self, Capacity, Listeners, ServerState};
 use crate::metrics::Metrics;
 use crate::service::{ConversationClock, CurrentAssistant, CurrentSettings, Outbound, SendingApp, Service, kept_up};
@@ -40,7 +40,9 @@ pub struct Server {
     /// Where it remembers.
     pub store: Arc<dyn Store>,
     listeners: Listeners,
-    console_listener: Option<(TcpListener, Console)>,
+    console_listener: Option<TcpListener>,
+    console_state: Console,
+    first_run: Option<FirstRun>,
     state: ServerState,
     outbound: Outbound,
     capacity: Capacity,
@@ -130,7 +132,9 @@ impl Server {
             console: console_address.map(ConsoleAddress::of),
             store,
             listeners,
-            console_listener: console_listener.map(|listener| (listener, console)),
+            console_listener,
+            console_state: console,
+            first_run: None,
             state,
             outbound,
             capacity: Capacity {
@@ -142,6 +146,22 @@ impl Server {
             reloading,
             stops,
             metrics,
+        })
+    }
+
+    /// Has the console served on this listener instead of where the configuration says, with the pages of a first run beside it.
+    ///
+    /// # Errors
+    ///
+    /// When the listener has no address.
+    pub fn with_first_run(self, listener: TcpListener, first_run: FirstRun) -> anyhow::Result<Self> {
+        let address = listener.local_addr();
+        let address = address.context("the console's address cannot be read")?;
+        Ok(Self {
+            console: Some(ConsoleAddress::of(address)),
+            console_listener: Some(listener),
+            first_run: Some(first_run),
+            ..self
         })
     }
 
@@ -180,9 +200,10 @@ impl Server {
         let (stop_outbound, outbound_stops) = watch::channel(false);
         let outbound = actix_web::rt::spawn(self.outbound.run(outbound_stops));
         let (serving, ending) = http::serve(self.listeners, self.state, self.capacity).context("cannot serve")?;
+        let (state, first_run) = (self.console_state, self.first_run);
         let console = self
             .console_listener
-            .map(|(listener, state)| console::serve(listener, state));
+            .map(|listener| console::serve(listener, state, first_run));
         let console = console.transpose().context("cannot serve the admin console")?;
         let stop_console = console.as_ref().map(actix_web::dev::Server::handle);
         if let Some(console) = console {

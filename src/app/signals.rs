@@ -31,7 +31,7 @@ impl Hangups {
 }
 
 /// SIGTERM, or SIGINT as Ctrl-C sends it: the process is to end.
-pub(super) struct Stops {
+pub struct Stops {
     #[cfg(unix)]
     terminate: Signal,
     #[cfg(unix)]
@@ -40,7 +40,11 @@ pub(super) struct Stops {
 
 impl Stops {
     /// From now on the signals do not end the process by themselves.
-    pub(super) fn heard() -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell of them.
+    pub fn heard() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             terminate: signal(SignalKind::terminate())?,
@@ -50,7 +54,7 @@ impl Stops {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         #[cfg(unix)]
         tokio::select! {
             _ = self.terminate.recv() => {}

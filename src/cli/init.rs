@@ -1,5 +1,6 @@
 //! `jiefeng init`: from nothing to a callback address that WeCom has verified.
 
+mod browser;
 mod guiding;
 mod questions;
 
@@ -8,16 +9,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use tokio::sync::watch;
 
 use super::language::LanguageOption;
 use super::logging::{LogFormat, start_logging};
 use super::{Failure, knowledge_failure, print_line};
 use crate::app::{KnowledgeSource, Server};
 use crate::bilingual::Sentences;
-use crate::config::{Environment, load};
+use crate::config::{Environment, Readable, Settings, examine, load};
 use crate::knowledge::Language;
 use crate::service::{ConversationClock, CurrentAssistant};
-use crate::setup::{self, NewCredentials, SENTENCES, Written};
+use crate::setup::{Progress, SENTENCES, ToPaste, Written, follow_progress, write_configuration};
 use questions::{Ended, Given, Questions};
 
 /// Set up: four questions, then everything until WeCom has verified the callback address
@@ -27,6 +29,7 @@ use questions::{Ended, Given, Questions};
 where, and waits for WeCom's verification and for the first message. Run it again to go on where it was.
 
   jiefeng init
+  jiefeng init --browser                                                                         on a page, with pictures
   jiefeng init --corp-id ww0123456789abcdef --agent-id 1000002 --url https://bot.example.com     without questions"
 )]
 pub(super) struct Init {
@@ -51,6 +54,12 @@ pub(super) struct Init {
     /// Only write the configuration; start nothing
     #[arg(long)]
     write_only: bool,
+    /// Ask and show everything on a page in the browser, by a link that works for one browser
+    #[arg(long, conflicts_with_all = ["write_only", "corp_id", "agent_id", "url"])]
+    browser: bool,
+    /// Where that page is, and the admin console afterwards [default: 127.0.0.1:8081, or any free port]
+    #[arg(long, value_name = "ADDRESS", requires = "browser")]
+    console_listen: Option<SocketAddr>,
     #[command(flatten)]
     language: LanguageOption,
 }
@@ -62,21 +71,24 @@ impl Init {
             sentences: Sentences::parse(SENTENCES).context("the built-in sentences cannot be read")?,
             language: self.language.language(),
         };
+        if self.browser {
+            return Ok(self.in_browser(guide)?);
+        }
         let file = self.config.display().to_string();
         if self.config.exists() {
             guide.say("goes_on", &[("file", &file)]);
         } else {
             guide.say("welcome", &[("file", &file)]);
-            self.write_configuration(&guide)?;
+            self.ask(&guide)?;
             guide.say("written", &[("file", &file)]);
         }
         match self.write_only {
             true => Ok(()),
-            false => Ok(serve(&self.config, guide)?),
+            false => Ok(actix_web::rt::System::new().block_on(serve(&self.config, guide))?),
         }
     }
 
-    fn write_configuration(&self, guide: &Guide) -> anyhow::Result<()> {
+    fn ask(&self, guide: &Guide) -> anyhow::Result<()> {
         let given = Given {
             corp_id: self.corp_id.clone(),
             agent_id: self.agent_id.clone(),
@@ -88,11 +100,7 @@ impl Init {
             Ended::Early => anyhow::anyhow!(guide.sentence("ended_early", &[])),
             Ended::Wrong(wrong) => anyhow::anyhow!(guide.sentence(wrong, &[])),
         })?;
-        let text = setup::configuration(&answers, &NewCredentials::generate());
-        // What was answered is in form; the name of the app is not asked and may not be.
-        crate::config::read(&self.config.display().to_string(), &text, &Environment::default())?;
-        let written = setup::write(&self.config, &text);
-        match written.with_context(|| format!("cannot write `{}`", self.config.display()))? {
+        match write_configuration(&self.config, &answers)? {
             Written::New => Ok(()),
             Written::WasThere => anyhow::bail!("`{}` has just been made by somebody else", self.config.display()),
         }
@@ -116,26 +124,42 @@ impl Guide {
 }
 
 /// Runs the server and says how far things are.
-fn serve(config: &Path, guide: Guide) -> anyhow::Result<()> {
-    let settings = load(config, &Environment::of_process())?;
+async fn serve(config: &Path, guide: Guide) -> anyhow::Result<()> {
+    let server = prepare(load(config, &Environment::of_process())?).await?;
+    let (to_paste, progress) = follow(config, &server)?;
+    let guiding = guiding::Guiding {
+        guide,
+        file: config.display().to_string(),
+        to_paste,
+        progress,
+    };
+    actix_web::rt::spawn(guiding.run(server.address));
+    server.run().await.map(drop)
+}
+
+/// Learns from the knowledge and binds the address.
+async fn prepare(settings: Settings) -> anyhow::Result<Server> {
     let source = KnowledgeSource::new(&settings.knowledge);
-    let assistant = source
-        .load()
-        .map_err(|error| match knowledge_failure(source.directory(), error) {
-            Failure::CannotRun(error) => error,
-            Failure::FoundProblems => anyhow::anyhow!("the knowledge cannot be used"),
-        })?;
-    actix_web::rt::System::new().block_on(async move {
-        let guiding = guiding::Guiding::new(config, guide)?;
-        let server = Server::prepare(
-            settings,
-            source,
-            CurrentAssistant::new(assistant),
-            ConversationClock::default(),
-        )?;
-        let guided = actix_web::rt::spawn(guiding.run(server.address, server.store.clone()));
-        let served = server.run().await;
-        guided.abort();
-        served.map(drop)
-    })
+    let loading = move || {
+        let loaded = source.load();
+        (source, loaded)
+    };
+    let (source, loaded) = tokio::task::spawn_blocking(loading).await.context("learning ended")?;
+    let assistant = loaded.map_err(|error| match knowledge_failure(source.directory(), error) {
+        Failure::CannotRun(error) => error,
+        Failure::FoundProblems => anyhow::anyhow!("the knowledge cannot be used"),
+    })?;
+    let (assistant, clock) = (CurrentAssistant::new(assistant), ConversationClock::default());
+    Server::prepare(settings, source, assistant, clock)
+}
+
+/// Begins to look how far things are.
+fn follow(config: &Path, server: &Server) -> anyhow::Result<(ToPaste, watch::Receiver<Progress>)> {
+    let settings = examine(config, &Environment::of_process())?;
+    let address = |settings: &Readable| settings.server.as_ref()?.public_url.clone();
+    let to_paste = ToPaste::read(config, address(&settings).as_ref())?;
+    let (sender, progress) = watch::channel(Progress::begun(&settings));
+    let following = follow_progress(settings, to_paste.app.clone(), server.store.clone(), sender);
+    actix_web::rt::spawn(following);
+    Ok((to_paste, progress))
 }

@@ -13,6 +13,7 @@ mod readable;
 mod tests;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -169,9 +170,15 @@ fn text_of(file: &Path) -> Result<(String, String), ConfigError> {
     let name = file.display().to_string();
     match std::fs::read_to_string(file) {
         Ok(text) => Ok((name, text)),
-        Err(error) => Err(ConfigError {
-            lines: vec![format!("cannot read `{name}`: {error}")],
-        }),
+        Err(error) => {
+            let hint = match error.kind() {
+                ErrorKind::NotFound => "; `jiefeng init` makes one, or `jiefeng init --browser` on a page",
+                _ => "",
+            };
+            Err(ConfigError {
+                lines: vec![format!("cannot read `{name}`: {error}{hint}")],
+            })
+        }
     }
 }
 

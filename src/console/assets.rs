@@ -1,4 +1,4 @@
-//! Stylesheet and script, embedded. Their addresses have a hash of their content, so that browsers may keep them for good.
+//! Stylesheet, script and pictures, embedded. Their addresses have a hash of their content, so that browsers may keep them for good.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ struct Asset {
     path: String,
 }
 
-static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         asset(
             "console.css",
@@ -30,8 +30,18 @@ static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
             "text/javascript; charset=utf-8",
             include_str!("assets/console.js"),
         ),
+        picture("corp-id.svg", include_str!("../setup/pictures/corp-id.svg")),
+        picture("agent-id.svg", include_str!("../setup/pictures/agent-id.svg")),
+        picture(
+            "receive-messages.svg",
+            include_str!("../setup/pictures/receive-messages.svg"),
+        ),
     ]
 });
+
+fn picture(name: &'static str, body: &'static str) -> Asset {
+    asset(name, "image/svg+xml", body)
+}
 
 fn asset(name: &'static str, content_type: &'static str, body: &'static str) -> Asset {
     let hash: [u8; 32] = Sha256::digest(body).into();

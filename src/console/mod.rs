@@ -8,6 +8,7 @@ mod access;
 mod assets;
 mod chart;
 mod days;
+mod first_run;
 mod form;
 mod format;
 mod frame;
@@ -31,6 +32,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 pub use access::{FirstLink, LINK_HOURS, first_link, password_link};
+pub use first_run::{FirstRun, GivenBeforehand, RunningServer};
 pub use state::{Console, ConsoleApp, Subject};
 
 use refusal::Refusal;
@@ -48,21 +50,51 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Open connections at most; a browser needs a few.
 const CONNECTIONS: usize = 256;
 
-/// Starts serving the console on a bound listener.
+/// Starts serving the console on a bound listener, with the pages of a first run beside it if there is one.
 ///
 /// # Errors
 ///
 /// When the listener cannot be used.
-pub fn serve(listener: TcpListener, console: Console) -> io::Result<Server> {
+pub fn serve(listener: TcpListener, console: Console, first_run: Option<FirstRun>) -> io::Result<Server> {
     let console = Data::new(console);
     actix_web::rt::spawn(count_ahead(console.clone()));
+    let first_run = first_run.map(Data::new);
+    serve_pages(listener, move |routes| {
+        if let Some(first_run) = &first_run {
+            routes.app_data(first_run.clone()).configure(first_run::configure);
+        }
+        routes.app_data(console.clone()).configure(pages::configure);
+    })
+}
+
+/// Starts serving the pages of a first run while there is no console yet.
+///
+/// # Errors
+///
+/// When the listener cannot be used.
+pub fn serve_first_run(listener: TcpListener, first_run: FirstRun) -> io::Result<Server> {
+    let first_run = Data::new(first_run);
+    serve_pages(listener, move |routes| {
+        let start = web::get().to(|| async { refusal::see_other(first_run::PATH) });
+        routes
+            .app_data(first_run.clone())
+            .configure(first_run::configure)
+            .configure(pages::configure_language)
+            .route(ROOT, start);
+    })
+}
+
+fn serve_pages(
+    listener: TcpListener,
+    configure_pages: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<Server> {
     let server = HttpServer::new(move || {
-        let console = console.clone();
+        let configure_pages = configure_pages.clone();
         App::new()
-            .app_data(console)
             .wrap_fn(guard::guarding)
             .wrap(headers())
             .wrap_fn(|request, service| crate::http::closing(request, service, |_| false))
+            .configure(configure_pages)
             .configure(configure)
     });
     let server = server
@@ -100,6 +132,5 @@ fn configure(routes: &mut ServiceConfig) {
     routes
         .route("/", start)
         .configure(assets::configure)
-        .configure(pages::configure)
         .default_service(web::to(|| async { Err::<&str, _>(Refusal::NotFound) }));
 }

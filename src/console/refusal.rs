@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     NotSignedIn { back: String },
     /// The role does not allow it.
     NotAllowed,
+    /// The first run is another browser's, or the link is none.
+    NotOwner,
     /// The form was not shown by this console, or in an earlier session.
     Foreign,
     /// There is no such page, message or user.
@@ -41,6 +43,7 @@ impl Refusal {
         match self {
             Self::NotSignedIn { .. } => "problem.signed-out",
             Self::NotAllowed => "problem.not-allowed",
+            Self::NotOwner => "problem.not-owner",
             Self::Foreign => "problem.foreign",
             Self::NotFound => "problem.not-found",
             Self::Malformed => "problem.malformed",
@@ -75,7 +78,7 @@ impl ResponseError for Refusal {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotSignedIn { .. } => StatusCode::SEE_OTHER,
-            Self::NotAllowed | Self::Foreign => StatusCode::FORBIDDEN,
+            Self::NotAllowed | Self::NotOwner | Self::Foreign => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

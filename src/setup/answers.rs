@@ -19,6 +19,8 @@ pub struct Answers {
     pub kf: bool,
     /// Where the server listens.
     pub listen: String,
+    /// Where the admin console listens, if it is not where it does anyway.
+    pub console_listen: Option<String>,
 }
 
 /// What is wrong with an answer: the name of the sentence that says it.

@@ -4,11 +4,26 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::Context;
+
 use super::answers::Answers;
 use super::credentials::NewCredentials;
+use crate::config::{Environment, read};
+
+/// Writes the configuration that comes of the answers, with a new Token and EncodingAESKey, unless there is one already.
+///
+/// # Errors
+///
+/// What cannot be used, as with a name that no app may have, or what the system says.
+pub fn write_configuration(file: &Path, answers: &Answers) -> anyhow::Result<Written> {
+    let text = configuration(answers, &NewCredentials::generate());
+    // What was answered is in form; what comes from options and from the environment may not be.
+    read(&file.display().to_string(), &text, &Environment::default())?;
+    write(file, &text).with_context(|| format!("cannot write `{}`", file.display()))
+}
 
 /// The text of the file.
-pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String {
+fn configuration(answers: &Answers, credentials: &NewCredentials) -> String {
     let secret = match &answers.secret {
         Some(secret) => format!("secret = {}", quoted(secret)),
         None => {
@@ -19,6 +34,10 @@ pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String 
         true => "kf = true",
         false => "# kf = true                    # also answer in 微信客服; needs the Secret",
     };
+    let console = answers.console_listen.as_ref();
+    let console = console.map_or_else(String::new, |listen| {
+        format!("\n[console]\nlisten = {}\n", quoted(listen))
+    });
     format!(
         "# Made by `jiefeng init`. Every key is explained in deploy/jiefeng.toml.\n\
          # Whoever has token and encoding_aes_key can speak to the bot as WeCom: keep this file to yourself.\n\
@@ -26,6 +45,7 @@ pub fn configuration(answers: &Answers, credentials: &NewCredentials) -> String 
          [server]\n\
          listen = {listen}\n\
          public_url = {public_url}\n\
+         {console}\
          \n\
          [[apps]]\n\
          name = {name}\n\
@@ -58,12 +78,7 @@ pub enum Written {
     WasThere,
 }
 
-/// Writes the file, unless there is one.
-///
-/// # Errors
-///
-/// What the system says.
-pub fn write(file: &Path, text: &str) -> io::Result<Written> {
+fn write(file: &Path, text: &str) -> io::Result<Written> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -80,7 +95,7 @@ pub fn write(file: &Path, text: &str) -> io::Result<Written> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, PublicUrl, read};
+    use crate::config::{ConsoleListen, PublicUrl};
 
     fn answers(secret: Option<&str>) -> Answers {
         Answers {
@@ -91,6 +106,7 @@ mod tests {
             secret: secret.map(str::to_owned),
             kf: secret.is_some(),
             listen: "127.0.0.1:8080".to_owned(),
+            console_listen: secret.map(|_| "127.0.0.1:9000".to_owned()),
         }
     }
 
@@ -105,6 +121,11 @@ mod tests {
             assert_eq!(app.credentials.receive_id(), "ww0123456789abcdef");
             assert_eq!((app.secret.is_some(), app.kf), (secret.is_some(), secret.is_some()));
             assert_eq!(settings.server.listen.port(), 8080);
+            let console = match secret {
+                None => ConsoleListen::IfFree("127.0.0.1:8081".parse().unwrap()),
+                Some(_) => ConsoleListen::At("127.0.0.1:9000".parse().unwrap()),
+            };
+            assert_eq!(settings.console, console);
         }
     }
 

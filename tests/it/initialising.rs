@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use jiefeng::config::{Environment, load};
 use jiefeng::protocol::{Credentials, WireFormat, seal_callback, seal_verification};
 use tempfile::TempDir;
 
-use crate::program::{jiefeng, run_with_input};
+use crate::browser::{Browser, Page};
+use crate::program::{jiefeng, run, run_with_input};
 use crate::server::{credentials_of, fresh, now, post_request, text_message};
 
 const CORP_ID: &str = "ww0123456789abcdef";
@@ -85,6 +86,22 @@ impl Guided {
         ];
         let mut command = jiefeng(init.as_flattened());
         command.arg(address.to_string());
+        Self::run(command, folder)
+    }
+
+    /// On a page in the browser, with the configuration of this folder.
+    fn start_in_browser(folder: &Path) -> Self {
+        let file = folder.join("jiefeng.toml");
+        let init = [
+            ["init", "--browser"],
+            ["--lang", "en"],
+            ["--config", file.to_str().unwrap()],
+            ["--console-listen", "127.0.0.1:0"],
+        ];
+        Self::run(jiefeng(init.as_flattened()), folder)
+    }
+
+    fn run(mut command: Command, folder: &Path) -> Self {
         command.env(
             "JIEFENG__STORAGE__URL",
             format!("sqlite://{}", folder.join("jiefeng.db").display()),
@@ -158,4 +175,89 @@ fn it_leads_to_a_verified_address_and_an_answered_message_and_says_why_not() {
     let request = post_request(&sealed.query, &sealed.body, "");
     assert_eq!(status_of(free, &request), "200");
     guided.says("The set-up is complete");
+}
+
+/// The page, as soon as it shows this.
+fn page_with(browser: &mut Browser, text: &str) -> Page {
+    let begun = Instant::now();
+    loop {
+        let page = browser.get("/console/first");
+        if page.body.contains(text) {
+            return page;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "never {text}:\n{}",
+            page.body
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_page_is_its_owners_alone_changes_no_configuration_and_outlives_a_failed_start() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("jiefeng.toml");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let configuration = format!(
+        "[server]\nlisten = \"{}\"\n[[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\n\
+         token = \"TokenForThisTest\"\nencoding_aes_key = \"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"\n",
+        taken.local_addr().unwrap()
+    );
+    std::fs::write(&file, &configuration).unwrap();
+    let mut guided = Guided::start_in_browser(folder.path());
+    guided.says("/console/first/link/");
+    let (_, rest) = guided.said.split_once("http://").unwrap();
+    let (address, link) = rest.lines().next().unwrap().trim().split_once('/').unwrap();
+    let (address, link): (SocketAddr, String) = (address.parse().unwrap(), format!("/{link}"));
+
+    let (mut owner, mut stranger) = (Browser::at(address), Browser::at(address));
+    assert_eq!(
+        stranger.get("/console/first").status,
+        403,
+        "nobody has followed the link yet"
+    );
+    assert_eq!(stranger.get(&format!("{link}x")).status, 403);
+    assert_eq!(owner.get(&link).location(), "/console/first");
+    assert_eq!(
+        owner.get(&link).location(),
+        "/console/first",
+        "who is in may follow it again"
+    );
+    for path in [link.as_str(), "/console/first", "/console/first/part"] {
+        let refused = stranger.get(path);
+        assert_eq!(refused.status, 403, "{path}");
+        assert!(!refused.body.contains("TokenForThisTest"), "{path}");
+    }
+
+    let page = page_with(&mut owner, "data-testid=\"failure\"");
+    assert!(page.body.contains("cannot listen on"), "{}", page.body);
+    drop(taken);
+    assert_eq!(
+        owner.post("/console/first/start", &[]).status,
+        403,
+        "a form of another site"
+    );
+    let token = page.form_token();
+    let start = [("form_token", token.as_str())];
+    assert_eq!(stranger.post("/console/first/start", &start).status, 403);
+    assert_eq!(owner.post("/console/first/start", &start).status, 303);
+
+    let page = page_with(&mut owner, "TokenForThisTest");
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .contains("script-src 'self'")
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), configuration);
+    assert!(page.body.contains("jiefeng.toml 已经有了"), "{}", page.body);
+    assert_eq!(stranger.get("/console").location(), "/console/login?back=/console");
+}
+
+#[test]
+fn without_a_configuration_serve_says_how_to_get_one() {
+    let ran = run(&["serve", "--config", "/nowhere/jiefeng.toml"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("jiefeng init --browser"), "{}", ran.err);
 }

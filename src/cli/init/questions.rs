@@ -57,6 +57,7 @@ impl<'a, R: BufRead> Questions<'a, R> {
             secret,
             kf,
             listen,
+            console_listen: None,
         })
     }
 

@@ -60,6 +60,35 @@ for (const form of document.querySelectorAll('form[data-live]')) {
 // What goes on in the background is looked at again.
 if (document.querySelector('[data-refresh]')) setTimeout(() => location.reload(), 1000);
 
+// Values that are to be pasted elsewhere are copied with a button, where the browser lets a page do that.
+function showCopying() {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false;
+}
+document.addEventListener('click', async (event) => {
+  const button = event.target.closest('[data-copy]');
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  button.textContent = button.dataset.copied;
+});
+showCopying();
+
+// What changes by itself is put into the page as it comes, and said.
+const followed = document.querySelector('[data-follow]');
+async function follow() {
+  const lost = document.querySelector('[data-lost]');
+  const response = await fetch(`${followed.dataset.follow}?version=${followed.dataset.version}`).catch(() => null);
+  lost.hidden = response !== null;
+  if (response?.status === 200) {
+    followed.innerHTML = await response.text();
+    followed.dataset.version = response.headers.get('X-Version');
+    document.querySelector('[data-said]').textContent = followed.querySelector('[data-status]')?.textContent ?? '';
+    showCopying();
+  }
+  if (!response || response.ok) setTimeout(follow, 1000);
+}
+if (followed) setTimeout(follow, 1000);
+
 // A chosen file is read into the field that would be pasted into.
 for (const input of document.querySelectorAll('input[data-into]')) {
   input.closest('.js-only').hidden = false;

@@ -19,6 +19,13 @@ mod users;
 
 use actix_web::web::ServiceConfig;
 
+pub(super) use signing_in::add_cookies;
+
+/// The page that stands without a console.
+pub(super) fn configure_language(routes: &mut ServiceConfig) {
+    routes.configure(language::configure);
+}
+
 pub(super) fn configure(routes: &mut ServiceConfig) {
     routes
         .configure(overview::configure)

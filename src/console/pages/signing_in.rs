@@ -179,7 +179,7 @@ async fn sign_out(visit: Visit<Viewer>, _: Posted<Nothing>) -> Result<HttpRespon
     Ok(response)
 }
 
-pub(super) fn add_cookies(
+pub(in crate::console) fn add_cookies(
     response: &mut HttpResponse,
     cookies: impl IntoIterator<Item = Cookie<'static>>,
 ) -> Result<(), Refusal> {
