@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { SIZES, assertFits, openPage, screenshot, startDemo } from './demo.mjs';
+import { picture } from './pictures.mjs';
 
 const PASSWORD = 'correct horse battery staple';
 const FILE = 'scenarios/pull-group-full.toml';
@@ -64,6 +65,7 @@ for (const { name, context: settings } of SIZES) {
       await look(`/file?path=${FILE}`);
       assert.match(await page.getByTestId('forms-zh').innerText(), /\d+ \/ 2048/);
       await screenshot(page, `knowledge-file-${name}.png`);
+      if (name === 'desktop') await picture(page, 'knowledge');
       await page.getByTestId('text').fill(original.replace('what = ', 'whatever = '));
       await page.getByText('zh.whatever').waitFor();
       await page.getByTestId('text').fill(original.replace(SENTENCE, NEW_SENTENCE));
