@@ -217,14 +217,14 @@ for (const { name, context: settings } of SIZES) {
       await look('/messages?text=%E5%A4%A9%E6%B0%94');
       await page.getByTestId('sign-out').click();
       await page.waitForURL(`${root}/login`);
-      await page.goto(`${root}/messages?decision=refuse`);
+      await page.goto(`${root}/messages?decision=answer`);
       await page.locator('input[name=name]:focus').waitFor();
       await page.keyboard.type('root');
       await page.keyboard.press('Tab');
       await page.keyboard.type(PASSWORD);
       await screenshot(page, `console-login-${name}.png`);
       await page.keyboard.press('Enter');
-      await page.waitForURL(`${root}/messages?decision=refuse`);
+      await page.waitForURL(`${root}/messages?decision=answer`);
       await page.keyboard.press('Tab');
       assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
       await page.keyboard.press('Enter');
