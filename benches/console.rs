@@ -35,7 +35,7 @@ const TIMES: usize = 30;
 const BETWEEN_CALLBACKS: Duration = Duration::from_millis(10);
 
 /// The pages, the searches that look at everything they may among them.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 11] = [
     ("overview, 7 days", "/console?days=7"),
     ("overview, 30 days", "/console"),
     ("messages", "/console/messages"),
@@ -44,6 +44,9 @@ const PAGES: [(&str, &str); 8] = [
         "messages, text that nobody wrote",
         "/console/messages?text=nobody-wrote-this",
     ),
+    ("unanswered, 7 days", "/console/unanswered"),
+    ("unanswered, 30 days", "/console/unanswered?days=30"),
+    ("settings", "/console/settings"),
     ("appeals", "/console/appeals"),
     ("dead letters", "/console/dead-letters"),
     ("audit", "/console/audit"),

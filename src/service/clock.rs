@@ -59,11 +59,12 @@ impl ConversationClock {
     }
 }
 
-/// A later time; the end of all time where it cannot be represented.
+/// An earlier time; the beginning of all time where it cannot be represented.
 pub(super) fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
+/// A later time; the end of all time where it cannot be represented.
 pub(super) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

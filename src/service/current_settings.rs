@@ -11,6 +11,8 @@ pub struct CurrentSettings(Arc<Shared>);
 
 struct Shared {
     configured: AdjustableValues,
+    /// Held while the store is read and what it says is put in force, so that nothing older follows something newer.
+    following: tokio::sync::Mutex<()>,
     /// What is set in the console, and what is in force.
     stored: RwLock<(AdjustableValues, Arc<AdjustableSettings>)>,
 }
@@ -21,6 +23,7 @@ impl CurrentSettings {
         let in_force = Arc::new(configured.clone().in_force());
         Self(Arc::new(Shared {
             configured,
+            following: tokio::sync::Mutex::default(),
             stored: RwLock::new((AdjustableValues::default(), in_force)),
         }))
     }
@@ -48,6 +51,7 @@ impl CurrentSettings {
     ///
     /// A store that cannot be read; what was in force stays so.
     pub async fn follow(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let _following = self.0.following.lock().await;
         let values = read(store.settings().await?);
         if values != self.stored() {
             let in_force = Arc::new(self.0.configured.clone().or(values.clone()).in_force());

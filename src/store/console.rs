@@ -199,10 +199,13 @@ pub enum ConsoleChange {
         /// Of the session that goes on.
         session: TokenHash,
     },
-    /// Somebody needs one-time codes from now on, or no more; all other sessions of the user end.
+    /// Somebody needs one-time codes from now on, or no more; all other sessions of the user end. Whoever needs them already has to give
+    /// one for it.
     SetSecondFactor {
         /// Who.
         user: i64,
+        /// The step of the one-time code that was given.
+        present_step: Option<i64>,
         /// Secret of the codes in base32, and the step of the one that was given; `None`: no codes any more.
         secret: Option<(String, i64)>,
         /// Of the session that goes on.

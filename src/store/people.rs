@@ -11,6 +11,10 @@ pub(super) const NOBODY: [u8; 32] = [0; 32];
 /// What was to be sent or answered and was erased.
 pub(super) const ERASED: &str = "erased";
 
+/// Where somebody has ever been heard: companies, and apps or their accounts.
+pub(super) const CONVERSATION_APPS: &str = "SELECT corp_id, app FROM questions UNION SELECT corp_id, app FROM appeals
+     UNION SELECT corp_id, CASE open_kf_id WHEN '' THEN app ELSE app || '/' || open_kf_id END FROM inbox";
+
 /// Everything on file about one person in one conversation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PersonRecords {
@@ -70,6 +74,9 @@ impl PersonRecords {
 pub trait PeopleStore: Send + Sync {
     /// Everything about the person of a conversation. Ratings are linked to nobody, nor is a reply without a question.
     fn person_records(&self, person: ConversationKey) -> BoxFuture<'_, Result<PersonRecords, StoreError>>;
+
+    /// The companies and apps, or accounts of apps, of whom anything is on file, whether or not they are still configured.
+    fn conversation_apps(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, StoreError>>;
 
     /// Erases it. What keeps a message from being answered twice stays without the person, as does who serves a customer now. What is noted
     /// in the audit log is noted with it.

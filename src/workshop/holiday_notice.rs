@@ -29,6 +29,8 @@ pub struct HolidayNotice {
     pub holidays: Vec<Holiday>,
     /// Saturdays and Sundays on which people work, in their order.
     pub make_up_workdays: Vec<Date>,
+    /// When it was published, if it says so at its end.
+    pub published: Option<Date>,
 }
 
 /// What is wrong with a notice.
@@ -58,6 +60,21 @@ pub enum NoticeProblem {
         days: usize,
         /// How many are written.
         written: String,
+    },
+    /// A line from which no days off could be read.
+    NoDaysOff {
+        /// Of which holiday.
+        holiday: String,
+    },
+    /// Days of which it is not said whether people work on them.
+    Unclear {
+        /// As it is written.
+        written: String,
+    },
+    /// A day of the year before that its own file has to have.
+    OtherYear {
+        /// The day.
+        day: Date,
     },
     /// People work on a day that is no Saturday or Sunday.
     NoWeekend {
@@ -90,17 +107,19 @@ pub fn read_notice(text: &str) -> Result<HolidayNotice, Vec<NoticeProblem>> {
     let (Some(numbered), Some(year)) = (NUMBERED.as_ref(), YEAR.as_ref()) else {
         return Err(vec![NoticeProblem::NoHolidays]);
     };
+    // Lines are broken wherever whatever it was copied from breaks them.
+    let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
     let lines: Vec<(usize, usize, &str)> = numbered
-        .captures_iter(text)
+        .captures_iter(&text)
         .filter_map(|found| Some((found.get(0)?.start(), found.get(0)?.end(), found.get(1)?.as_str())))
         .collect();
     let Some((first, ..)) = lines.first() else {
         return Err(vec![NoticeProblem::NoHolidays]);
     };
     let before = text.get(..*first).unwrap_or_default();
-    let year = year
-        .captures(before)
-        .and_then(|found| found.get(1)?.as_str().parse().ok());
+    // The head of the page may have others before.
+    let year = year.captures_iter(before).last();
+    let year = year.and_then(|found| found.get(1)?.as_str().parse().ok());
     let Some(year) = year else {
         return Err(vec![NoticeProblem::NoYear]);
     };
@@ -109,6 +128,7 @@ pub fn read_notice(text: &str) -> Result<HolidayNotice, Vec<NoticeProblem>> {
         let end = lines.get(place + 1).map_or(text.len(), |(next, ..)| *next);
         reading.line(name, text.get(*start..end).unwrap_or_default());
     }
+    reading.published(&text);
     reading.finish()
 }
 
@@ -124,6 +144,7 @@ impl Reading {
             year,
             holidays: Vec::new(),
             make_up_workdays: Vec::new(),
+            published: None,
         };
         Self {
             notice,
@@ -134,26 +155,49 @@ impl Reading {
     /// What is said of one holiday.
     fn line(&mut self, name: &str, line: &str) {
         let mut off: Option<(Date, Date)> = None;
-        for clause in line.split(['。', '，', ',', '；', ';', '\n']) {
-            let days = self.days(clause);
-            if clause.contains("放假")
-                && let (Some(first), Some(last)) = (days.first(), days.last())
-            {
-                off = Some((*first, *last));
-                self.count(name, (*first, *last), clause);
-            } else if clause.contains("上班") {
-                self.notice.make_up_workdays.extend(days);
-            } else if let Some(off) = off {
-                self.count(name, off, clause);
+        let says_something = |sentence: &&str| sentence.contains("放假") || sentence.contains("上班");
+        for sentence in line.split(['。', '；', ';']).filter(says_something) {
+            let mut days = Vec::new();
+            for clause in sentence.split(['，', ',']) {
+                days.extend(self.days(clause));
+                if clause.contains("放假")
+                    && let (Some(first), Some(last)) = (days.first(), days.last())
+                {
+                    off = Some((*first, *last));
+                    days.clear();
+                } else if clause.contains("上班") {
+                    self.notice.make_up_workdays.append(&mut days);
+                }
+                if let Some(off) = off {
+                    self.count(name, off, clause);
+                }
+            }
+            if !days.is_empty() {
+                let written = sentence.to_owned();
+                self.problems.push(NoticeProblem::Unclear { written });
             }
         }
-        if let Some((first, last)) = off {
-            self.notice.holidays.push(Holiday {
-                name: name.trim().to_owned(),
-                first,
-                last,
-            });
+        let name = name.to_owned();
+        match off {
+            Some((first, last)) => self.notice.holidays.push(Holiday { name, first, last }),
+            None => self.problems.push(NoticeProblem::NoDaysOff { holiday: name }),
         }
+    }
+
+    /// The last full date behind everything that is said of holidays.
+    fn published(&mut self, text: &str) {
+        let behind = ["放假", "上班"].iter().filter_map(|word| text.rfind(word)).max();
+        let behind = behind.and_then(|place| text.get(place..)).unwrap_or_default();
+        let found = DAY.as_ref().and_then(|day| day.captures_iter(behind).last());
+        self.notice.published = found.and_then(|found| {
+            let number = |group: usize| found.get(group)?.as_str().parse::<i16>().ok();
+            Date::new(
+                number(1)?,
+                i8::try_from(number(2)?).ok()?,
+                i8::try_from(number(3)?).ok()?,
+            )
+            .ok()
+        });
     }
 
     /// The days that are written in a clause. What a day leaves out it has in common with the one before.
@@ -192,30 +236,31 @@ impl Reading {
         });
         let days = days_between(first, last).count();
         if let Some(written) = written.filter(|written| written.parse() != Ok(days)) {
-            let holiday = name.trim().to_owned();
+            let holiday = name.to_owned();
             self.problems.push(NoticeProblem::OtherCount { holiday, days, written });
         }
     }
 
-    /// Days of the year before belong to its own file.
+    /// Days of the year before belong to its own file. Weekends need no entry there.
     fn finish(mut self) -> Result<HolidayNotice, Vec<NoticeProblem>> {
         let year = self.notice.year;
+        let is_weekend = |day: &Date| matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
+        let holidays = self.notice.holidays.iter();
+        let off = holidays.flat_map(|holiday| days_between(holiday.first, holiday.last));
+        let off = off.filter(|day| day.year() != year && !is_weekend(day));
+        let work = self.notice.make_up_workdays.iter().copied();
+        let others = off.chain(work.filter(|day| day.year() != year));
+        self.problems.extend(others.map(|day| NoticeProblem::OtherYear { day }));
+        let no_weekend = self.notice.make_up_workdays.iter().filter(|day| !is_weekend(day));
+        let no_weekend = no_weekend.map(|day| NoticeProblem::NoWeekend { day: *day });
+        self.problems.extend(no_weekend);
         for holiday in &mut self.notice.holidays {
             if holiday.first.year() < year && holiday.last.year() == year {
                 holiday.first = Date::new(year, 1, 1).unwrap_or(holiday.first);
             }
         }
-        self.notice.holidays.retain(|holiday| holiday.first.year() == year);
-        self.notice.make_up_workdays.retain(|day| day.year() == year);
         self.notice.holidays.sort_by_key(|holiday| holiday.first);
         self.notice.make_up_workdays.sort();
-        let is_weekend = |day: &Date| matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
-        let others = self.notice.make_up_workdays.iter().filter(|day| !is_weekend(day));
-        let others = others.map(|day| NoticeProblem::NoWeekend { day: *day });
-        self.problems.extend(others);
-        if self.notice.holidays.is_empty() && self.problems.is_empty() {
-            self.problems.push(NoticeProblem::NoHolidays);
-        }
         match self.problems.is_empty() {
             true => Ok(self.notice),
             false => Err(self.problems),
@@ -249,14 +294,14 @@ impl HolidayNotice {
         format!("workdays/{}.toml", self.year)
     }
 
-    /// The file. `read_on` is the day on which the notice was taken over.
+    /// The file. A notice that does not say when it was published has the day on which it was `read_on`.
     pub fn to_toml(&self, read_on: Date) -> String {
-        let year = self.year;
+        let (year, published) = (self.year, self.published.unwrap_or(read_on));
         let make_up: Vec<String> = self.make_up_workdays.iter().map(Date::to_string).collect();
         let mut text = format!(
             "# Days off and make-up workdays of {year}, as announced by the State Council. Weekends need no entry.\n\
              year = {year}\n\
-             source = {{ name = \"国务院办公厅关于{year}年部分节假日安排的通知\", published = {read_on} }}\n\n\
+             source = {{ name = \"国务院办公厅关于{year}年部分节假日安排的通知\", published = {published} }}\n\n\
              # Saturdays and Sundays on which people work.\n\
              make_up_workdays = [{}]\n",
             make_up.join(", ")
@@ -292,13 +337,24 @@ mod tests {
     #[test]
     fn the_notice_of_a_year_makes_the_calendar_on_file() {
         let notice = read_notice(OF_2025).unwrap();
-        let written = notice.to_toml(date(2024, 11, 12));
+        let written = notice.to_toml(date(2026, 1, 1));
+        assert!(written.contains("published = 2024-11-12 }"), "{written}");
         let on_file: toml::Table = toml::from_str(include_str!("../../knowledge/workdays/2025.toml")).unwrap();
         let read: toml::Table = toml::from_str(&written).unwrap();
         for key in ["year", "make_up_workdays", "holidays"] {
             let days = |table: &toml::Table| format!("{:?}", table[key]);
             assert_eq!(days(&read), days(&on_file), "{key}");
         }
+    }
+
+    #[test]
+    fn where_lines_break_and_what_stands_above_makes_no_difference() {
+        let whole = read_notice(OF_2025).unwrap();
+        let broken: String = OF_2025.chars().flat_map(|character| [character, '\n']).collect();
+        let on_a_page = format!("成文日期：2024年11月08日\n发布日期：2024年11月12日\n{broken}");
+        assert_eq!(read_notice(&on_a_page), Ok(whole.clone()));
+        let apart = OF_2025.replace("1月26日（周日）、2月8日", "1月26日（周日），2月8日");
+        assert_eq!(read_notice(&apart), Ok(whole));
     }
 
     #[test]
@@ -339,6 +395,24 @@ mod tests {
             [NoticeProblem::NoSuchDay { .. }]
         ));
         assert_eq!(told("现将2025年", "现将"), [NoticeProblem::NoYear]);
+        assert_eq!(
+            told("4月4日（周五）至6日（周日）放假，共3天", "4月4日（周五）至6"),
+            [NoticeProblem::NoDaysOff {
+                holiday: "清明节".to_owned()
+            }]
+        );
+        assert_eq!(
+            told("放假1天，不调休", "放假1天，1月4日（周六）"),
+            [NoticeProblem::Unclear {
+                written: "1月1日（周三）放假1天，1月4日（周六）".to_owned()
+            }]
+        );
+        assert_eq!(
+            told("4月27日（周日）上班", "2024年12月29日（周日）上班"),
+            [NoticeProblem::OtherYear {
+                day: date(2024, 12, 29)
+            }]
+        );
         assert_eq!(read_notice("放假吗？"), Err(vec![NoticeProblem::NoHolidays]));
     }
 }

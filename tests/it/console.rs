@@ -357,6 +357,12 @@ fn whoever_has_switched_one_time_codes_on_signs_in_with_each_of_them_once() {
     let next = code_at(&secret, now + 30);
     assert_eq!(sign_in(&next), 303);
     assert_eq!(sign_in(&next), 401, "each once");
+    let off = admin.submit("/console/account/second-factor", &[("current", PASSWORD)]);
+    assert_eq!(
+        off.status, 200,
+        "a password that somebody else knows does not switch them off"
+    );
+    assert_eq!(sign_in(""), 401);
     let config = console.folder.path().join("jiefeng.toml");
     let link = program::run(&[
         "console",

@@ -177,6 +177,32 @@ for (const { name, context: settings } of SIZES) {
       await page.getByTestId('erased').waitFor();
     });
 
+    it('shows what employees write as text, whatever it is', async () => {
+      const said = '<img src=x onerror="globalThis.hit = 1"><script>globalThis.hit = 1</script>好友加不上';
+      await control(demo, 'member/write', { member: 'zhaoliu', text: said });
+      await look('/messages');
+      assert.ok((await page.getByTestId('question').allInnerTexts()).includes(said));
+      for (const path of ['/unanswered', '']) {
+        await look(path);
+        assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+      }
+    });
+
+    it('does nothing that a page of another origin asks for', async () => {
+      // Another port of the same machine is the same site, so the browser sends the cookies of the session along.
+      const other = `${demo.address}other`;
+      const page = await browser.contexts()[0].newPage();
+      const form = `<form method="post" action="${root}/users"><input name="name" value="mallory"><input name="role" value="admin"></form>`;
+      await page.route(other, (route) => route.fulfill({ contentType: 'text/html', body: form }));
+      await page.goto(other);
+      await page.evaluate(() => document.forms[0].submit());
+      await page.getByText('什么都没有改').waitFor();
+      await page.goto(`${root}/users`);
+      assert.deepEqual(await page.getByText('mallory').allInnerTexts(), []);
+      assert.equal(await page.getByTestId('user').count(), 1, 'the session is the admin\'s');
+      await page.close();
+    });
+
     it('invites somebody and tells what was done', async () => {
       await look('/users');
       await page.locator('form[action="/console/users"] input[name=name]').fill('li');

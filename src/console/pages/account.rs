@@ -13,7 +13,7 @@ use crate::console::form::Posted;
 use crate::console::frame::Frame;
 use crate::console::refusal::{Refusal, see_other};
 use crate::console::visit::{Viewer, Visit, html};
-use crate::store::ConsoleChange;
+use crate::store::{ConsoleChange, ConsoleChanged};
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
     routes
@@ -136,11 +136,14 @@ struct SecondFactor {
     secret: String,
     #[serde(default)]
     code: String,
+    /// A code of the secret that holds now, of whoever needs codes already: a password that somebody else knows must not do.
+    #[serde(default)]
+    present: String,
 }
 
 async fn set_second_factor(visit: Visit<Viewer>, Posted(form): Posted<SecondFactor>) -> Result<HttpResponse, Refusal> {
-    let is_on = !form.secret.is_empty();
-    let step = step_of(&form.secret, &form.code, Timestamp::now());
+    let (is_on, now) = (!form.secret.is_empty(), Timestamp::now());
+    let step = step_of(&form.secret, &form.code, now);
     let problem = match (knows_password(&visit, form.current).await?, is_on && step.is_none()) {
         (false, _) => Some("password.wrong"),
         (true, true) => Some("account.code-wrong"),
@@ -150,14 +153,20 @@ async fn set_second_factor(visit: Visit<Viewer>, Posted(form): Posted<SecondFact
         let secret = is_on.then(|| with_picture(&visit, form.secret)).transpose()?;
         return page_with(visit, secret, problem, None);
     }
+    let store = &visit.console.store;
+    let credentials = store.console_credentials(visit.user.name.clone()).await?;
+    let present = credentials.and_then(|credentials| credentials.second_factor);
     let entry = visit.entry(if is_on { "second-factor" } else { "second-factor-off" }, "");
     let change = ConsoleChange::SetSecondFactor {
         user: visit.user.id,
+        present_step: present.and_then(|secret| step_of(&secret, &form.present, now)),
         secret: step.map(|step| (form.secret, step)),
         session: visit.session,
     };
-    visit.console.store.change_console(change, entry).await?;
-    Ok(see_other("/console/account"))
+    match store.change_console(change, entry).await? {
+        ConsoleChanged::Done => Ok(see_other("/console/account")),
+        _ => page(visit, Some("account.present-wrong"), None),
+    }
 }
 
 async fn sign_out_everywhere(visit: Visit<Viewer>, _: Posted<Nothing>) -> Result<HttpResponse, Refusal> {

@@ -99,7 +99,7 @@ async fn show(visit: Visit<Viewer>, asked: web::Query<Asked>) -> Result<HttpResp
     let now = Timestamp::now();
     let days = console.days.last(&*console.store, day_of(now), period).await?;
     let mut needs = needs(console, console.store.figures().await?, now).await?;
-    needs.extend(calendar(console));
+    needs.extend(calendar(console).filter(|_| visit.frame.may_edit()));
     needs.extend(outbreaks(console, &visit.frame, now).await?);
     let frame = visit.frame;
     let sum = Day::sum(days.iter().map(|(_, day)| &**day));

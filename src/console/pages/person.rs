@@ -1,5 +1,7 @@
 //! What is on file about one person: to be given to them, and to be erased.
 
+use std::collections::BTreeSet;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{self, ServiceConfig};
@@ -13,7 +15,7 @@ use crate::console::masking::masked_id;
 use crate::console::refusal::Refusal;
 use crate::console::visit::{Admin, Visit, html};
 use crate::protocol::UserId;
-use crate::store::{ConversationKey, KfAccountKey, PersonRecords};
+use crate::store::{ConversationKey, PersonRecords};
 
 /// Longest id of a member or a customer, in bytes (doc/90195, doc/92114).
 const LONGEST_ID: usize = 64;
@@ -164,18 +166,23 @@ async fn records(visit: &Visit<Admin>, user_id: &str) -> Result<Vec<InApp>, Refu
     Ok(found)
 }
 
-/// Every conversation that the person can have: with each app, and as a customer with each account of 微信客服.
+/// Every conversation that the person can have: with each app, and as a customer with each account of 微信客服, also of apps that are no
+/// longer configured.
 async fn conversations(visit: &Visit<Admin>, user_id: &str) -> Result<Vec<ConversationKey>, Refusal> {
-    let apps = visit.console.apps.iter().map(|app| ConversationKey {
-        corp_id: app.corp_id.clone(),
-        app: app.name.clone(),
-        user: UserId::parse(user_id).map_or_else(|| user_id.to_owned(), |id| id.canonical()),
+    let (configured, store) = (&visit.console.apps, &visit.console.store);
+    let mut apps: BTreeSet<(String, String)> = store.conversation_apps().await?.into_iter().collect();
+    apps.extend(configured.iter().map(|app| (app.corp_id.clone(), app.name.clone())));
+    let accounts = store.kf_accounts().await?;
+    apps.extend(
+        accounts
+            .iter()
+            .map(|account| (account.corp_id.clone(), account.conversation_app())),
+    );
+    let member = UserId::parse(user_id).map_or_else(|| user_id.to_owned(), |id| id.canonical());
+    let conversations = apps.into_iter().map(|(corp_id, app)| {
+        let is_account = app.contains('/');
+        let user = if is_account { user_id.to_owned() } else { member.clone() };
+        ConversationKey { corp_id, app, user }
     });
-    let accounts = visit.console.store.kf_accounts().await?;
-    let accounts = accounts.iter().map(|account: &KfAccountKey| ConversationKey {
-        corp_id: account.corp_id.clone(),
-        app: account.conversation_app(),
-        user: user_id.to_owned(),
-    });
-    Ok(apps.chain(accounts).collect())
+    Ok(conversations.collect())
 }

@@ -203,7 +203,10 @@ fn section(
         name,
         is_open: fields.iter().any(|field| !field.is_fixed),
         fields,
-        problem: filled.map(|_| "settings.wrong"),
+        problem: filled.map(|filled| match is_half(console, filled) {
+            true => "settings.half",
+            false => "settings.wrong",
+        }),
     }
 }
 
@@ -248,12 +251,38 @@ fn field(console: &Console, key: AdjustableKey, value: String, is_fixed: bool) -
     }
 }
 
+/// Whether only one is given of the app that tells and of those who are told.
+fn is_half(console: &Console, filled: &Filled) -> bool {
+    let is_given = |key: AdjustableKey| {
+        let fixed = console.settings.configured().text(key);
+        fixed.is_some() || !filled.value(key).is_empty()
+    };
+    filled.section == "notices" && is_given(AdjustableKey::NoticeApp) != is_given(AdjustableKey::NoticeUsers)
+}
+
+/// What the audit log says of a change. Whom it is about is left out.
+fn noted((name, value): &(String, Option<String>)) -> String {
+    let value = value.as_deref().unwrap_or("-");
+    match name == AdjustableKey::NoticeUsers.name() {
+        true => name.clone(),
+        false => format!("{name} = {value}"),
+    }
+}
+
 /// An empty field takes a setting back.
 async fn save(visit: Visit<Admin>, Posted(filled): Posted<Filled>) -> Result<HttpResponse, Refusal> {
     let section = SECTIONS.iter().find(|(name, _)| *name == filled.section);
     let (name, keys) = section.ok_or(Refusal::Malformed)?;
     let settings = &visit.console.settings;
     let (mut values, mut changes) = (settings.stored(), Vec::new());
+    if is_half(&visit.console, &filled) {
+        let section = Some(filled);
+        let wrong = Wrong {
+            section,
+            ..Wrong::default()
+        };
+        return page(visit, wrong, None).await;
+    }
     let open = keys.iter().filter(|key| settings.configured().text(**key).is_none());
     for key in open {
         let text = filled.value(*key);
@@ -272,7 +301,10 @@ async fn save(visit: Visit<Admin>, Posted(filled): Posted<Filled>) -> Result<Htt
         changes.push((key.name().to_owned(), value));
     }
     let store = &visit.console.store;
-    store.change_settings(changes, visit.entry("settings", name)).await?;
+    let noted: Vec<String> = changes.iter().map(noted).collect();
+    store
+        .change_settings(changes, visit.entry("settings", &noted.join(", ")))
+        .await?;
     settings.follow(&**store).await?;
     Ok(see_other(&format!("{PAGE}?saved={name}")))
 }
@@ -318,7 +350,7 @@ async fn take_notice(visit: Visit<Editor>, Posted(form): Posted<Notice>) -> Resu
     };
     let edit = Edit::ReplaceFile {
         file: notice.file(),
-        text: Some(notice.to_toml(day_of(Timestamp::now()))),
+        text: Some(notice.to_toml(day_of(visit.console.clock.now()))),
     };
     into_draft(&visit, edit).await
 }
@@ -391,6 +423,9 @@ fn told(frame: &Frame, problem: &NoticeProblem) -> String {
             let other = frame.fill("settings.notice-count", holiday);
             other.replacen("{}", &days.to_string(), 1).replacen("{}", written, 1)
         }
+        NoticeProblem::NoDaysOff { holiday } => frame.fill("settings.notice-no-days", holiday),
+        NoticeProblem::Unclear { written } => frame.fill("settings.notice-unclear", written),
+        NoticeProblem::OtherYear { day } => frame.fill("settings.notice-other-year", day),
         NoticeProblem::NoWeekend { day } => frame.fill("settings.notice-no-weekend", day),
     }
 }

@@ -38,6 +38,9 @@ const MOST_VERSIONS: u32 = 200;
 /// How long a result stands while the same knowledge answers.
 const STANDS: Duration = Duration::from_secs(10 * 60);
 
+/// Whoever wants it found out anew gets what is not older than this.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// What could not be answered in some days.
 pub(super) struct Unanswered {
     /// When it was found out.
@@ -66,7 +69,11 @@ impl Console {
         let assistant = self.assistant.get();
         let mut remembered = self.unanswered.0.lock().await;
         let stands = |found: &&Found| found.version == assistant.version && found.at.elapsed() < STANDS;
-        if let Some(found) = remembered.get(&days).filter(stands).filter(|_| !fresh) {
+        if let Some(found) = remembered
+            .get(&days)
+            .filter(stands)
+            .filter(|found| !fresh || found.at.elapsed() < FRESH)
+        {
             return Ok(Arc::clone(&found.unanswered));
         }
         let found = Found {

@@ -12,6 +12,8 @@ for_every_store!(
     a_setting_is_for_every_process_until_it_is_taken_back,
     nothing_of_an_erased_person_is_left,
     others_keep_everything_when_one_person_is_erased,
+    whoever_was_to_be_handed_over_is_the_bots_again_once_erased,
+    a_dead_letter_of_an_erased_person_asks_for_nothing_any_more,
     different_people_are_counted_for_each_restriction,
     an_outbreak_is_told_once_a_day,
     old_outbreaks_are_removed,
@@ -124,6 +126,33 @@ async fn others_keep_everything_when_one_person_is_erased(place: impl Place) {
     assert_eq!(store.claim_sends(at(1), 10, Vec::new()).await.unwrap().len(), 1);
     let repeated = settle(&*store, message(2), "wang", at(1), "again").await;
     assert_eq!(repeated, (Some("reply to wang".to_owned()), true));
+}
+
+async fn whoever_was_to_be_handed_over_is_the_bots_again_once_erased(place: impl Place) {
+    let store = place.open().await;
+    ask(&*store, 1, "li").await;
+    let apps = [("ww1".to_owned(), "support".to_owned())];
+    assert_eq!(store.conversation_apps().await.unwrap(), apps);
+    // As an answer leaves it that hands somebody over, while the change of the session waits to be sent.
+    let handed_over = "INSERT INTO customers (person, served_by, served_from) SELECT person, 'pool', 0 FROM questions";
+    place.execute(handed_over).await;
+    place.execute("UPDATE outbox SET api = 'kf/service_state/trans'").await;
+    store.erase_person(vec![person("li")], entry("erase")).await.unwrap();
+    // If it were still there, it would be in the way of its copy.
+    let again = "INSERT INTO customers (person, served_by, served_from) SELECT person, 'bot', 0 FROM customers";
+    place.execute(again).await;
+}
+
+async fn a_dead_letter_of_an_erased_person_asks_for_nothing_any_more(place: impl Place) {
+    let store = place.open().await;
+    ask(&*store, 1, "li").await;
+    place
+        .execute("UPDATE outbox SET fate = 'refused', settled_at = 0")
+        .await;
+    assert_eq!(store.figures().await.unwrap().dead_sends, 1);
+    store.erase_person(vec![person("li")], entry("erase")).await.unwrap();
+    assert_eq!(store.figures().await.unwrap().dead_sends, 0);
+    assert!(store.dead_letters(true, 10).await.unwrap().is_empty());
 }
 
 async fn different_people_are_counted_for_each_restriction(place: impl Place) {

@@ -206,12 +206,13 @@ async fn a_one_time_code_signs_in_once_and_nobody_signs_in_without(place: impl P
         change(&*store, sign_in).await == ConsoleChanged::Done
     };
     assert!(sign_in(51, None).await);
-    let set = |secret: Option<&str>| ConsoleChange::SetSecondFactor {
+    let set = |secret: Option<&str>, present_step| ConsoleChange::SetSecondFactor {
         user: li,
+        present_step,
         secret: secret.map(|secret| (secret.to_owned(), 7)),
         session: token(51),
     };
-    assert_eq!(change(&*store, set(Some("ABC"))).await, ConsoleChanged::Done);
+    assert_eq!(change(&*store, set(Some("ABC"), None)).await, ConsoleChanged::Done);
     let credentials = store.console_credentials("li".to_owned()).await.unwrap().unwrap();
     assert_eq!(credentials.second_factor.as_deref(), Some("ABC"));
     assert!(credentials.user.has_second_factor);
@@ -221,7 +222,10 @@ async fn a_one_time_code_signs_in_once_and_nobody_signs_in_without(place: impl P
     assert!(!sign_in(53, Some(7)).await);
     assert!(sign_in(54, Some(8)).await);
     assert!(!sign_in(55, Some(8)).await);
-    assert_eq!(change(&*store, set(None)).await, ConsoleChanged::Done);
+    for step in [None, Some(8)] {
+        assert_eq!(change(&*store, set(None, step)).await, ConsoleChanged::NotFound);
+    }
+    assert_eq!(change(&*store, set(None, Some(9))).await, ConsoleChanged::Done);
     assert!(sign_in(56, None).await);
 }
 

@@ -168,12 +168,22 @@ async fn change_now(transaction: Transaction<'_>, change: ConsoleChange, now: i6
             run(transaction, sql, values![user, session.as_slice()]).await?;
             set_password(transaction, user, &password).await
         }
-        ConsoleChange::SetSecondFactor { user, secret, session } => {
+        ConsoleChange::SetSecondFactor {
+            user,
+            present_step,
+            secret,
+            session,
+        } => {
+            let (secret, step) = secret.unzip();
+            let sql = "UPDATE console_users SET second_factor = $2, second_factor_step = $3
+                       WHERE id = $1 AND (second_factor IS NULL OR coalesce(second_factor_step, 0) < $4)";
+            let values = values![user, secret.as_deref(), step, present_step];
+            if run(transaction, sql, values).await? == ConsoleChanged::NotFound {
+                return Ok(ConsoleChanged::NotFound);
+            }
             let sql = "DELETE FROM console_sessions WHERE user_id = $1 AND hash <> $2";
             run(transaction, sql, values![user, session.as_slice()]).await?;
-            let (secret, step) = secret.unzip();
-            let sql = "UPDATE console_users SET second_factor = $2, second_factor_step = $3 WHERE id = $1";
-            run(transaction, sql, values![user, secret.as_deref(), step]).await
+            Ok(ConsoleChanged::Done)
         }
         ConsoleChange::SignOut { session } => {
             let sql = "DELETE FROM console_sessions WHERE hash = $1";

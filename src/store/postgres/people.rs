@@ -7,7 +7,7 @@ use super::pool::Transaction;
 use super::values::values;
 use super::{PostgresStore, timestamp};
 use crate::store::hashes::Hash;
-use crate::store::people::{ERASED, NOBODY};
+use crate::store::people::{CONVERSATION_APPS, ERASED, NOBODY};
 use crate::store::{
     AuditEntry, BoxFuture, ConversationKey, PeopleStore, PersonAppeal, PersonMessage, PersonQuestion, PersonRecords,
     StoreError,
@@ -17,6 +17,13 @@ impl PeopleStore for PostgresStore {
     fn person_records(&self, person: ConversationKey) -> BoxFuture<'_, Result<PersonRecords, StoreError>> {
         let person = self.hashes.person(&person);
         self.read(async move |transaction| records(transaction, &person).await)
+    }
+
+    fn conversation_apps(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, StoreError>> {
+        self.read(async |transaction| {
+            let rows = transaction.rows(CONVERSATION_APPS, Vec::new()).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        })
     }
 
     fn erase_person(&self, people: Vec<ConversationKey>, entry: AuditEntry) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -91,15 +98,18 @@ async fn erase(transaction: Transaction<'_>, person: &Hash) -> Result<(), Error>
         "DELETE FROM questions WHERE person = $1",
         "DELETE FROM sessions WHERE conversation = $1",
         "DELETE FROM appeals WHERE person = $1",
-        "DELETE FROM customers WHERE person = $1 AND served_by = 'bot'",
+        // Whoever waits for a person only because of a message that is not sent any more is the bot's again.
+        "DELETE FROM customers WHERE person = $1 AND (served_by = 'bot' OR (served_by = 'pool' AND EXISTS
+           (SELECT 1 FROM outbox WHERE person = $1 AND fate IS NULL AND api = 'kf/service_state/trans')))",
     ];
     for sql in only_theirs {
         transaction.execute(sql, values![person]).await?;
     }
     let without_them = [
-        "UPDATE inbox SET fate = coalesce(fate, $3), item = NULL, owner = NULL, person = $2 WHERE person = $1",
-        "UPDATE outbox SET settled_at = coalesce(settled_at, next_at), fate = coalesce(fate, $3), body = NULL,
-           instead_body = NULL, person = $2 WHERE person = $1",
+        "UPDATE inbox SET fate = CASE WHEN fate IS NULL OR fate IN ('failed', 'unreadable') THEN $3 ELSE fate END,
+           item = NULL, reason = NULL, owner = NULL, person = $2 WHERE person = $1",
+        "UPDATE outbox SET settled_at = coalesce(settled_at, next_at), body = NULL, instead_body = NULL, person = $2,
+           fate = CASE WHEN fate IS NULL OR fate IN ('refused', 'unclear') THEN $3 ELSE fate END WHERE person = $1",
     ];
     for sql in without_them {
         let values = values![person, NOBODY.as_slice(), ERASED];

@@ -164,12 +164,21 @@ fn change_now(connection: &Connection, change: ConsoleChange, now: i64) -> Chang
             run(connection, sql, params![user, session])?;
             set_password(connection, user, &password)
         }
-        ConsoleChange::SetSecondFactor { user, secret, session } => {
+        ConsoleChange::SetSecondFactor {
+            user,
+            present_step,
+            secret,
+            session,
+        } => {
+            let (secret, step) = secret.unzip();
+            let sql = "UPDATE console_users SET second_factor = ?2, second_factor_step = ?3
+                       WHERE id = ?1 AND (second_factor IS NULL OR coalesce(second_factor_step, 0) < ?4)";
+            if run(connection, sql, params![user, secret, step, present_step])? == ConsoleChanged::NotFound {
+                return Ok(ConsoleChanged::NotFound);
+            }
             let sql = "DELETE FROM console_sessions WHERE user_id = ?1 AND hash <> ?2";
             run(connection, sql, params![user, session])?;
-            let (secret, step) = secret.unzip();
-            let sql = "UPDATE console_users SET second_factor = ?2, second_factor_step = ?3 WHERE id = ?1";
-            run(connection, sql, params![user, secret, step])
+            Ok(ConsoleChanged::Done)
         }
         ConsoleChange::SignOut { session } => {
             run(connection, "DELETE FROM console_sessions WHERE hash = ?1", [session])

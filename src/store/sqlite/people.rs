@@ -6,7 +6,7 @@ use super::console::note;
 use super::sessions::Sessions;
 use super::{SqliteStore, timestamp};
 use crate::store::hashes::Hash;
-use crate::store::people::{ERASED, NOBODY};
+use crate::store::people::{CONVERSATION_APPS, ERASED, NOBODY};
 use crate::store::{
     AuditEntry, BoxFuture, ConversationKey, PeopleStore, PersonAppeal, PersonMessage, PersonQuestion, PersonRecords,
     StoreError,
@@ -16,6 +16,13 @@ impl PeopleStore for SqliteStore {
     fn person_records(&self, person: ConversationKey) -> BoxFuture<'_, Result<PersonRecords, StoreError>> {
         let person = self.hashes.person(&person);
         self.reads.read(move |connection| records(connection, &person))
+    }
+
+    fn conversation_apps(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, StoreError>> {
+        self.reads.read(|connection| {
+            let mut statement = connection.prepare_cached(CONVERSATION_APPS)?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
     }
 
     /// The questions are looked for beside the writer, because there is no index of people.
@@ -112,13 +119,17 @@ fn erase(connection: &Connection, sessions: &Sessions, person: &Hash) -> Result<
     sessions.save(connection, person, 0, None)?;
     let sql = "DELETE FROM appeals WHERE person = ?1";
     connection.prepare_cached(sql)?.execute([person])?;
-    let sql = "UPDATE inbox SET fate = coalesce(fate, ?3), item = NULL, owner = NULL, person = ?2 WHERE person = ?1";
+    // Whoever waits for a person only because of a message that is not sent any more is the bot's again.
+    let sql = "DELETE FROM customers WHERE person = ?1 AND (served_by = 'bot' OR (served_by = 'pool' AND EXISTS
+                 (SELECT 1 FROM outbox WHERE person = ?1 AND fate IS NULL AND api = 'kf/service_state/trans')))";
+    connection.prepare_cached(sql)?.execute([person])?;
+    let sql =
+        "UPDATE inbox SET fate = CASE WHEN fate IS NULL OR fate IN ('failed', 'unreadable') THEN ?3 ELSE fate END,
+                 item = NULL, reason = NULL, owner = NULL, person = ?2 WHERE person = ?1";
     let values = params![person, NOBODY, ERASED];
     connection.prepare_cached(sql)?.execute(values)?;
-    let sql = "UPDATE outbox SET settled_at = coalesce(settled_at, next_at), fate = coalesce(fate, ?3), body = NULL,
-                 instead_body = NULL, person = ?2 WHERE person = ?1";
+    let sql = "UPDATE outbox SET settled_at = coalesce(settled_at, next_at), body = NULL, instead_body = NULL, person = ?2,
+                 fate = CASE WHEN fate IS NULL OR fate IN ('refused', 'unclear') THEN ?3 ELSE fate END WHERE person = ?1";
     let values = params![person, NOBODY, ERASED];
-    connection.prepare_cached(sql)?.execute(values)?;
-    let sql = "DELETE FROM customers WHERE person = ?1 AND served_by = 'bot'";
-    connection.prepare_cached(sql)?.execute([person]).map(drop)
+    connection.prepare_cached(sql)?.execute(values).map(drop)
 }
