@@ -364,7 +364,7 @@ fn whoever_has_switched_one_time_codes_on_signs_in_with_each_of_them_once() {
     );
     assert_eq!(sign_in(""), 401);
     let config = console.folder.path().join("jiefeng.toml");
-    let link = program::run(&[
+    let mut command = program::jiefeng(&[
         "console",
         "link",
         "--config",
@@ -372,6 +372,8 @@ fn whoever_has_switched_one_time_codes_on_signs_in_with_each_of_them_once() {
         "--user",
         "root",
     ]);
+    command.env("JIEFENG__CONSOLE__LISTEN", console.address.to_string());
+    let link = program::Ran::from(command.output().unwrap());
     let mut browser = console.browser();
     let chosen = browser.post(&path_of(&link.out), &[("password", PASSWORD), ("again", PASSWORD)]);
     assert_eq!(chosen.status, 303, "{}", chosen.body);
@@ -553,7 +555,7 @@ fn signing_in_cannot_be_tried_without_end_and_nobody_is_locked_out_by_it() {
         for _ in 0..10 {
             let refused = console.sign_in(&mut guesser, known, "a wrong password");
             assert_eq!(refused.status, 401);
-            assert!(refused.body.contains("用户名或密码不对"));
+            assert!(refused.body.contains("用户名、密码或验证码不对"));
         }
         let refused = console.sign_in(&mut guesser, known, PASSWORD);
         assert_eq!(refused.status, 429, "{known}");
