@@ -163,16 +163,20 @@ impl MatcherCache for TrainedAside<'_> {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     /// What becomes of training by a program that does this.
     fn trained_by(script: &str) -> Result<String, TrainingError> {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        // Written by another process: a process that a test beside this one begins could keep a file of ours open, and what is open for writing
+        // cannot be run.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 700 \"$2\"";
+        let written = std::process::Command::new("sh")
+            .args(["-c", write, "sh", script])
+            .arg(&program)
+            .status();
+        assert!(written.unwrap().success());
         let training = Training {
             program,
             knowledge: "knowledge".into(),
