@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::browser::{Browser, Page};
 use crate::program::{jiefeng, run, run_with_input};
-use crate::server::{credentials_of, fresh, now, post_request, text_message};
+use crate::server::{credentials_of, free_address, fresh, now, post_request, text_message};
 
 const CORP_ID: &str = "ww0123456789abcdef";
 
@@ -154,7 +154,7 @@ fn verify(address: SocketAddr, credentials: &Credentials) -> String {
 #[test]
 fn it_leads_to_a_verified_address_and_an_answered_message_and_says_why_not() {
     let folder = TempDir::new().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let mut guided = Guided::start(folder.path(), free);
     // A loopback address is none that WeCom could reach, which keeps nobody from going on.
     guided.says("Not yet:");

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::platform::{World, wait_until};
-use crate::server::Server;
+use crate::server::{Server, free_address};
 
 const SAMPLES: &str = "allow_sample_credentials = true\n";
 
@@ -46,7 +46,7 @@ fn every_step_of_a_callback_is_measured() {
 #[test]
 fn the_figures_can_have_an_address_of_their_own() {
     let folder = TempDir::new().unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let keys = format!("{SAMPLES}metrics_listen = \"{address}\"");
     let mut server = Server::start_with(folder.path(), &keys, &[]);
     assert_eq!(server.get("/metrics").status, 404);

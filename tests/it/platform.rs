@@ -1,7 +1,7 @@
 //! The real server against the real simulator, both as processes of their own, as the bot meets WeCom.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Ran, jiefeng, run};
-use crate::server::{CORP_ID, KEY, TOKEN, assert_tells_nothing, credentials, fresh, has_access_token, now};
+use crate::server::{
+    CORP_ID, KEY, TOKEN, assert_tells_nothing, credentials, free_address, fresh, has_access_token, now,
+};
 
 /// The longest that anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -113,10 +115,6 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what} did not come");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 impl World {

@@ -1,9 +1,10 @@
 //! The real server in a process of its own, and callbacks to send to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,6 +30,16 @@ pub(crate) fn credentials_of(token: &str, key: &str, corp_id: &str) -> Credentia
 
 pub(crate) fn credentials() -> Credentials {
     credentials_of(TOKEN, KEY, CORP_ID)
+}
+
+/// An address to listen on later. Connections and port 0 draw from the same ports, so what is free on 127.0.0.1 may be taken a moment
+/// later; each of these has a loopback address of its own.
+pub(crate) fn free_address() -> SocketAddr {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = TAKEN.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let [_, _, _, process] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, process | 1, high, low);
+    TcpListener::bind((own, 0)).unwrap().local_addr().unwrap()
 }
 
 pub(crate) fn now() -> i64 {

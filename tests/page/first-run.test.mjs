@@ -18,12 +18,12 @@ const PASSWORD = 'correct horse battery staple';
 const MOST_STEPS = 12;
 const LEARNING_MS = 60_000;
 
-/** A port that nobody has. */
-function freePort() {
+/** An address for a server that starts later. Nothing else here has this host, so nobody takes its port meanwhile. */
+function freeAddress() {
   return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+    const server = createServer().listen(0, '127.18.0.1', () => {
+      const { address, port } = server.address();
+      server.close(() => resolve(`${address}:${port}`));
     });
   });
 }
@@ -105,7 +105,7 @@ describe('first run in the browser', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jiefeng-first-'));
     await symlink(KNOWLEDGE, join(folder, 'knowledge'));
-    publicUrl = `http://127.0.0.1:${await freePort()}`;
+    publicUrl = `http://${await freeAddress()}`;
     terminal = new Terminal(folder, { ...pictureEnvironment(), JIEFENG__SERVER__LISTEN: new URL(publicUrl).host });
     wecom = new AdminConsole(terminal);
   });
