@@ -63,8 +63,8 @@ fn main() {
     let browser = server.admin();
 
     println!(
-        "\n{:<34} {:>10} {:>10} {:>10} {:>9}",
-        "page", "first", "median", "longest", "bytes"
+        "\n{:<34} {:>10} {:>10} {:>10} {:>10} {:>9}",
+        "page", "first", "complete", "median", "longest", "bytes"
     );
     let first_message = path_of_first_message(&browser.get("/console/messages"));
     let one = [("one message", first_message.as_str())];
@@ -97,19 +97,28 @@ fn option(name: &str, default: u64) -> u64 {
 }
 
 fn measure(browser: &Browser, name: &str, path: &str) {
-    let mut times = Vec::new();
-    let mut size = 0;
-    for _ in 0..TIMES {
+    let asked = Instant::now();
+    let mut page = browser.get(path);
+    let first = asked.elapsed();
+    wait_until_found(browser, path);
+    let whole = asked.elapsed();
+    let mut times = vec![first];
+    for _ in 1..TIMES {
         let start = Instant::now();
-        let page = browser.get(path);
+        page = browser.get(path);
         times.push(start.elapsed());
         assert!(page.starts_with("HTTP/1.1 200"), "{path}: {page}");
-        size = page.len();
     }
-    let first = times[0];
     times.sort_unstable();
-    let (median, longest) = (times[TIMES / 2], times[TIMES - 1]);
-    println!("{name:<34} {first:>10.1?} {median:>10.1?} {longest:>10.1?} {size:>9}");
+    let (median, longest, size) = (times[TIMES / 2], times[TIMES - 1], page.len());
+    println!("{name:<34} {first:>10.1?} {whole:>10.1?} {median:>10.1?} {longest:>10.1?} {size:>9}");
+}
+
+/// Asks again until what is found out in the background is there.
+fn wait_until_found(browser: &Browser, path: &str) {
+    while browser.get(path).contains("data-testid=\"soon\"") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn load_pages(browser: &Browser, stop: &AtomicBool) -> usize {
@@ -133,25 +142,40 @@ fn report(name: &str, times: &[Duration]) {
     );
 }
 
-/// A month of questions, most of them lately.
+/// The questions of `knowledge/eval`.
+fn questions() -> Vec<String> {
+    let of_file = |file| {
+        let text = std::fs::read_to_string(Path::new("knowledge/eval").join(file)).unwrap();
+        let rows = text
+            .lines()
+            .skip(1)
+            .map(|row| row.split('\t').next().unwrap().to_owned());
+        rows.collect::<Vec<_>>()
+    };
+    ["development.tsv", "blind.tsv"].into_iter().flat_map(of_file).collect()
+}
+
+/// A month of questions, a quarter of them refused or asked back.
 fn fill(database: &Path, messages: u64) {
     let mut store = Connection::open(database).unwrap();
     store.busy_timeout(Duration::from_secs(20)).unwrap();
     let transaction = store.transaction().unwrap();
     let now = jiff::Timestamp::now().as_second();
     let start = now - 30 * 86_400;
+    let questions = questions();
     for number in 0..messages {
         let at = start + i64::try_from(number * 30 * 86_400 / messages).unwrap();
         let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut key = at.to_be_bytes()[3..].to_vec();
         key.extend(spread.to_be_bytes());
         key.extend(number.to_be_bytes());
+        let text = &questions[(spread >> 16) as usize % questions.len()];
         let decision = [
             "answer", "answer", "answer", "answer", "answer", "ask_back", "refuse", "human",
         ][(spread % 8) as usize];
         let scenario = ["friend-add-throttled", "pull-group-full", "appeal-progress"][(spread % 3) as usize];
         let record = serde_json::json!({
-            "asked_at": jiff::Timestamp::from_second(at).unwrap(), "text": format!("加好友太频繁，加不了人了，第 {number} 次"),
+            "asked_at": jiff::Timestamp::from_second(at).unwrap(), "text": format!("{text} {}", number % 7),
             "language": "zh", "decision": decision, "scenarios": [scenario, "account-banned"], "confidence": 0.87,
             "knowledge_version": "0123456789abcdef", "micros": 40 + spread % 200
         });

@@ -131,6 +131,8 @@ export async function assertAccessible(page, looks) {
 }
 
 export async function assertFits(page) {
+  // A list that is still being found out is shown a moment later.
+  await page.getByTestId('soon').waitFor({ state: 'detached' });
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(content <= window, `the page is ${content} wide in a window of ${window}`);
 }

@@ -16,6 +16,7 @@ use crate::console::format::{count, day_of, micros, share};
 use crate::console::frame::Frame;
 use crate::console::refusal::Refusal;
 use crate::console::state::Console;
+use crate::console::unanswered::find_unanswered_ahead;
 use crate::console::visit::{Viewer, Visit, html};
 use crate::http::Fate;
 use crate::metrics::{CallbackStep, Metrics};
@@ -96,6 +97,7 @@ async fn show(visit: Visit<Viewer>, asked: web::Query<Asked>) -> Result<HttpResp
     let periods = [7, 30, 90];
     let period = asked.days.filter(|days| periods.contains(days)).unwrap_or(30);
     let console = &visit.console;
+    find_unanswered_ahead(console);
     let now = Timestamp::now();
     let days = console.days.last(&*console.store, day_of(now), period).await?;
     let mut needs = needs(console, console.store.figures().await?, now).await?;

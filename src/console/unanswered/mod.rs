@@ -1,7 +1,8 @@
 //! What the bot could not answer: gathered from the messages of some days, asked again, and brought together by meaning.
 //!
 //! Nothing is stored for it. What has been taken up is left out because the knowledge of now answers it, or knows it for something else. The
-//! result is remembered for a while, for as long as the same knowledge answers.
+//! result is remembered for a while, for as long as the same knowledge answers. It takes a second where much was asked, so it is found out
+//! in the background, and ahead for whoever is likely to look.
 
 mod clusters;
 mod failures;
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::web;
+use actix_web::rt::task::JoinHandle;
+use actix_web::web::{self, Data};
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use clusters::{Cluster, Counts, FailedText};
@@ -41,6 +43,12 @@ const STANDS: Duration = Duration::from_secs(10 * 60);
 /// Whoever wants it found out anew gets what is not older than this.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// How long a page waits for it before it is shown without.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Days that are looked at unless somebody asks for others.
+pub(super) const USUAL_DAYS: i64 = 7;
+
 /// What could not be answered in some days.
 pub(super) struct Unanswered {
     /// When it was found out.
@@ -63,9 +71,36 @@ struct Found {
     unanswered: Arc<Unanswered>,
 }
 
+/// What could not be answered in the last `days`: as it is remembered, unless it is to be `fresh`.
+pub(super) async fn unanswered(console: &Data<Console>, days: i64, fresh: bool) -> Result<Arc<Unanswered>, Refusal> {
+    let finding = find_out(console, days, fresh);
+    finding.await.map_err(|_| Refusal::Unavailable)?
+}
+
+/// The same, or nothing if it takes so long that the page is better shown without.
+pub(super) async fn unanswered_soon(
+    console: &Data<Console>,
+    days: i64,
+    fresh: bool,
+) -> Result<Option<Arc<Unanswered>>, Refusal> {
+    let finding = tokio::time::timeout(PATIENCE, unanswered(console, days, fresh));
+    finding.await.ok().transpose()
+}
+
+/// Finds out what somebody will look at next.
+pub(super) fn find_unanswered_ahead(console: &Data<Console>) {
+    find_out(console, USUAL_DAYS, false);
+}
+
+/// Goes on whether somebody waits for it or not, so that it is there when somebody looks again.
+fn find_out(console: &Data<Console>, days: i64, fresh: bool) -> JoinHandle<Result<Arc<Unanswered>, Refusal>> {
+    let console = console.clone();
+    actix_web::rt::spawn(async move { console.remembered_or_found(days, fresh).await })
+}
+
 impl Console {
-    /// What could not be answered in the last `days`: as it is remembered, unless it is to be `fresh`. One is found out at a time.
-    pub(super) async fn unanswered(&self, days: i64, fresh: bool) -> Result<Arc<Unanswered>, Refusal> {
+    /// One is found out at a time.
+    async fn remembered_or_found(&self, days: i64, fresh: bool) -> Result<Arc<Unanswered>, Refusal> {
         let assistant = self.assistant.get();
         let mut remembered = self.unanswered.0.lock().await;
         let stands = |found: &&Found| found.version == assistant.version && found.at.elapsed() < STANDS;
@@ -76,12 +111,13 @@ impl Console {
         {
             return Ok(Arc::clone(&found.unanswered));
         }
+        let version = assistant.version.clone();
+        let unanswered = Arc::new(self.find_unanswered(assistant, days).await?);
         let found = Found {
-            version: assistant.version.clone(),
+            version,
             at: Instant::now(),
-            unanswered: Arc::new(self.find_unanswered(assistant, days).await?),
+            unanswered: Arc::clone(&unanswered),
         };
-        let unanswered = Arc::clone(&found.unanswered);
         remembered.insert(days, found);
         Ok(unanswered)
     }

@@ -1,6 +1,7 @@
 //! Questions that mean the same and were not answered: which of them are taken into the draft, and as what.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
@@ -9,12 +10,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::shown::shown_duplicates;
-use super::unanswered::{Asked, LIST, ShownCluster};
+use super::unanswered::{Asked, LIST, ShownCluster, SoonPage};
 use super::{Desk, today};
 use crate::console::form::Posted;
 use crate::console::frame::Frame;
 use crate::console::refusal::{Refusal, see_other};
-use crate::console::unanswered::{Cluster, FailedText};
+use crate::console::unanswered::{Cluster, FailedText, Unanswered, unanswered, unanswered_soon};
 use crate::console::visit::{Editor, Viewer, Visit, html};
 use crate::knowledge::{AccountKind, Catalogue, OUTSIDE};
 use crate::store::QuestionId;
@@ -117,8 +118,11 @@ const ACCOUNTS: [AccountKind; 5] = [
 ];
 
 async fn show(visit: Visit<Viewer>, id: web::Path<String>, asked: web::Query<Asked>) -> Result<HttpResponse, Refusal> {
+    let Some(unanswered) = unanswered_soon(&visit.console, asked.days(), false).await? else {
+        return html(&SoonPage { frame: visit.frame });
+    };
     let desk = Desk::of(&visit).await?;
-    page(visit, desk, &id, asked.days(), Told::default()).await
+    page(visit, desk, &id, (asked.days(), unanswered), Told::default())
 }
 
 /// What is said to somebody whose form was not all that was hoped for.
@@ -129,9 +133,14 @@ struct Told {
     duplicates: Vec<(String, String)>,
 }
 
-async fn page<Role>(visit: Visit<Role>, desk: Desk, id: &str, days: i64, told: Told) -> Result<HttpResponse, Refusal> {
+fn page<Role>(
+    visit: Visit<Role>,
+    desk: Desk,
+    id: &str,
+    (days, unanswered): (i64, Arc<Unanswered>),
+    told: Told,
+) -> Result<HttpResponse, Refusal> {
     let id: QuestionId = id.parse().map_err(|_| Refusal::NotFound)?;
-    let unanswered = visit.console.unanswered(days, false).await?;
     // It may have been taken up since the link was shown.
     let Some(cluster) = unanswered.clusters.iter().find(|cluster| cluster.has(id)) else {
         return Ok(see_other(&format!("{LIST}?days={days}")));
@@ -206,7 +215,8 @@ async fn take(
             duplicates: Vec::new(),
         },
     };
-    page(visit, desk, &id, asked.days(), told).await
+    let unanswered = unanswered(&visit.console, asked.days(), false).await?;
+    page(visit, desk, &id, (asked.days(), unanswered), told)
 }
 
 fn form_of(fields: &BTreeMap<String, String>) -> Result<Form, Refusal> {

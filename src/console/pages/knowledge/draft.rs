@@ -14,6 +14,7 @@ use crate::console::format::micros;
 use crate::console::frame::Frame;
 use crate::console::masking::masked;
 use crate::console::refusal::{Refusal, see_other};
+use crate::console::unanswered::find_unanswered_ahead;
 use crate::console::visit::{Editor, Visit, html};
 use crate::evaluation::{AnsweredQuestion, Change};
 use crate::workshop::{ChangedAnswer, Draft, NoCandidate, PublishError, TrialReport, TrialState, check, patch};
@@ -258,6 +259,7 @@ async fn publish(visit: Visit<Editor>, Posted(form): Posted<Publishing>) -> Resu
         Ok(published) => {
             visit.note("publish", &published.id.to_string()).await?;
             workshop.until_taken(&published.version).await;
+            find_unanswered_ahead(&visit.console);
             Ok(see_other(&format!("/console/knowledge/versions?done={}", published.id)))
         }
         Err(PublishError::Workshop(error)) => Err(error.into()),

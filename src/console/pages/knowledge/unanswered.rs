@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::console::frame::Frame;
 use crate::console::refusal::Refusal;
-use crate::console::unanswered::{Cluster, Counts, Failure};
+use crate::console::unanswered::{Cluster, Counts, Failure, USUAL_DAYS, unanswered_soon};
 use crate::console::visit::{Viewer, Visit, html};
 use crate::dialogue::Assistant;
 
@@ -44,7 +44,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn days(&self) -> i64 {
-        self.days.filter(|days| PERIODS.contains(days)).unwrap_or(7)
+        self.days.filter(|days| PERIODS.contains(days)).unwrap_or(USUAL_DAYS)
     }
 
     /// The place in [`Failure::ALL`] of the only way that is wanted.
@@ -113,9 +113,18 @@ fn kinds(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
     Failure::ALL.map(Failure::name).into_iter().zip(*counts)
 }
 
+/// Says that it is being found out, and looks again in a second.
+#[derive(Template)]
+#[template(path = "unanswered_soon.html")]
+pub(super) struct SoonPage {
+    pub(super) frame: Frame,
+}
+
 async fn show(visit: Visit<Viewer>, asked: web::Query<Asked>) -> Result<HttpResponse, Refusal> {
     let days = asked.days();
-    let unanswered = visit.console.unanswered(days, asked.fresh == "yes").await?;
+    let Some(unanswered) = unanswered_soon(&visit.console, days, asked.fresh == "yes").await? else {
+        return html(&SoonPage { frame: visit.frame });
+    };
     let assistant = visit.console.assistant.get();
     let draft = visit.console.workshop.draft(&visit.user.name).await?;
     let frame = visit.frame;
