@@ -2,7 +2,9 @@
 //!
 //! `cargo bench --bench load` prints callbacks a second, how long they take, and the processor time that one costs the server. Every
 //! callback is another message; the questions are those of `knowledge/eval`, asked by 50,000 people. Where there are two cores and
-//! `taskset`, the server has one of them and the load the other. Options: `-- --seconds 10 --connections 32`.
+//! `taskset`, a server with SQLite has one of them and the load the other. Options: `-- --seconds 10 --connections 32`, and for several
+//! servers that share an empty PostgreSQL database: `-- --storage postgresql://… --servers 2`. Only the servers' processor time is counted,
+//! not the database's.
 
 #![expect(
     clippy::expect_used,
@@ -33,31 +35,42 @@ const PEOPLE: u64 = 50_000;
 const LOOKED_AT: u64 = 997;
 
 fn main() {
-    let seconds = option("--seconds", 10);
-    let connections = option("--connections", 32);
+    let seconds = number("--seconds", 10);
+    let connections = number("--connections", 32);
     let folder = tempfile::TempDir::new().unwrap();
-    let mut server = Server::start(folder.path());
-    let mut load = Load::new(server.address, usize::try_from(connections).unwrap());
+    let storage = option("--storage");
+    let servers: Vec<Server> = (0..number("--servers", 1))
+        .map(|_| Server::start(folder.path(), storage.as_deref()))
+        .collect();
+    let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+    let cpu_of_all = || servers.iter().map(Server::cpu).sum::<Duration>();
+    let mut load = Load::new(&addresses, usize::try_from(connections).unwrap());
     load.run(Duration::from_secs(3));
-    let cpu_before = server.cpu();
+    let cpu_before = cpu_of_all();
     let measured = load.run(Duration::from_secs(seconds));
-    let cpu = server.cpu() - cpu_before;
-    report(&measured, cpu, connections);
-    println!("memory of the server: {:.1} MiB", server.resident_kib() as f64 / 1024.0);
-    let alone = Load::new(server.address, 1).run(Duration::from_secs(3));
+    report(&measured, cpu_of_all() - cpu_before, connections);
+    for server in &servers {
+        println!("memory of a server: {:.1} MiB", server.resident_kib() as f64 / 1024.0);
+    }
+    let alone = Load::new(&addresses, 1).run(Duration::from_secs(3));
     println!(
         "one connection alone: {:?} (median), {:?} (99 %)",
         alone.share(50.0),
         alone.share(99.0)
     );
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
+    for mut server in servers {
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+    }
 }
 
-fn option(name: &str, default: u64) -> u64 {
-    let arguments: Vec<String> = std::env::args().collect();
-    let place = arguments.iter().position(|argument| argument == name);
-    place.map_or(default, |place| arguments[place + 1].parse().expect("a number"))
+fn option(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    option(name).map_or(default, |value| value.parse().expect("a number"))
 }
 
 fn report(measured: &Measured, cpu: Duration, connections: u64) {
@@ -84,16 +97,21 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    /// With a SQLite file in the folder, or the database of an address.
+    fn start(folder: &Path, storage: Option<&str>) -> Self {
+        let file = format!("sqlite://{}", folder.join("jiefeng.db").display());
         let config = folder.join("jiefeng.toml");
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\nurl = \"sqlite://{}\"\n[knowledge]\ncache_dir = \"{}\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\nurl = \"{}\"\n[knowledge]\ncache_dir = \"{}\"\n\
              [console]\nlisten = \"off\"\n[[apps]]\nname = \"support\"\ncorp_id = \"{CORP_ID}\"\nagent_id = 1000002\ntoken = \"{TOKEN}\"\nencoding_aes_key = \"{KEY}\"\n",
-            folder.join("jiefeng.db").display(),
+            storage.unwrap_or(&file),
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache").display()
         );
         std::fs::write(&config, text).unwrap();
-        let mut command = on_core(1, env!("CARGO_BIN_EXE_jiefeng"));
+        let mut command = match storage {
+            None => on_core(1, env!("CARGO_BIN_EXE_jiefeng")),
+            Some(_) => Command::new(env!("CARGO_BIN_EXE_jiefeng")),
+        };
         let mut child = command
             .args(["serve", "--config", config.to_str().unwrap()])
             .env_remove("RUST_LOG")
@@ -109,7 +127,9 @@ impl Server {
             }
         };
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        pin_myself(0);
+        if storage.is_none() {
+            pin_myself(0);
+        }
         Self { child, address }
     }
 
@@ -184,8 +204,9 @@ impl Measured {
 }
 
 impl Load {
-    fn new(address: SocketAddr, connections: usize) -> Self {
-        let connect = |_| {
+    /// Connections to the servers in turn.
+    fn new(servers: &[SocketAddr], connections: usize) -> Self {
+        let connect = |address| {
             let stream = TcpStream::connect(address).unwrap();
             stream.set_nonblocking(true).unwrap();
             stream.set_nodelay(true).unwrap();
@@ -202,7 +223,7 @@ impl Load {
                 CORP_ID,
             ),
             questions: questions(),
-            connections: (0..connections).map(connect).collect(),
+            connections: servers.iter().cycle().take(connections).map(connect).collect(),
             sent: u64::from(std::process::id()) << 32
                 | u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()),
         }
