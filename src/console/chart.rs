@@ -86,12 +86,19 @@ fn round_top(highest: u64) -> u64 {
 /// The corners of a line through values from left to right, for `points`. Nothing is drawn where there is no value.
 pub(super) fn line(values: &[Option<f64>], top: f64) -> String {
     let step = WIDTH / values.len().max(1) as f64;
-    let points = values.iter().enumerate().filter_map(|(place, value)| {
-        let x = (place as f64 + 0.5) * step;
-        let y = HEIGHT - ((*value)? / top).clamp(0.0, 1.0) * HEIGHT;
-        Some(format!("{x:.1},{y:.1}"))
-    });
-    points.collect::<Vec<_>>().join(" ")
+    let point = |x: f64, y: f64| format!("{x:.1},{y:.1}");
+    let corners: Vec<(f64, f64)> = (0..)
+        .zip(values)
+        .filter_map(|(place, value)| {
+            let y = HEIGHT - ((*value)? / top).clamp(0.0, 1.0) * HEIGHT;
+            Some(((f64::from(place) + 0.5) * step, y))
+        })
+        .collect();
+    match corners[..] {
+        // One corner alone is no line, and nothing would be seen of it.
+        [(x, y)] => format!("{} {}", point(x - step / 2.0, y), point(x + step / 2.0, y)),
+        _ => corners.iter().map(|(x, y)| point(*x, *y)).collect::<Vec<_>>().join(" "),
+    }
 }
 
 #[cfg(test)]
@@ -126,5 +133,10 @@ mod tests {
             line(&[Some(0.0), None, Some(50.0), Some(200.0)], 100.0),
             "125.0,200.0 625.0,100.0 875.0,0.0"
         );
+    }
+
+    #[test]
+    fn a_single_value_can_be_seen() {
+        assert_eq!(line(&[None, Some(50.0)], 100.0), "500.0,100.0 1000.0,100.0");
     }
 }

@@ -85,6 +85,10 @@ impl Console {
         }
     }
 
+    pub(super) fn app_names(&self) -> Vec<&str> {
+        self.apps.iter().map(|app| app.name.as_str()).collect()
+    }
+
     pub(super) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use jiefeng::protocol::{WireFormat, seal_callback};
 use tempfile::TempDir;
 
 use crate::browser::{Browser, Page};
+use crate::platform::wait_until;
 use crate::program;
-use crate::server::Server;
+use crate::server::{CORP_ID, KEY, Server, credentials_of, fresh, now, text_message};
 
 const PASSWORD: &str = "correct horse battery staple";
 const SESSION: &str = "__Host-jiefeng-session";
@@ -610,20 +612,53 @@ fn what_cannot_be_answered_is_put_back_or_discarded_and_both_are_noted() {
 }
 
 #[test]
+fn refused_callbacks_need_attention_until_a_genuine_one_comes() {
+    let console = Console::start();
+    let mut admin = console.admin();
+    let mut needs_attention = || admin.get("/console").body.contains("回调有 1 处问题");
+    assert!(!needs_attention());
+    let stranger = credentials_of("AnotherToken", KEY, CORP_ID);
+    let message = text_message("LiXiaoyu", 1, "加不了好友");
+    let sealed = seal_callback(&stranger, WireFormat::Xml, &message, "1000002", &fresh(1, now()));
+    assert_eq!(console.server.post(&sealed.query, &sealed.body).status, 403);
+    wait_until("the refusal on the overview", &mut needs_attention);
+    console.server.says("LiXiaoyu", 2, "加不了好友");
+    wait_until("the genuine callback", || !needs_attention());
+}
+
+#[test]
 fn pages_are_there_in_both_languages_and_small() {
     let console = Console::start();
     let mut admin = console.admin();
     for number in 1..=60 {
         console.server.says("LiXiaoyu", number, "加好友太频繁，加不了人了");
     }
+    let largest = std::fs::read_dir("knowledge/scenarios").unwrap().flatten();
+    let largest = largest.max_by_key(|file| file.metadata().unwrap().len()).unwrap();
+    let scenario = format!(
+        "/console/knowledge/file?path=scenarios/{}",
+        largest.file_name().to_str().unwrap()
+    );
     let paths = [
         "/console",
         "/console/messages",
         "/console/appeals",
         "/console/dead-letters",
+        "/console/doctor",
+        "/console/settings",
+        "/console/person",
         "/console/users",
         "/console/audit",
         "/console/account",
+        "/console/knowledge",
+        "/console/knowledge/draft",
+        "/console/knowledge/versions",
+        "/console/knowledge/import",
+        "/console/knowledge/file?path=scenarios/avoid-restriction.toml",
+        &scenario,
+        "/console/knowledge/file?path=outside.toml",
+        "/console/knowledge/file?path=smalltalk.toml",
+        "/console/knowledge/try?question=%E7%BE%A4%E6%BB%A1",
     ];
     let chinese = paths.map(|path| admin.get(path));
     assert_eq!(

@@ -51,11 +51,10 @@ struct Shown {
 /// Shows at once what is on record of real requests; the rest takes seconds and sends requests, so it is asked for.
 async fn show(visit: Visit<Editor>) -> Result<HttpResponse, Refusal> {
     let settings = settings(&visit)?;
-    let apps: Vec<&str> = settings
-        .iter()
-        .flat_map(|settings| &settings.apps)
-        .map(|app| app.name.as_str())
-        .collect();
+    let apps: Vec<&str> = match &settings {
+        Some(settings) => settings.apps.iter().map(|app| app.name.as_str()).collect(),
+        None => visit.console.app_names(),
+    };
     let findings = examine_life(&apps, &*visit.console.store).await;
     page(visit, findings, false)
 }

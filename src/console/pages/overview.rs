@@ -18,6 +18,7 @@ use crate::console::refusal::Refusal;
 use crate::console::state::Console;
 use crate::console::unanswered::find_unanswered_ahead;
 use crate::console::visit::{Viewer, Visit, html};
+use crate::doctor::{Level, examine_life};
 use crate::http::Fate;
 use crate::metrics::{CallbackStep, Metrics};
 use crate::store::Figures;
@@ -101,6 +102,9 @@ async fn show(visit: Visit<Viewer>, asked: web::Query<Asked>) -> Result<HttpResp
     let now = Timestamp::now();
     let days = console.days.last(&*console.store, day_of(now), period).await?;
     let mut needs = needs(console, console.store.figures().await?, now).await?;
+    if visit.frame.may_edit() {
+        needs.extend(callbacks_refused(console).await);
+    }
     needs.extend(calendar(console).filter(|_| visit.frame.may_edit()));
     needs.extend(outbreaks(console, &visit.frame, now).await?);
     let frame = visit.frame;
@@ -241,6 +245,17 @@ async fn needs(console: &Console, figures: Figures, now: Timestamp) -> Result<Ve
     let refusing = u64::try_from(refusing.count()).unwrap_or_default();
     need(refusing > 0, "overview.knowledge", refusing, crate::console::ROOT);
     Ok(needs)
+}
+
+/// That callbacks are refused, or something else is wrong with those on record.
+async fn callbacks_refused(console: &Console) -> Option<Need> {
+    let findings = examine_life(&console.app_names(), &*console.store).await;
+    let wrong = findings.iter().filter(|finding| finding.level() == Level::Red).count();
+    (wrong > 0).then(|| Need {
+        word: "overview.refused-callbacks",
+        value: wrong.to_string(),
+        path: "/console/doctor".to_owned(),
+    })
 }
 
 /// That the calendar ends soon.

@@ -47,6 +47,9 @@ struct FilePage {
     duplicates: Vec<(String, String)>,
 }
 
+/// So many utterances can be removed by themselves, so that the page stays small; whatever there are stands in the file as well.
+const MOST_UTTERANCES: usize = 200;
+
 /// What the small forms show.
 struct ShownScenario {
     id: String,
