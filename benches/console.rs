@@ -1,7 +1,8 @@
 //! The admin console over 100,000 messages: how long each page takes, how large it is, and what callbacks notice of it.
 //!
 //! `cargo bench --bench console` starts the real server as a process of its own, fills its store with a month of questions, and asks for
-//! every page 30 times. Then it sends a callback every ten milliseconds, first alone and then while pages are loaded without a pause.
+//! every page 30 times. Then it sends a callback every ten milliseconds: alone, while four pages a second are loaded, and while pages are
+//! loaded without a pause.
 //! Options: `-- --messages 100000 --seconds 10`.
 
 #![expect(
@@ -34,8 +35,11 @@ const TIMES: usize = 30;
 /// A callback is sent so often: a busy company.
 const BETWEEN_CALLBACKS: Duration = Duration::from_millis(10);
 
+/// Between two pages while the console is used: several admins who look at one after the other.
+const READING: Duration = Duration::from_millis(250);
+
 /// The pages, the searches that look at everything they may among them.
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 14] = [
     ("overview, 7 days", "/console?days=7"),
     ("overview, 30 days", "/console"),
     ("messages", "/console/messages"),
@@ -46,6 +50,12 @@ const PAGES: [(&str, &str); 11] = [
     ),
     ("unanswered, 7 days", "/console/unanswered"),
     ("unanswered, 30 days", "/console/unanswered?days=30"),
+    ("knowledge", "/console/knowledge"),
+    (
+        "knowledge, a scenario's file",
+        "/console/knowledge/file?path=scenarios/avoid-restriction.toml",
+    ),
+    ("doctor, what is on record", "/console/doctor"),
     ("settings", "/console/settings"),
     ("appeals", "/console/appeals"),
     ("dead letters", "/console/dead-letters"),
@@ -77,15 +87,17 @@ fn main() {
     let credentials = credentials();
     callbacks(&credentials, server.address, Duration::from_secs(2));
     report("alone", &callbacks(&credentials, server.address, lasting));
-    let (stop, pages) = (Arc::new(AtomicBool::new(false)), browser.clone());
-    let stopped = Arc::clone(&stop);
-    let loading = std::thread::spawn(move || load_pages(&pages, &stopped));
-    report(
-        "while pages are loaded",
-        &callbacks(&credentials, server.address, lasting),
-    );
-    stop.store(true, Ordering::Relaxed);
-    println!("pages loaded meanwhile: {}", loading.join().unwrap());
+    for (name, pause) in [
+        ("while the console is used", READING),
+        ("without a pause", Duration::ZERO),
+    ] {
+        let (stop, pages) = (Arc::new(AtomicBool::new(false)), browser.clone());
+        let stopped = Arc::clone(&stop);
+        let loading = std::thread::spawn(move || load_pages(&pages, pause, &stopped));
+        report(name, &callbacks(&credentials, server.address, lasting));
+        stop.store(true, Ordering::Relaxed);
+        println!("pages loaded meanwhile: {}", loading.join().unwrap());
+    }
     server.child.kill().unwrap();
     server.child.wait().unwrap();
 }
@@ -121,11 +133,12 @@ fn wait_until_found(browser: &Browser, path: &str) {
     }
 }
 
-fn load_pages(browser: &Browser, stop: &AtomicBool) -> usize {
+fn load_pages(browser: &Browser, pause: Duration, stop: &AtomicBool) -> usize {
     let mut loaded = 0;
     while !stop.load(Ordering::Relaxed) {
         browser.get(PAGES[loaded % PAGES.len()].1);
         loaded += 1;
+        std::thread::sleep(pause);
     }
     loaded
 }
