@@ -142,6 +142,11 @@ impl Days {
         Ok(days)
     }
 
+    /// Some of what was counted is no longer on file.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn known(&self, date: Date, stands: Option<Duration>) -> Option<Arc<Day>> {
         let days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, day) = days.get(&date)?;

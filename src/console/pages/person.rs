@@ -139,6 +139,7 @@ async fn erase(visit: Visit<Admin>, Posted(sought): Posted<Sought>) -> Result<Ht
     let entry = visit.entry("person-erase", &masked_id(&user_id));
     visit.console.store.erase_person(people, entry).await?;
     visit.console.forget_unanswered().await;
+    visit.console.days.forget();
     html(&PersonPage {
         frame: visit.frame,
         user_id: String::new(),
