@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { SIZES, assertAccessible, assertFits, control, openPage, screenshot, startDemo } from './demo.mjs';
+import { SIZES, assertAccessible, assertFits, control, openPage, screenshot, startDemo, tabTo } from './demo.mjs';
 import { IS_RENEWING, picture } from './pictures.mjs';
 
 const PASSWORD = 'correct horse battery staple';
@@ -255,12 +255,7 @@ for (const { name, context: settings } of SIZES) {
       assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
       await page.keyboard.press('Enter');
       assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
-      let reached = '';
-      for (let steps = 0; steps < 60 && reached !== 'question'; steps += 1) {
-        await page.keyboard.press('Tab');
-        reached = await page.evaluate(() => document.activeElement.dataset.testid);
-      }
-      assert.equal(reached, 'question');
+      await tabTo(page, page.getByTestId('question').first());
       await page.keyboard.press('Enter');
       await page.getByTestId('evidence').waitFor();
     });

@@ -21,6 +21,7 @@ const SCREENSHOT_DIR = process.env.SCREENSHOT_DIR;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
 const EXPECT_TIMEOUT_MS = 10_000;
+const MOST_TABS = 120;
 
 export const SIZES = [
   { name: 'phone', context: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 } },
@@ -153,6 +154,26 @@ export async function assertAccessibleNow(page) {
   await session.detach();
   assert.ok(run.result.value, JSON.stringify(run.exceptionDetails));
   assert.deepEqual(run.result.value, [], page.url());
+}
+
+/** Goes to an element as somebody without a mouse does, who has to see where they are all along. */
+export async function tabTo(page, locator) {
+  for (let tabs = 0; tabs < MOST_TABS; tabs += 1) {
+    await page.keyboard.press('Tab');
+    const { html, isMarked, isThere } = await locator.evaluate((wanted) => {
+      const focused = document.activeElement;
+      const { outlineStyle, boxShadow } = getComputedStyle(focused);
+      const isNowhere = focused === document.body;
+      return {
+        html: focused.cloneNode().outerHTML,
+        isMarked: isNowhere || outlineStyle !== 'none' || boxShadow !== 'none',
+        isThere: focused === wanted,
+      };
+    });
+    assert.ok(isMarked, `nothing shows that the focus is on ${html}`);
+    if (isThere) return;
+  }
+  assert.fail(`Tab does not lead to ${locator}`);
 }
 
 export async function screenshot(page, name) {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 
-import { BINARY, KNOWLEDGE, SIZES, assertAccessibleNow, assertFits, openPage, screenshot } from './demo.mjs';
+import { BINARY, KNOWLEDGE, SIZES, assertAccessibleNow, assertFits, openPage, screenshot, tabTo } from './demo.mjs';
 import { picture, pictureEnvironment } from './pictures.mjs';
 
 const CORP_ID = 'ww0123456789abcdef';
@@ -172,9 +172,9 @@ describe('first run in the browser', () => {
     // With the keyboard alone: the first field has the focus.
     await page.locator('#corp-id:focus').waitFor();
     await step('fill in 企业ID', () => page.keyboard.type(CORP_ID));
-    await page.getByLabel('AgentId', { exact: true }).focus();
+    await tabTo(page, page.getByLabel('AgentId', { exact: true }));
     await step('fill in AgentId', () => page.keyboard.type(AGENT_ID));
-    await page.getByLabel('企业微信访问本机用的地址').focus();
+    await tabTo(page, page.getByLabel('企业微信访问本机用的地址'));
     await step('fill in the address', () => page.keyboard.type(publicUrl));
     await step('press: write and start', () => page.keyboard.press('Enter'));
     await showing(2);

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { SIZES, assertAccessible, assertFits, openPage, screenshot, startDemo } from './demo.mjs';
+import { SIZES, assertAccessible, assertFits, openPage, screenshot, startDemo, tabTo } from './demo.mjs';
 import { picture } from './pictures.mjs';
 
 const PASSWORD = 'correct horse battery staple';
-const FILE = 'scenarios/pull-group-full.toml';
+const ID = 'pull-group-full';
+const FILE = `scenarios/${ID}.toml`;
 /** Its answers have to be scrolled. */
 const LONG_FILE = 'scenarios/group-qr-limit.toml';
 const SENTENCE = '客户群最多 500 人。满了以后，扫码、邀请都进不来。';
@@ -78,9 +79,15 @@ for (const { name, context: settings } of SIZES) {
       assert.equal(await readFile(join(folder, FILE), 'utf8'), original);
     });
 
-    it('adds an example question and says which are known', async () => {
-      await page.getByTestId('new-utterances').fill('咱群塞不下人啦\n群满了');
-      await page.getByTestId('add-utterances').click();
+    it('adds an example question with the keyboard alone, and says which are known', async () => {
+      await look('');
+      await tabTo(page, page.getByTestId('scenario').filter({ hasText: ID }).getByRole('link'));
+      await screenshot(page, `knowledge-focus-${name}.png`);
+      await page.keyboard.press('Enter');
+      await tabTo(page, page.getByTestId('new-utterances'));
+      await page.keyboard.type('咱群塞不下人啦\n群满了');
+      await tabTo(page, page.getByTestId('add-utterances'));
+      await page.keyboard.press('Enter');
       assert.match(await page.getByTestId('duplicates').innerText(), /群满了.*pull-group-full/);
       await assertFits(page);
     });
