@@ -5,19 +5,12 @@ import { SIZES, assertAccessible, assertFits, control, openPage, screenshot, sta
 import { IS_RENEWING, picture } from './pictures.mjs';
 
 const PASSWORD = 'correct horse battery staple';
-const PAGES = [
-  '',
-  '/messages',
-  '/unanswered',
-  '/appeals',
-  '/dead-letters',
-  '/doctor',
-  '/settings',
-  '/person',
-  '/users',
-  '/audit',
-  '/account',
-];
+const FILE = 'scenarios/pull-group-full.toml';
+/** The navigation, in its order. */
+const VIEWERS_PAGES = ['', '/messages', '/unanswered', '/knowledge', '/appeals'];
+const EDITORS_PAGES = ['/dead-letters', '/doctor', '/settings'];
+const ADMINS_PAGES = ['/person', '/users', '/audit'];
+const PAGES = [...VIEWERS_PAGES, ...EDITORS_PAGES, ...ADMINS_PAGES, '/account'];
 
 /** Questions, a followed appeal, and a message of 微信客服 that cannot be sent. */
 async function fill(demo) {
@@ -74,6 +67,40 @@ for (const { name, context: settings } of SIZES) {
     async function look(suffix) {
       await page.goto(`${root}${suffix}`);
       await assertFits(page);
+    }
+
+    /** Invites somebody; the link for them. */
+    async function invite(who, role) {
+      await look('/users');
+      const form = page.locator('form[action="/console/users"]');
+      await form.locator('input[name=name]').fill(who);
+      await form.locator('select[name=role]').selectOption(role);
+      await form.getByTestId('invite').click();
+      return page.getByTestId('link').innerText();
+    }
+
+    /** Follows a link in a browser of somebody's own, and chooses a password there. */
+    async function join(link) {
+      const context = await browser.newContext({ ...settings, locale: 'zh-CN' });
+      const theirs = await context.newPage();
+      await theirs.goto(link);
+      await theirs.fill('input[name=password]', PASSWORD);
+      await theirs.fill('input[name=again]', PASSWORD);
+      await theirs.getByTestId('choose').click();
+      await theirs.waitForURL(root);
+      return theirs;
+    }
+
+    async function assertOffered(theirs, paths) {
+      const offered = await theirs.locator('.side a').evaluateAll((links) => links.map((link) => link.pathname));
+      assert.deepEqual(offered, paths.map((path) => `/console${path}`));
+    }
+
+    async function assertRefused(theirs, paths) {
+      for (const path of paths) {
+        assert.equal((await theirs.goto(`${root}${path}`)).status(), 403, path);
+        assert.match(await theirs.getByTestId('problem').innerText(), /你的角色不能做这件事/);
+      }
     }
 
     it('makes the first admin with the one-time link', async () => {
@@ -204,10 +231,7 @@ for (const { name, context: settings } of SIZES) {
     });
 
     it('invites somebody and tells what was done', async () => {
-      await look('/users');
-      await page.locator('form[action="/console/users"] input[name=name]').fill('li');
-      await page.getByTestId('invite').click();
-      assert.match(await page.getByTestId('link').innerText(), /^http:\/\/127\.0\.0\.1:\d+\/console\/link\/.{43}$/);
+      assert.match(await invite('li', 'viewer'), /^http:\/\/127\.0\.0\.1:\d+\/console\/link\/.{43}$/);
       await assertFits(page);
       await screenshot(page, `console-users-${name}.png`);
       await look('/audit');
@@ -217,6 +241,47 @@ for (const { name, context: settings } of SIZES) {
       }
       await screenshot(page, `console-audit-${name}.png`);
     });
+
+    if (name === 'phone') {
+      it('shows a viewer what is masked, and nothing to change it with', async () => {
+        const link = await invite('wang', 'viewer');
+        const viewer = await join(link);
+        await assertOffered(viewer, VIEWERS_PAGES);
+        const forms = [];
+        for (const path of [...VIEWERS_PAGES, `/knowledge/file?path=${FILE}`, '/knowledge/try?question=1', '/knowledge/versions']) {
+          await viewer.goto(`${root}${path}`);
+          await assertFits(viewer);
+          assert.doesNotMatch(await viewer.locator('main').innerText(), /LiXiaoyu|zhangsan|13800138000/, path);
+          const actions = viewer.locator('main form[method=post]:has(button)');
+          forms.push(...(await actions.evaluateAll((all) => all.map((form) => form.getAttribute('action')))));
+        }
+        assert.deepEqual(forms, ['/console/messages/export']);
+        await viewer.goto(`${root}/knowledge/file?path=${FILE}`);
+        assert.ok(!(await viewer.getByTestId('text').isEditable()));
+        await viewer.goto(`${root}/messages?text=%E6%89%8B%E6%9C%BA`);
+        await viewer.getByTestId('question').click();
+        assert.match(await viewer.getByTestId('text').innerText(), /手机 1•••$/);
+        assert.equal(await viewer.getByTestId('unmask').count(), 0);
+        await screenshot(viewer, `console-viewer-${name}.png`);
+        await assertRefused(viewer, ['/knowledge/draft', '/knowledge/import', ...EDITORS_PAGES, ...ADMINS_PAGES]);
+        await viewer.goto(link);
+        await viewer.getByText('这个链接不能用了').waitFor();
+        await viewer.context().close();
+      });
+    } else {
+      it('lets an editor write, and keeps the users from them', async () => {
+        const editor = await join(await invite('zhao', 'editor'));
+        await assertOffered(editor, [...VIEWERS_PAGES, ...EDITORS_PAGES]);
+        await editor.goto(`${root}/knowledge/file?path=${FILE}`);
+        await editor.getByTestId('new-utterances').fill('咱群塞不下人啦');
+        await editor.getByTestId('add-utterances').click();
+        await editor.getByTestId('saved').waitFor();
+        await screenshot(editor, `console-editor-${name}.png`);
+        await assertRefused(editor, ADMINS_PAGES);
+        await screenshot(editor, `console-refused-${name}.png`);
+        await editor.context().close();
+      });
+    }
 
     it('keeps nobody out', async () => {
       await assertAccessible(page, PAGES.map((path) => () => look(path)));
