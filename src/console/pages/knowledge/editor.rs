@@ -14,7 +14,7 @@ use crate::console::frame::{Frame, encoded};
 use crate::console::refusal::{Refusal, see_other};
 use crate::console::visit::{Editor, Viewer, Visit, html};
 use crate::knowledge::{Catalogue, KnowledgeFiles, Language, OUTSIDE, Scenario, Section, SectionText};
-use crate::workshop::{Draft, Edit, check};
+use crate::workshop::{Edit, check};
 
 pub(super) fn configure(routes: &mut ServiceConfig) {
     routes
@@ -91,7 +91,7 @@ async fn page<Role>(
     let others = catalogue.scenarios.values().filter(|other| other.file != path);
     let others = others.map(|other| (other.id.clone(), visit.frame.scenario(&catalogue, &other.id)));
     let outside = (OUTSIDE.to_owned(), visit.frame.t("knowledge.outside").to_owned());
-    let live = part(&visit.frame, &desk.files, &desk.draft, &path).await;
+    let live = part(&visit.frame, &over, &catalogue, &path).await;
     html(&FilePage {
         live: live.render()?,
         is_changed: desk.draft.has(&path),
@@ -178,19 +178,19 @@ async fn live(visit: Visit<Editor>, Posted(form): Posted<Text>) -> Result<HttpRe
     draft
         .apply(&desk.files, replace, today())
         .map_err(|_| Refusal::Malformed)?;
-    let part = part(&visit.frame, &desk.files, &draft, &form.path).await;
+    let over = draft.over(&desk.files);
+    let (catalogue, _) = Catalogue::read(&over);
+    let part = part(&visit.frame, &over, &catalogue, &form.path).await;
     html(&part)
 }
 
-async fn part(frame: &Frame, files: &KnowledgeFiles, draft: &Draft, path: &str) -> LivePart {
-    let over = draft.over(files);
-    let (catalogue, _) = Catalogue::read(&over);
+async fn part(frame: &Frame, over: &KnowledgeFiles, catalogue: &Catalogue, path: &str) -> LivePart {
     let scenario = catalogue.scenarios.values().find(|scenario| scenario.file == path);
     LivePart {
         frame: frame.for_part(),
-        problems: problems(&over, path).await,
+        problems: problems(over, path).await,
         forms: scenario
-            .map(|scenario| shown_forms(&catalogue, scenario))
+            .map(|scenario| shown_forms(catalogue, scenario))
             .unwrap_or_default(),
     }
 }
