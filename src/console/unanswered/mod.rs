@@ -101,8 +101,9 @@ fn find_out(console: &Data<Console>, days: i64, fresh: bool) -> JoinHandle<Resul
 impl Console {
     /// One is found out at a time.
     async fn remembered_or_found(&self, days: i64, fresh: bool) -> Result<Arc<Unanswered>, Refusal> {
-        let assistant = self.assistant.get();
         let mut remembered = self.unanswered.0.lock().await;
+        // Another knowledge may answer since this began to wait.
+        let assistant = self.assistant.get();
         let stands = |found: &&Found| found.version == assistant.version && found.at.elapsed() < STANDS;
         if let Some(found) = remembered
             .get(&days)
