@@ -116,6 +116,7 @@ async fn settle(store: &dyn Store, number: u32) {
         app: "support".to_owned(),
         deduplication_key: format!("m:{number}"),
         created_at: now.as_second(),
+        number: number.into(),
     };
     let conversation = ConversationKey {
         corp_id: "ww1".to_owned(),

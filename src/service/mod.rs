@@ -217,6 +217,7 @@ impl Service {
             corp_id: corp_id.clone(),
             app: app.name.clone(),
             created_at: 0,
+            number: 0,
         };
         let conversation = ConversationKey {
             corp_id,
@@ -291,5 +292,6 @@ pub fn message_key(corp_id: &str, app: &str, message: &IncomingMessage, key: &De
         app: app.to_owned(),
         deduplication_key: key.as_str().to_owned(),
         created_at: message.created_at,
+        number: message.msg_id().and_then(|id| id.parse().ok()).unwrap_or_default(),
     }
 }

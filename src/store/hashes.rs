@@ -1,5 +1,6 @@
 //! Keyed hashes of people and messages: equal ones stay equal, and nobody can be looked up by trying ids elsewhere.
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -14,8 +15,14 @@ pub(super) type TimedHash = [u8; TIME + SHORT];
 /// Bytes of a time in Unix seconds.
 pub(super) const TIME: usize = 5;
 
-/// Bytes of a hash that follow it; two messages of one second do not meet in so many.
+/// Bytes that follow it, most of them or all of a hash; two messages of one second do not meet in so many.
 pub(super) const SHORT: usize = 16;
+
+/// Of a message's number the last bytes stand before its hash, where it has one.
+const NUMBER: usize = 3;
+
+/// Bytes of a hash that are shown.
+const SHOWN: usize = 4;
 
 /// Hashes with the key of one store.
 #[derive(Clone)]
@@ -34,10 +41,12 @@ impl Hashes {
     }
 
     pub(super) fn message(&self, key: &MessageKey) -> TimedHash {
-        timed(
-            key.created_at,
-            &self.of([&key.corp_id, &key.app, &key.deduplication_key]),
-        )
+        let hash = self.of([&key.corp_id, &key.app, &key.deduplication_key]);
+        let number = key.number.to_be_bytes().into_iter().skip(size_of::<u64>() - NUMBER);
+        let mut ordered = [0; SHORT];
+        let bytes = number.chain(hash);
+        ordered.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+        timed(key.created_at, &ordered)
     }
 
     pub(super) fn person(&self, key: &ConversationKey) -> Hash {
@@ -82,12 +91,36 @@ pub(super) fn timed(unix_seconds: i64, hash: &[u8]) -> TimedHash {
 
 /// As much of a hash as is needed to tell people apart in a list.
 pub(super) fn shown(hash: &[u8]) -> String {
-    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(hash.get(..SHOWN).unwrap_or(hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn numbered(created_at: i64, number: u64) -> TimedHash {
+        let key = MessageKey {
+            corp_id: "ww1".to_owned(),
+            app: "support".to_owned(),
+            deduplication_key: format!("m:{number}"),
+            created_at,
+            number,
+        };
+        Hashes::with_key([7; 32]).message(&key)
+    }
+
+    #[test]
+    fn messages_of_one_second_stand_in_the_order_of_their_numbers() {
+        let first = 7_000_000_000_000_000_000 - (7_000_000_000_000_000_000 % (1 << 24));
+        let keys: Vec<TimedHash> = (first..first + 1000).map(|number| numbered(5, number)).collect();
+        assert!(keys.is_sorted());
+        assert!(keys.iter().all(|key| *key < numbered(6, 0)));
+        assert_ne!(
+            numbered(5, first),
+            numbered(5, first + (1 << 24)),
+            "the hash is of the whole"
+        );
+    }
 
     #[test]
     fn later_messages_stand_behind_earlier_ones() {

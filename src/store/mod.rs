@@ -68,6 +68,9 @@ pub struct MessageKey {
     pub deduplication_key: String,
     /// When WeCom says that it was made, in Unix seconds: the same with every delivery. Keys of one time stand together in the store.
     pub created_at: i64,
+    /// WeCom's number of the message; 0 where it has none. Keys of one second stand in this order, so that what comes together stands
+    /// together at any rate.
+    pub number: u64,
 }
 
 /// Names the conversation of one person with one app.

@@ -324,6 +324,7 @@ async fn settle_late(store: &dyn Store, number: u32, second: i64) -> Option<Stri
         app: "support".to_owned(),
         deduplication_key: format!("m:{number}"),
         created_at: 0,
+        number: 0,
     };
     let conversation = ConversationKey {
         corp_id: "ww1".to_owned(),
@@ -365,6 +366,7 @@ async fn a_reminder_becomes_one_message(place: impl Place) {
         app: "support".to_owned(),
         deduplication_key: "m:1".to_owned(),
         created_at: 0,
+        number: 0,
     };
     let conversation = ConversationKey {
         corp_id: "ww1".to_owned(),

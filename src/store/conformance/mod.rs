@@ -65,6 +65,7 @@ pub(super) fn message(number: u32) -> MessageKey {
         app: "support".to_owned(),
         deduplication_key: format!("m:{number}"),
         created_at: at(0).as_second(),
+        number: number.into(),
     }
 }
 

@@ -158,6 +158,7 @@ fn message(number: u32) -> MessageKey {
         app: "support".to_owned(),
         deduplication_key: format!("m:{number}"),
         created_at: 1_764_000_000,
+        number: number.into(),
     }
 }
 
