@@ -10,6 +10,7 @@ use jiff::civil::Time;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
 
 use super::logging::{LogFormat, start_logging};
 use super::serve::moved_clock;
@@ -68,7 +69,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let _logging = start_logging(LogFormat::Text, "warn");
+        let _logging = start_logging(LogFormat::Text, LevelFilter::WARN);
         let clock = match std::env::var(NOW_VARIABLE) {
             Ok(start) => moved_clock(&start)?,
             Err(_) => ConversationClock::default(),

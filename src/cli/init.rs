@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use tokio::sync::watch;
+use tracing::level_filters::LevelFilter;
 
 use super::language::LanguageOption;
 use super::logging::{LogFormat, start_logging};
@@ -66,7 +67,7 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let _logging = start_logging(LogFormat::Text, "error");
+        let _logging = start_logging(LogFormat::Text, LevelFilter::ERROR);
         let guide = Guide {
             sentences: Sentences::parse(SENTENCES).context("the built-in sentences cannot be read")?,
             language: self.language.language(),

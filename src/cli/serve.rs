@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
+use tracing::level_filters::LevelFilter;
 
 use super::Failure;
 use super::knowledge_failure;
@@ -34,7 +35,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let logging = start_logging(self.log, "info");
+        let logging = start_logging(self.log, LevelFilter::INFO);
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let clock = clock_of(&settings)?;
         let source = KnowledgeSource::new(&settings.knowledge);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use tracing::level_filters::LevelFilter;
 
 use super::logging::{LogFormat, start_logging};
 use super::{Failure, print_line};
@@ -53,7 +54,7 @@ pub(super) struct Simulate {
 
 impl Simulate {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let _logging = start_logging(LogFormat::Text, "warn");
+        let _logging = start_logging(LogFormat::Text, LevelFilter::WARN);
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let wanted = |name: &str| self.app.as_ref().is_none_or(|app| app == name);
         let app = settings.apps.into_iter().find(|app| wanted(&app.name));
