@@ -17,7 +17,7 @@ use super::vetoes::Vetoes;
 use super::vocabulary::{Rarity, Vocabulary};
 
 /// The first bytes of every cache; the last of them is the version of the layout.
-const MARK: &[u8; 8] = b"jfmatch\x03";
+const MARK: &[u8; 8] = b"jfmatch\x04";
 
 /// Why bytes are not a cached matcher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -226,8 +226,9 @@ impl Writer {
     }
 
     fn classifier(&mut self, classifier: &Classifier) {
-        let (_, weights, bias) = classifier.parts();
-        self.fractions(weights);
+        let (weights, unit, bias) = classifier.parts();
+        self.list(weights, |writer, weight| writer.0.extend(weight.to_le_bytes()));
+        self.fraction(unit);
         self.fractions(bias);
     }
 
@@ -298,17 +299,8 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    /// The bulk of a cache, read in one go.
     fn fractions(&mut self) -> Result<Vec<f32>, CacheError> {
-        let count = self.number()? as usize;
-        let length = count.checked_mul(4).ok_or(CacheError::Damaged("a list is too long"))?;
-        let (taken, rest) = self
-            .0
-            .split_at_checked(length)
-            .ok_or(CacheError::Damaged("it ends too early"))?;
-        self.0 = rest;
-        let (chunks, _) = taken.as_chunks::<4>();
-        let numbers: Vec<f32> = chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
+        let numbers: Vec<f32> = self.plain_list(f32::from_le_bytes)?;
         if numbers.iter().all(|number| number.is_finite()) {
             Ok(numbers)
         } else {
@@ -316,8 +308,22 @@ impl Reader<'_> {
         }
     }
 
+    /// The bulk of a cache, read in one go.
+    fn plain_list<T, const N: usize>(&mut self, read: impl Fn([u8; N]) -> T) -> Result<Vec<T>, CacheError> {
+        let count = self.number()? as usize;
+        let length = count.checked_mul(N).ok_or(CacheError::Damaged("a list is too long"))?;
+        let (taken, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or(CacheError::Damaged("it ends too early"))?;
+        self.0 = rest;
+        let (chunks, _) = taken.as_chunks::<N>();
+        Ok(chunks.iter().map(|chunk| read(*chunk)).collect())
+    }
+
     fn classifier(&mut self, classes: usize, rows: Option<Rows>) -> Result<Classifier, CacheError> {
-        let (weights, bias) = (self.fractions()?, self.fractions()?);
+        let weights = (self.plain_list(i16::from_le_bytes)?, self.fraction()?);
+        let bias = self.fractions()?;
         Classifier::from_parts(classes, rows, weights, bias).ok_or(CacheError::Damaged("the weights do not fit"))
     }
 

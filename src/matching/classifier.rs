@@ -31,14 +31,63 @@ pub(super) struct Example<'e> {
     pub(super) weight: f32,
 }
 
-/// Weights by feature, one row each, and one score per class before any feature is seen.
+/// What features say about classes: one row of weights for each feature, as wide as all classes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Classifier {
-    classes: usize,
+struct Table<Weight> {
     stride: usize,
     /// Where only some features have a row: which.
     rows: Option<Rows>,
-    weights: Vec<f32>,
+    weights: Vec<Weight>,
+}
+
+impl<Weight: Copy + Into<f32>> Table<Weight> {
+    /// Adds up what the features say about every class.
+    fn add_to(&self, sums: &mut [f32], entries: &[Entry]) {
+        let (wide, rest) = sums.as_chunks_mut::<WIDE>();
+        let (narrow, _) = rest.as_chunks_mut::<LANES>();
+        let behind = wide.len() * WIDE;
+        for (place, block) in wide.iter_mut().enumerate() {
+            self.add_block(entries, place * WIDE, block);
+        }
+        for (place, block) in narrow.iter_mut().enumerate() {
+            self.add_block(entries, behind + place * LANES, block);
+        }
+    }
+
+    /// Adds what the features say about some neighbouring classes.
+    fn add_block<const SIZE: usize>(&self, entries: &[Entry], first_class: usize, block: &mut [f32; SIZE]) {
+        let mut sums = *block;
+        for &(feature, value) in entries {
+            let start = self.start_of(feature).map(|start| start + first_class);
+            let rest = start.and_then(|start| self.weights.get(start..));
+            let Some(weights) = rest.and_then(<[Weight]>::first_chunk::<SIZE>) else {
+                continue;
+            };
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += value * (*weight).into();
+            }
+        }
+        *block = sums;
+    }
+
+    fn start_of(&self, feature: u32) -> Option<usize> {
+        let row = match &self.rows {
+            Some(rows) => rows.of_feature(feature)?,
+            None => feature as usize,
+        };
+        Some(row * self.stride)
+    }
+}
+
+/// Weights by feature, one row each, and one score per class before any feature is seen.
+///
+/// The weights are whole numbers with one unit for all of them: half the memory, so that twice as many stay where the processor has them
+/// at hand, and the scores are the same to four digits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Classifier {
+    classes: usize,
+    table: Table<i16>,
+    unit: f32,
     bias: Vec<f32>,
 }
 
@@ -51,18 +100,81 @@ impl Classifier {
         examples: &[Example<'_>],
         schedule: Schedule,
     ) -> Self {
+        let mut learner = Learner::new(classes, features, rows);
+        learner.learn_all(examples, schedule);
+        learner.finish()
+    }
+
+    pub(super) fn from_parts(
+        classes: usize,
+        rows: Option<Rows>,
+        (weights, unit): (Vec<i16>, f32),
+        bias: Vec<f32>,
+    ) -> Option<Self> {
         let stride = classes.next_multiple_of(LANES);
-        let mut classifier = Self {
-            classes,
-            stride,
-            weights: vec![0.0; rows.as_ref().map_or(features, Rows::count) * stride],
-            rows,
-            bias: padded_bias(classes, stride),
+        let has_rows = match &rows {
+            Some(rows) => weights.len() == rows.count() * stride,
+            None => weights.len().is_multiple_of(stride),
         };
+        let table = Table { stride, rows, weights };
+        (bias.len() == stride && has_rows).then_some(Self {
+            classes,
+            table,
+            unit,
+            bias,
+        })
+    }
+
+    /// The weights with their unit, and the bias.
+    pub(super) fn parts(&self) -> (&[i16], f32, &[f32]) {
+        (&self.table.weights, self.unit, &self.bias)
+    }
+
+    /// The score of every class, higher being likelier.
+    pub(super) fn scores(&self, entries: &[Entry]) -> Vec<f32> {
+        let mut scores = vec![0.0; self.table.stride];
+        self.table.add_to(&mut scores, entries);
+        for (score, bias) in scores.iter_mut().zip(&self.bias) {
+            *score = bias + self.unit * *score;
+        }
+        scores.truncate(self.classes);
+        scores
+    }
+
+    /// What one feature says about one class.
+    pub(super) fn weight(&self, feature: u32, class: usize) -> f32 {
+        let place = self.table.start_of(feature).filter(|_| class < self.classes);
+        let weight = place.and_then(|start| self.table.weights.get(start + class));
+        self.unit * weight.copied().map_or(0.0, f32::from)
+    }
+}
+
+/// A classifier while it learns.
+struct Learner {
+    classes: usize,
+    table: Table<f32>,
+    bias: Vec<f32>,
+}
+
+impl Learner {
+    fn new(classes: usize, features: usize, rows: Option<Rows>) -> Self {
+        let stride = classes.next_multiple_of(LANES);
+        Self {
+            classes,
+            table: Table {
+                stride,
+                weights: vec![0.0; rows.as_ref().map_or(features, Rows::count) * stride],
+                rows,
+            },
+            bias: padded_bias(classes, stride),
+        }
+    }
+
+    fn learn_all(&mut self, examples: &[Example<'_>], schedule: Schedule) {
         let steps = (schedule.epochs * examples.len()).max(1) as f32;
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut shuffler = Shuffler::new(schedule.seed);
-        let mut scratch = vec![0.0; stride];
+        let mut scratch = vec![0.0; self.table.stride];
         let mut step = 0.0;
         // What was certain is not looked at again for some epochs.
         let mut resting = vec![0_u8; examples.len()];
@@ -75,99 +187,20 @@ impl Classifier {
                 };
                 if *rest > 0 {
                     *rest -= 1;
-                } else if !classifier.learn(example, schedule.rate * (1.0 - step / steps), &mut scratch) {
+                } else if !self.learn(example, schedule.rate * (1.0 - step / steps), &mut scratch) {
                     *rest = REST;
                 }
             }
-            classifier
-                .weights
-                .iter_mut()
-                .for_each(|weight| *weight *= 1.0 - schedule.decay);
+            let weights = &mut self.table.weights;
+            weights.iter_mut().for_each(|weight| *weight *= 1.0 - schedule.decay);
         }
-        classifier
-    }
-
-    pub(super) fn from_parts(classes: usize, rows: Option<Rows>, weights: Vec<f32>, bias: Vec<f32>) -> Option<Self> {
-        let stride = classes.next_multiple_of(LANES);
-        let has_rows = match &rows {
-            Some(rows) => weights.len() == rows.count() * stride,
-            None => weights.len().is_multiple_of(stride),
-        };
-        (bias.len() == stride && has_rows).then_some(Self {
-            classes,
-            stride,
-            rows,
-            weights,
-            bias,
-        })
-    }
-
-    pub(super) fn parts(&self) -> (usize, &[f32], &[f32]) {
-        (self.classes, &self.weights, &self.bias)
-    }
-
-    /// The score of every class, higher being likelier.
-    pub(super) fn scores(&self, entries: &[Entry]) -> Vec<f32> {
-        let mut scores = self.bias.clone();
-        self.add_scores(entries, &mut scores);
-        scores.truncate(self.classes);
-        scores
-    }
-
-    /// What one feature says about one class.
-    pub(super) fn weight(&self, feature: u32, class: usize) -> f32 {
-        self.row(feature)
-            .and_then(|row| row.get(class))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn add_scores(&self, entries: &[Entry], scores: &mut [f32]) {
-        let (wide, rest) = scores.as_chunks_mut::<WIDE>();
-        let (narrow, _) = rest.as_chunks_mut::<LANES>();
-        let behind = wide.len() * WIDE;
-        for (place, block) in wide.iter_mut().enumerate() {
-            self.add_block(entries, place * WIDE, block);
-        }
-        for (place, block) in narrow.iter_mut().enumerate() {
-            self.add_block(entries, behind + place * LANES, block);
-        }
-    }
-
-    /// Adds what the features say about some neighbouring classes.
-    fn add_block<const SIZE: usize>(&self, entries: &[Entry], first_class: usize, scores: &mut [f32; SIZE]) {
-        let mut sums = *scores;
-        for &(feature, value) in entries {
-            let start = self.start_of(feature).map(|start| start + first_class);
-            let rest = start.and_then(|start| self.weights.get(start..));
-            let Some(weights) = rest.and_then(<[f32]>::first_chunk::<SIZE>) else {
-                continue;
-            };
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += value * weight;
-            }
-        }
-        *scores = sums;
-    }
-
-    fn start_of(&self, feature: u32) -> Option<usize> {
-        let row = match &self.rows {
-            Some(rows) => rows.of_feature(feature)?,
-            None => feature as usize,
-        };
-        Some(row * self.stride)
-    }
-
-    fn row(&self, feature: u32) -> Option<&[f32]> {
-        let start = self.start_of(feature)?;
-        self.weights.get(start..start + self.stride)
     }
 
     /// One step down the gradient. What is already certain is left alone: most examples are, after a few epochs.
     /// Says whether there was anything to learn.
     fn learn(&mut self, example: &Example<'_>, rate: f32, scratch: &mut [f32]) -> bool {
         scratch.copy_from_slice(&self.bias);
-        self.add_scores(example.entries, scratch);
+        self.table.add_to(scratch, example.entries);
         softmax(scratch);
         let Some(right) = scratch.get_mut(example.class) else {
             return false;
@@ -194,9 +227,10 @@ impl Classifier {
             .filter(|(_, errors)| matters(errors))
             .map(|(place, errors)| (place, errors.map(|error| rate * error)))
             .collect();
+        let stride = self.table.stride;
         for &(feature, value) in entries {
-            let start = self.start_of(feature);
-            let Some(row) = start.and_then(|start| self.weights.get_mut(start..start + self.stride)) else {
+            let start = self.table.start_of(feature);
+            let Some(row) = start.and_then(|start| self.table.weights.get_mut(start..start + stride)) else {
                 continue;
             };
             let (row, _) = row.as_chunks_mut::<LANES>();
@@ -209,6 +243,22 @@ impl Classifier {
                 }
                 *weights = moved;
             }
+        }
+    }
+
+    /// The largest weight becomes the largest number.
+    fn finish(self) -> Classifier {
+        let Table { stride, rows, weights } = self.table;
+        let largest = weights
+            .iter()
+            .fold(f32::MIN_POSITIVE, |most, weight| most.max(weight.abs()));
+        let unit = largest / f32::from(i16::MAX);
+        let weights = weights.iter().map(|weight| (weight / unit).round() as i16).collect();
+        Classifier {
+            classes: self.classes,
+            table: Table { stride, rows, weights },
+            unit,
+            bias: self.bias,
         }
     }
 }
