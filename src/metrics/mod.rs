@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 pub use state::{Account, Queue, State};
@@ -43,7 +43,7 @@ struct Counted {
     registry: Registry,
     callbacks: IntCounterVec,
     refusals: IntCounterVec,
-    callback_seconds: HistogramVec,
+    callback_seconds: StepSeconds,
     late_replies: IntCounter,
     fetched: IntCounterVec,
     sends: IntCounterVec,
@@ -75,11 +75,11 @@ impl Default for Metrics {
                 "Refused requests to callback paths by the step that refused them.",
                 &["reason"],
             ),
-            callback_seconds: made.histograms(
+            callback_seconds: StepSeconds::of(&made.histograms(
                 "jiefeng_callback_seconds",
                 "Seconds that genuine callbacks took, step by step.",
                 "step",
-            ),
+            )),
             late_replies: made.counter(
                 "jiefeng_late_replies_total",
                 "Replies that were not ready while WeCom waited; they are sent as messages.",
@@ -126,14 +126,6 @@ impl Default for Metrics {
 impl Metrics {
     /// What is known from the start is shown from the start, so that the first time counts as an increase.
     fn show_zeros(&self) {
-        for step in [
-            CallbackStep::Open,
-            CallbackStep::Store,
-            CallbackStep::Step,
-            CallbackStep::Seal,
-        ] {
-            self.0.callback_seconds.with_label_values(&[step.name()]);
-        }
         for fate in [
             "answered",
             "covered",
@@ -200,7 +192,7 @@ impl Metrics {
 
     /// How long a step of genuine callbacks has taken on average; `None` before the first.
     pub fn average_of(&self, step: CallbackStep) -> Option<Duration> {
-        let steps = self.0.callback_seconds.with_label_values(&[step.name()]);
+        let steps = self.0.callback_seconds.of_step(step);
         let count = u32::try_from(steps.get_sample_count()).ok()?;
         Duration::try_from_secs_f64(steps.get_sample_sum())
             .ok()?
@@ -214,11 +206,7 @@ impl Metrics {
 
     /// A genuine callback has taken so long for a step.
     pub fn callback_step(&self, step: CallbackStep, took: Duration) {
-        let seconds = took.as_secs_f64();
-        self.0
-            .callback_seconds
-            .with_label_values(&[step.name()])
-            .observe(seconds);
+        self.0.callback_seconds.of_step(step).observe(took.as_secs_f64());
     }
 
     /// A reply was not ready in time.
@@ -269,6 +257,35 @@ impl Metrics {
             tracing::error!(%error, "the figures cannot be written");
             String::new()
         })
+    }
+}
+
+/// A histogram for each step, at hand because every callback goes into all of them.
+struct StepSeconds {
+    open: Histogram,
+    store: Histogram,
+    step: Histogram,
+    seal: Histogram,
+}
+
+impl StepSeconds {
+    fn of(all: &HistogramVec) -> Self {
+        let of_step = |step: CallbackStep| all.with_label_values(&[step.name()]);
+        Self {
+            open: of_step(CallbackStep::Open),
+            store: of_step(CallbackStep::Store),
+            step: of_step(CallbackStep::Step),
+            seal: of_step(CallbackStep::Seal),
+        }
+    }
+
+    fn of_step(&self, step: CallbackStep) -> &Histogram {
+        match step {
+            CallbackStep::Open => &self.open,
+            CallbackStep::Store => &self.store,
+            CallbackStep::Step => &self.step,
+            CallbackStep::Seal => &self.seal,
+        }
     }
 }
 
