@@ -28,6 +28,11 @@ impl Database {
     fn open(&self) -> PostgresStore {
         open(&self.url)
     }
+
+    /// For a test in which nobody dies, however long the machine keeps somebody waiting.
+    fn open_patient(&self) -> PostgresStore {
+        open_with_silence(&self.url, SILENCE.unsigned_abs())
+    }
 }
 
 fn address(url: &str) -> PostgresAddress {
@@ -38,11 +43,15 @@ fn address(url: &str) -> PostgresAddress {
 }
 
 fn open(url: &str) -> PostgresStore {
+    open_with_silence(url, SHORT)
+}
+
+fn open_with_silence(url: &str, silence: Duration) -> PostgresStore {
     let settings = PostgresSettings {
         connections: 4,
         session_ttl: SESSION_TTL,
     };
-    PostgresStore::open_with_silence(&address(url), settings, SHORT).unwrap()
+    PostgresStore::open_with_silence(&address(url), settings, silence).unwrap()
 }
 
 impl Place for Database {

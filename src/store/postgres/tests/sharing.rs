@@ -76,11 +76,11 @@ async fn answer_until_nothing_waits(store: PostgresStore, seen: Seen, left: Arc<
 async fn of_eight_processes_one_has_a_conversation_and_none_overtakes() {
     const MESSAGES: usize = 4_000;
     let database = Database::new();
-    let store = database.open();
+    let store = database.open_patient();
     fetch(&store, 50, MESSAGES / 2).await;
     let (seen, left) = (Seen::default(), Arc::new(AtomicUsize::new(MESSAGES)));
     let claimers = (0..8).map(|_| {
-        let store = database.open();
+        let store = database.open_patient();
         tokio::spawn(answer_until_nothing_waits(store, Arc::clone(&seen), Arc::clone(&left)))
     });
     let claimers: Vec<_> = claimers.collect();
