@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ContentType, HeaderValue};
-use actix_web::web::{Bytes, Data, Path, Payload};
+use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 
@@ -47,9 +47,10 @@ impl Refused {
 }
 
 /// `GET /callback/{app}`: the console checks that the URL is ours by having us decrypt a text.
-pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: Data<ServerState>) -> HttpResponse {
-    let Some(app) = state.app(&name) else {
-        return refuse_address(&state, &request, &name);
+pub(super) async fn verify_url(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
+    let name = named(&request);
+    let Some(app) = state.app(name) else {
+        return refuse_address(&state, &request, name);
     };
     match verified(app, request.query_string(), state.timestamp_window_seconds()) {
         Ok(opened) => {
@@ -66,14 +67,10 @@ pub(super) async fn verify_url(request: HttpRequest, name: Path<String>, state: 
 }
 
 /// `POST /callback/{app}`: a message or event.
-pub(super) async fn receive(
-    request: HttpRequest,
-    name: Path<String>,
-    payload: Payload,
-    state: Data<ServerState>,
-) -> HttpResponse {
-    let Some(app) = state.app(&name) else {
-        return refuse_address(&state, &request, &name);
+pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<ServerState>) -> HttpResponse {
+    let name = named(&request);
+    let Some(app) = state.app(name) else {
+        return refuse_address(&state, &request, name);
     };
     let body = body_of(&request, payload).await;
     let mut course = Course::begun();
@@ -326,7 +323,7 @@ fn refuse(
 
 /// Any other method on the path of a callback.
 pub(super) async fn refuse_method(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    let name = request.match_info().get("app").unwrap_or_default();
+    let name = named(&request);
     let came = passage(&state, &request);
     state.notes().note_refused(name, &request, (Reason::Method, None), came);
     tracing::warn!(method = ?shortened(request.method().as_str()), "refused: callbacks come by GET and POST");
@@ -335,7 +332,8 @@ pub(super) async fn refuse_method(request: HttpRequest, state: Data<ServerState>
 
 /// A path like that of a callback, such as one with a slash behind it.
 pub(super) async fn refuse_path(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    refuse_address(&state, &request, request.match_info().unprocessed())
+    let path = request.match_info().as_str();
+    refuse_address(&state, &request, path.strip_prefix("/callback").unwrap_or(path))
 }
 
 /// Any other path. A callback that comes here was sent to an address of another shape.
@@ -347,6 +345,11 @@ pub(super) async fn refuse_elsewhere(request: HttpRequest, state: Data<ServerSta
             .note_refused(request.path(), &request, (Reason::Address, None), came);
     }
     Refusal::NotFound.response()
+}
+
+/// The app that the address names.
+fn named(request: &HttpRequest) -> &str {
+    request.match_info().get("app").unwrap_or_default()
 }
 
 fn refuse_address(state: &ServerState, request: &HttpRequest, name: &str) -> HttpResponse {

@@ -1,5 +1,6 @@
 //! Turns away who sends too much that is refused, before anything of the request is looked at.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
@@ -73,12 +74,12 @@ pub(super) async fn summarise(state: Data<ServerState>) {
 }
 
 /// What proxies noted of whom they pass on.
-pub(super) fn forwarded(headers: &HeaderMap) -> String {
-    let noted: Vec<&str> = headers
+pub(super) fn forwarded(headers: &HeaderMap) -> Cow<'_, str> {
+    let mut noted = headers
         .get_all(FORWARDED)
-        .map(|value| value.to_str().unwrap_or_default())
-        .collect();
-    noted.join(",")
+        .map(|value| Cow::Borrowed(value.to_str().unwrap_or_default()));
+    let first = noted.next().unwrap_or_default();
+    noted.fold(first, |all, next| Cow::Owned(format!("{all},{next}")))
 }
 
 /// Where a request comes from.

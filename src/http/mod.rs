@@ -129,17 +129,18 @@ fn is_kept(response: &ServiceResponse) -> bool {
 }
 
 fn configure(routes: &mut ServiceConfig, state: Data<ServerState>, has_metrics: bool) {
-    let callback = web::resource("/{app}")
-        .route(web::get().to(callback::verify_url))
-        .route(web::post().to(callback::receive))
-        .default_service(web::to(callback::refuse_method));
-    let callbacks = web::scope("/callback")
+    let callbacks = web::resource("/callback/{app}")
         .wrap_fn(limiting::limiting)
-        .service(callback)
+        .route(web::post().to(callback::receive))
+        .route(web::get().to(callback::verify_url))
+        .default_service(web::to(callback::refuse_method));
+    let alike = web::resource(["/callback", "/callback/{rest:.*}"])
+        .wrap_fn(limiting::limiting)
         .default_service(web::to(callback::refuse_path));
     routes
         .app_data(state)
         .service(callbacks)
+        .service(alike)
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
         .default_service(web::to(callback::refuse_elsewhere));
