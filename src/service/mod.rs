@@ -176,7 +176,7 @@ impl Service {
         };
         let deduplication_key = message.deduplication_key(plaintext);
         let corp_id = app.credentials.receive_id();
-        let key = message_key(corp_id, &app.name, message, &deduplication_key);
+        let key = || message_key(corp_id, &app.name, message, &deduplication_key);
         let message_id = message_id(&[corp_id, &app.name, deduplication_key.as_str()]);
         delivery.name(log_name(&*self.store, &message_id));
         let reply = AppReply {
@@ -187,12 +187,15 @@ impl Service {
             conversation_now: self.clock.now(),
             platform_now: self.clock.platform_now(),
         };
-        let settled = self.settle(app, message, key.clone(), event, reply, delivery).await;
+        let settled = self.settle(app, message, key(), event, reply, delivery).await;
         let settlement = match settled {
-            Err(StoreError::Panicked) => self.set_aside(app, message, key, plaintext).await?,
+            Err(StoreError::Panicked) => self.set_aside(app, message, key(), plaintext).await?,
             settled => settled?,
         };
-        self.bell.ring_for_sending();
+        // Looking for what is to be sent is work for the store.
+        if settlement.has_sends {
+            self.bell.ring_for_sending();
+        }
         let Some(text) = settlement.reply else {
             return Ok(Outcome::Acknowledged);
         };

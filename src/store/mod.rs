@@ -223,6 +223,8 @@ pub struct Settlement {
     pub settled_at: Timestamp,
     /// Whether that was at an earlier delivery.
     pub repeated: bool,
+    /// Whether something is now to be sent for it, beside the reply or in its place.
+    pub has_sends: bool,
 }
 
 /// A question and how it was understood.

@@ -341,7 +341,9 @@ async fn settle_late(store: &dyn Store, number: u32, second: i64) -> Option<Stri
         ..Step::default()
     };
     let settled = store.settle(key, conversation, at(second), Box::new(step)).await;
-    settled.unwrap().reply
+    let settled = settled.unwrap();
+    assert_eq!(settled.has_sends, !settled.repeated);
+    settled.reply
 }
 
 async fn a_late_reply_goes_out_with_the_next_delivery_or_as_a_message_but_not_twice(place: impl Place) {

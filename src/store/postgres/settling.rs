@@ -315,6 +315,7 @@ fn run_steps(batch: Vec<Settling>, mut known: Known, sessions: Sessions) -> (Out
                 reply,
                 settled_at: timestamp(settled_at),
                 repeated: true,
+                has_sends: false,
             };
             outcome.repeated.push((settling.message, settling.tell, settlement));
             continue;
@@ -376,6 +377,7 @@ impl Who {
         }
         // Whoever asked for a reply that is sent instead waits for it no longer; the next delivery may get it.
         let stands_in = step.sends.iter().any(|send| send.replaces_reply);
+        let has_sends = !step.sends.is_empty();
         for send in step.sends {
             writes.send(self.person, send, Some(self.message), self.now);
         }
@@ -386,6 +388,7 @@ impl Who {
             reply: reply.filter(|_| !stands_in),
             settled_at: timestamp(self.now),
             repeated: false,
+            has_sends,
         }
     }
 }

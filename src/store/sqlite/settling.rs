@@ -82,6 +82,7 @@ impl Settling {
             reply: step.reply.filter(|_| !stands_in),
             settled_at: timestamp(self.now),
             repeated: false,
+            has_sends: !step.sends.is_empty(),
         })
     }
 
@@ -92,6 +93,7 @@ impl Settling {
                 reply: row.get(0)?,
                 settled_at: timestamp(row.get(1)?),
                 repeated: true,
+                has_sends: false,
             })
         });
         settlement.optional()
