@@ -124,23 +124,18 @@ impl Vocabulary {
         self.views.get(feature as usize).copied().unwrap_or_default()
     }
 
-    /// Counts the features of a reading, ordered by number.
+    /// Counts the features of a reading, in the order in which they first occur.
     pub(super) fn count(&self, reading: &Reading) -> Counts {
-        let mut numbers = Vec::with_capacity(reading.grams.len());
+        let mut known = Vec::with_capacity(reading.grams.len());
         let mut unknown = [0.0; 3];
+        let mut seen = Seen::default();
         for gram in &reading.grams {
             match self.number(gram.hash) {
-                Some(number) => numbers.push(number),
+                Some(number) if seen.is_first(number) => known.push((number, 1.0)),
+                Some(number) => count_again(&mut known, number),
                 None => *of_view(&mut unknown, gram.view.code()) += 1.0,
             }
         }
-        numbers.sort_unstable();
-        let mut known = Vec::with_capacity(numbers.len());
-        known.extend(
-            numbers
-                .chunk_by(|a, b| a == b)
-                .filter_map(|same| Some((*same.first()?, same.len() as f32))),
-        );
         Counts {
             known,
             unknown,
@@ -153,6 +148,31 @@ impl Vocabulary {
         if self.numbers.insert(hash, number).is_none() {
             self.views.push(view);
         }
+    }
+}
+
+/// Features that may have occurred: of a few dozen among so many places most stand alone, so that nearly nothing is looked for twice.
+#[derive(Default)]
+struct Seen([u64; 8]);
+
+impl Seen {
+    /// Whether a feature has surely not occurred before.
+    fn is_first(&mut self, feature: u32) -> bool {
+        let Self(words) = self;
+        let (word, bit) = (feature as usize / 64 % words.len(), 1 << (feature % 64));
+        words.get_mut(word).is_some_and(|word| {
+            let is_first = *word & bit == 0;
+            *word |= bit;
+            is_first
+        })
+    }
+}
+
+/// Counts a feature that has likely occurred before.
+fn count_again(known: &mut Vec<Entry>, feature: u32) {
+    match known.iter_mut().find(|(other, _)| *other == feature) {
+        Some((_, count)) => *count += 1.0,
+        None => known.push((feature, 1.0)),
     }
 }
 
@@ -298,5 +318,27 @@ impl Hasher for AlreadyHashed {
 
     fn write_u64(&mut self, value: u64) {
         self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_feature_is_counted_once_with_how_often_it_occurs() {
+        // More features than there are places to remember which have occurred.
+        let text: String = ('\u{4e00}'..'\u{5200}').chain("封号封号封".chars()).collect();
+        let reading = Reading::of(&text);
+        let vocabulary = Vocabulary::of(std::slice::from_ref(&reading), 1);
+        let counts = vocabulary.count(&reading);
+        let mut wanted: HashMap<u32, f32> = HashMap::new();
+        for gram in &reading.grams {
+            *wanted.entry(vocabulary.number(gram.hash).unwrap()).or_default() += 1.0;
+        }
+        assert_eq!(counts.known.len(), wanted.len());
+        assert!(counts.known.iter().all(|(feature, count)| wanted[feature] == *count));
+        assert!(counts.known.iter().any(|(_, count)| *count >= 3.0));
+        assert_eq!(counts.unknown, [0.0; 3]);
     }
 }

@@ -4,7 +4,7 @@
 //! refused. Depth and number of elements are bounded, because the envelope is read before its signature is checked.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use memchr::{memchr2_iter, memchr3};
 use quick_xml::Reader;
@@ -262,7 +262,10 @@ pub(super) fn write_verbatim(out: &mut String, name: &str, text: &str) {
 
 /// Writes `<name>number</name>`.
 pub fn write_number(out: &mut String, name: &str, number: i64) {
-    out.extend(["<", name, ">", &number.to_string(), "</", name, ">"]);
+    out.extend(["<", name, ">"]);
+    // Writing to a `String` does not fail.
+    let _ = write!(out, "{number}");
+    out.extend(["</", name, ">"]);
 }
 
 #[cfg(test)]
