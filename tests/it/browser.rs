@@ -103,7 +103,8 @@ impl Browser {
             ));
         }
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // Publishing trains a matcher, on a machine that may be busy.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.write_all(format!("{request}\r\n{form}").as_bytes()).unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
