@@ -42,6 +42,34 @@ fn open(directory: &TempDir) -> SqliteStore {
     SqliteStore::open(&file(directory), SESSION_TTL).unwrap()
 }
 
+#[test]
+fn whoever_waits_for_a_commit_is_told_though_others_have_gone() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(&directory));
+    let settle_many = |first: u32| {
+        let store = Arc::clone(&store);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let numbers = (first..first + 300).map(|number| {
+                let step = Box::new(|_| step("s", "r"));
+                (number, store.settle(message(number), person("li"), at(0), step))
+            });
+            let waiting: Vec<_> = numbers.filter(|(number, _)| number % 3 > 0).collect();
+            for (_, settling) in waiting {
+                assert!(!runtime.block_on(settling).unwrap().repeated);
+            }
+        })
+    };
+    let threads = [0, 300, 600].map(settle_many);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let again = store.settle(message(3), person("li"), at(0), Box::new(|_| step("s", "r")));
+    assert!(
+        runtime.block_on(again).unwrap().repeated,
+        "who has gone is answered at the next delivery"
+    );
+}
+
 #[tokio::test]
 async fn user_ids_are_nowhere_in_the_file() {
     let directory = TempDir::new().unwrap();

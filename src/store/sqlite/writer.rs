@@ -2,8 +2,8 @@
 //! cost of durability is shared by what arrives together. Nobody is told "done" before that commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -21,14 +21,35 @@ const LARGEST_BATCH: usize = 64;
 /// One request. Does its work inside the transaction, if there is one.
 type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send>;
 
-/// Tells one waiting request how the commit went.
-type Notify = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Tells one waiting request how the commit went, and who else waits for it.
+type Notify = Box<dyn FnOnce(Result<(), StoreError>, Arc<Waiting>) + Send>;
 
 /// A request that has done its work.
 struct Done {
     notify: Notify,
     /// It failed half-way, so that nothing of this transaction may stay.
     spoils: bool,
+}
+
+/// Requests that share a commit and have not been told yet how it went.
+///
+/// Whoever is told tells the others as well, until nobody is left. They often are of one thread, which then wakes up once for all of them
+/// and not, by taking the processor from the thread that writes, for every few.
+struct Waiting {
+    untold: Mutex<Vec<Notify>>,
+    committed: Result<(), StoreError>,
+}
+
+impl Waiting {
+    fn tell(self: &Arc<Self>) {
+        while let Some(notify) = self.next() {
+            notify(self.committed.clone(), Arc::clone(self));
+        }
+    }
+
+    fn next(&self) -> Option<Notify> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
 }
 
 /// Work that failed, and whether it may have left something behind.
@@ -94,13 +115,17 @@ impl Writer {
             let spoils = result.as_ref().is_err_and(|failed| failed.spoils);
             let result = result.map_err(|failed| failed.error);
             // Whoever no longer waits has closed the connection; WeCom will deliver again and get what is stored now.
-            let notify = Box::new(move |committed: Result<(), StoreError>| drop(sender.send(committed.and(result))));
+            let notify = Box::new(move |committed: Result<(), StoreError>, waiting| {
+                drop(sender.send((committed.and(result), waiting)));
+            });
             Done { notify, spoils }
         });
         let queued = self.enqueue(job);
         Box::pin(async move {
             queued?;
-            receiver.await.unwrap_or(Err(StoreError::Closed))
+            let (result, waiting): (_, Arc<Waiting>) = receiver.await.map_err(|_| StoreError::Closed)?;
+            waiting.tell();
+            result
         })
     }
 
@@ -172,9 +197,9 @@ fn write_batch(connection: &Connection, watching: &Watching, jobs: &mut impl Ite
         let _ = run(connection, "ROLLBACK");
         (watching.rolled_back)();
     }
-    for tell in told {
-        tell(committed.clone());
-    }
+    told.reverse();
+    let untold = Mutex::new(told);
+    Arc::new(Waiting { untold, committed }).tell();
 }
 
 /// Work whose own writes are undone if it fails or panics, while those of others stay.
