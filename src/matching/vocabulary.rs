@@ -128,7 +128,7 @@ impl Vocabulary {
     pub(super) fn count(&self, reading: &Reading) -> Counts {
         let mut known = Vec::with_capacity(reading.grams.len());
         let mut unknown = [0.0; 3];
-        let mut seen = Seen::default();
+        let mut seen = Seen::none();
         for gram in &reading.grams {
             match self.number(gram.hash) {
                 Some(number) if seen.is_first(number) => known.push((number, 1.0)),
@@ -151,11 +151,15 @@ impl Vocabulary {
     }
 }
 
-/// Features that may have occurred: of a few dozen among so many places most stand alone, so that nearly nothing is looked for twice.
-#[derive(Default)]
-struct Seen([u64; 8]);
+/// Features that may have occurred. Of the few hundred that a long text has nearly all have one of the 4,096 places to themselves, and
+/// need not be looked for.
+struct Seen([u64; 64]);
 
 impl Seen {
+    fn none() -> Self {
+        Self([0; 64])
+    }
+
     /// Whether a feature has surely not occurred before.
     fn is_first(&mut self, feature: u32) -> bool {
         let Self(words) = self;
