@@ -141,8 +141,8 @@ fn serve(address: &str) -> std::io::Result<()> {
     let sets = Data::new(CredentialSets::from(credentials()));
     let app = move || {
         let callback = web::resource("/callback")
-            .route(web::get().to(verify))
-            .route(web::post().to(receive));
+            .route(web::post().to(receive))
+            .route(web::get().to(verify));
         App::new().app_data(sets.clone()).service(callback)
     };
     let server = HttpServer::new(app).workers(1).bind(address)?;

@@ -309,6 +309,13 @@ impl Credentials {
 
     /// Encrypts a message. `random_prefix` must be fresh from a cryptographic random number generator.
     pub fn encrypt(&self, message: &str, random_prefix: [u8; RANDOM_PREFIX]) -> String {
+        let mut ciphertext = String::new();
+        self.encrypt_behind(&mut ciphertext, message, random_prefix);
+        ciphertext
+    }
+
+    /// Writes an encrypted message behind what stands in `out`: it is thousands of characters, and most callers write more behind it.
+    pub(super) fn encrypt_behind(&self, out: &mut String, message: &str, random_prefix: [u8; RANDOM_PREFIX]) {
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
         let mut buffer = Vec::with_capacity(
             HEADER
@@ -323,7 +330,7 @@ impl Credentials {
         add_padding(&mut buffer);
         let (blocks, _) = Block::slice_as_chunks_mut(&mut buffer);
         self.cipher.encrypt(blocks);
-        BASE64.encode(buffer)
+        BASE64.encode_string(buffer, out);
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::crypto::{Credentials, DecryptError, RANDOM_PREFIX, Signature};
 use super::query::{Nonce, Seconds, percent_encoded};
-use super::xml::{Element, XmlError, read_xml, write_number, write_text, write_verbatim};
+use super::xml::{Element, XmlError, read_xml, write_text, write_verbatim};
 
 /// How the other side writes; the reply is written the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +161,9 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     }
 }
 
+/// More than what stands around the ciphertext of a reply, and what is encrypted beside the plaintext.
+const ROOM_AROUND_CIPHERTEXT: usize = 512;
+
 /// What must be new for every encryption.
 #[derive(Clone, Debug)]
 pub struct Fresh {
@@ -174,20 +177,27 @@ pub struct Fresh {
 
 /// Encrypts and signs a passive reply.
 pub fn seal_reply(credentials: &Credentials, format: WireFormat, plaintext: &str, fresh: &Fresh) -> String {
-    let encrypted = credentials.encrypt(plaintext, fresh.random_prefix);
-    let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, &encrypted);
     match format {
-        WireFormat::Xml => xml_reply(&encrypted, &signature, fresh),
-        WireFormat::Json => json_reply(&encrypted, &signature, fresh),
+        WireFormat::Xml => xml_reply(credentials, plaintext, fresh),
+        WireFormat::Json => {
+            let encrypted = credentials.encrypt(plaintext, fresh.random_prefix);
+            let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, &encrypted);
+            json_reply(&encrypted, &signature, fresh)
+        }
     }
 }
 
-fn xml_reply(encrypted: &str, signature: &Signature, fresh: &Fresh) -> String {
-    let mut out = String::with_capacity(encrypted.len().saturating_add(256));
-    out.push_str("<xml>");
-    write_verbatim(&mut out, "Encrypt", encrypted);
+fn xml_reply(credentials: &Credentials, plaintext: &str, fresh: &Fresh) -> String {
+    // Base64 takes four characters for three bytes, and the rest is less than what is left.
+    let mut out = String::with_capacity((plaintext.len().saturating_mul(4) / 3).saturating_add(ROOM_AROUND_CIPHERTEXT));
+    out.push_str("<xml><Encrypt><![CDATA[");
+    let start = out.len();
+    credentials.encrypt_behind(&mut out, plaintext, fresh.random_prefix);
+    let encrypted = out.get(start..).unwrap_or_default();
+    let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, encrypted);
+    out.push_str("]]></Encrypt>");
     write_verbatim(&mut out, "MsgSignature", signature.as_str());
-    write_number(&mut out, "TimeStamp", fresh.timestamp.value());
+    out.extend(["<TimeStamp>", fresh.timestamp.as_str(), "</TimeStamp>"]);
     write_verbatim(&mut out, "Nonce", fresh.nonce.as_str());
     out.push_str("</xml>");
     out

@@ -12,9 +12,10 @@ pub struct TextReply(String);
 
 impl TextReply {
     /// Keeps as many whole characters as fit.
-    pub fn fit(text: &str) -> Self {
-        let end = text.floor_char_boundary(LONGEST_TEXT);
-        Self(text.get(..end).unwrap_or_default().to_owned())
+    pub fn fit(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+        Self(text)
     }
 
     /// The text.
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        let reply = TextReply::fit(&"长".repeat(1000));
+        let reply = TextReply::fit("长".repeat(1000));
         assert_eq!(reply.as_str().len(), 2046);
         assert!(reply.as_str().chars().all(|character| character == '长'));
     }

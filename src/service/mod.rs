@@ -201,7 +201,7 @@ impl Service {
         };
         // Made of stored values alone, so that a repeated delivery gets the same plaintext.
         let created_at = settlement.settled_at.as_second();
-        let plaintext = TextReply::fit(&text).to_plaintext(format, message.from_user.as_str(), corp_id, created_at);
+        let plaintext = TextReply::fit(text).to_plaintext(format, message.from_user.as_str(), corp_id, created_at);
         Ok(Outcome::Reply {
             plaintext,
             repeated: settlement.repeated,
