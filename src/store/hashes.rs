@@ -9,7 +9,7 @@ use super::{ConversationKey, KfAccountKey, MessageKey};
 /// A person, or a message of 微信客服.
 pub(super) type Hash = [u8; 32];
 
-/// A message with its time in front, so that messages of one time stand together in an index.
+/// A message with its second and a part of its number in front, so that what comes together stands together in an index.
 pub(super) type TimedHash = [u8; TIME + SHORT];
 
 /// Bytes of a time in Unix seconds.
