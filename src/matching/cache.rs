@@ -3,7 +3,7 @@
 //! The bytes carry a mark, a version and a checksum; whatever does not fit is refused with a reason and never trusted.
 
 use super::calibration::{Calibration, Trustworthiness};
-use super::classifier::Classifier;
+use super::classifier::{Classifier, Half};
 use super::confidence::{Confidence, FACTS};
 use super::decision::Thresholds;
 use super::known::KnownUtterances;
@@ -29,6 +29,8 @@ pub enum CacheError {
     #[error("the matcher cache is damaged: {0}")]
     Damaged(&'static str),
 }
+
+const NOT_FINITE: CacheError = CacheError::Damaged("a number is not finite");
 
 impl Matcher {
     /// The whole matcher except its thresholds, which belong to the configuration.
@@ -226,9 +228,8 @@ impl Writer {
     }
 
     fn classifier(&mut self, classifier: &Classifier) {
-        let (weights, unit, bias) = classifier.parts();
+        let (weights, bias) = classifier.parts();
         self.list(weights, |writer, weight| writer.0.extend(weight.to_le_bytes()));
-        self.fraction(unit);
         self.fractions(bias);
     }
 
@@ -267,7 +268,7 @@ impl Reader<'_> {
         if number.is_finite() {
             Ok(number)
         } else {
-            Err(CacheError::Damaged("a number is not finite"))
+            Err(NOT_FINITE)
         }
     }
 
@@ -304,7 +305,7 @@ impl Reader<'_> {
         if numbers.iter().all(|number| number.is_finite()) {
             Ok(numbers)
         } else {
-            Err(CacheError::Damaged("a number is not finite"))
+            Err(NOT_FINITE)
         }
     }
 
@@ -322,8 +323,10 @@ impl Reader<'_> {
     }
 
     fn classifier(&mut self, classes: usize, rows: Option<Rows>) -> Result<Classifier, CacheError> {
-        let weights = (self.plain_list(i16::from_le_bytes)?, self.fraction()?);
-        let bias = self.fractions()?;
+        let (weights, bias) = (self.plain_list(Half::from_le_bytes)?, self.fractions()?);
+        if !weights.iter().all(|weight| weight.is_finite()) {
+            return Err(NOT_FINITE);
+        }
         Classifier::from_parts(classes, rows, weights, bias).ok_or(CacheError::Damaged("the weights do not fit"))
     }
 

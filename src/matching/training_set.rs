@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Raised whenever the same training set would give another matcher, so that old caches are not used.
-pub const MATCHER_VERSION: u32 = 15;
+pub const MATCHER_VERSION: u32 = 16;
 
 /// What a class stands for, which decides what happens when it wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
