@@ -79,8 +79,9 @@ impl<Weight: Copy + Into<f32>> Table<Weight> {
     }
 }
 
-/// The upper half of a number: its sign, its power of two, and two digits and a half. That is what a weight is worth, and twice as many
-/// stay where the processor has them at hand. Making it whole again is one instruction for eight of them.
+/// A bfloat16, the upper half of a number: its sign, its power of two, and two digits and a half. That is what a weight is worth, and twice
+/// as many stay where the processor has them at hand. Making it whole again is one instruction for four of them, where whole numbers, and
+/// halves that look for what is no number, need several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Half(u16);
 
