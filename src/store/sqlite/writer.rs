@@ -158,6 +158,8 @@ impl Writer {
 
 fn write_batches(connection: &Connection, receiver: &Receiver<Job>, watching: &Watching) {
     while let Ok(first) = receiver.recv() {
+        // Whoever has the same processor core and is about to hand over work does so first, and shares the commit.
+        std::thread::yield_now();
         let rest = receiver.try_iter().take(LARGEST_BATCH.saturating_sub(1));
         let mut jobs = std::iter::once(first).chain(rest).peekable();
         while jobs.peek().is_some() {
