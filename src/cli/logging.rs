@@ -1,13 +1,15 @@
 //! Where log lines go.
 
-use std::io::{BufWriter, IsTerminal};
+use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use super::log_lines::Lines;
 
 /// How log lines are written.
 #[derive(Clone, Copy, ValueEnum)]
@@ -19,8 +21,14 @@ pub(super) enum LogFormat {
 }
 
 /// Lines are written by a thread of their own. Dropping this waits until all of them are.
-#[must_use = "lines are lost when it is dropped too early"]
-pub(super) struct Logging(#[expect(dead_code, reason = "it is held, not looked at")] WorkerGuard);
+#[must_use = "every line is a write of its own once it is dropped"]
+pub(super) struct Logging(Arc<Lines>);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
 
 /// Says what is logged instead: levels by target, like `warn,jiefeng::wecom=debug`.
 const FILTER_VARIABLE: &str = "RUST_LOG";
@@ -31,11 +39,8 @@ pub(super) fn start_logging(format: LogFormat, level: LevelFilter) -> Logging {
     let filter = filter_of(&asked_for, level);
     let is_understood = filter.is_some();
     let filter = filter.unwrap_or_else(|| ordinary_filter(level));
-    // Whoever logs waits only when very many lines are waiting already; none is left out.
-    let (lines, worker) = NonBlockingBuilder::default()
-        .lossy(false)
-        .thread_name("log")
-        .finish(BufWriter::new(std::io::stderr()));
+    let lines = Lines::to(std::io::stderr());
+    let logging = Logging(Arc::clone(&lines));
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(lines).with_ansi(colours);
     let filtered = tracing_subscriber::registry().with(filter);
@@ -55,7 +60,7 @@ pub(super) fn start_logging(format: LogFormat, level: LevelFilter) -> Logging {
             "{FILTER_VARIABLE} is not understood and has no effect; levels by target are, like warn,jiefeng::wecom=debug"
         );
     }
-    Logging(worker)
+    logging
 }
 
 fn ordinary_filter(level: LevelFilter) -> Targets {

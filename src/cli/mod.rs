@@ -13,6 +13,7 @@ mod init;
 mod kf;
 mod knowledge;
 mod language;
+mod log_lines;
 mod logging;
 mod menu;
 mod messages;
