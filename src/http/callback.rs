@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ContentType, HeaderValue};
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::course::Course;
@@ -46,46 +48,59 @@ impl Refused {
     }
 }
 
-/// `GET /callback/{app}`: the console checks that the URL is ours by having us decrypt a text.
-pub(super) async fn verify_url(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    let name = named(&request);
+/// Everything below `/callback`: what is sent to an app's address, and what is sent beside it.
+pub(super) async fn called(request: HttpRequest, payload: Payload, state: Data<ServerState>) -> HttpResponse {
+    let rest = request.match_info().unprocessed();
+    let name = rest
+        .strip_prefix('/')
+        .filter(|name| !name.is_empty() && !name.contains('/'));
+    let Some(name) = name else {
+        return refuse_address(&state, &request, rest);
+    };
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        return refuse_method(&state, &request, name);
+    }
     let Some(app) = state.app(name) else {
         return refuse_address(&state, &request, name);
     };
+    match *request.method() {
+        Method::POST => receive(app, &request, payload, &state).await,
+        _ => verify_url(app, &request, &state),
+    }
+}
+
+/// `GET /callback/{app}`: the console checks that the URL is ours by having us decrypt a text.
+fn verify_url(app: &App, request: &HttpRequest, state: &ServerState) -> HttpResponse {
     match verified(app, request.query_string(), state.timestamp_window_seconds()) {
         Ok(opened) => {
             state.count(Fate::Verified);
             tracing::info!(app = app.name, "verified");
             state.note_set(app, opened.set);
-            state.notes().note_genuine(app, &request, || passage(&state, &request));
+            state.notes().note_genuine(app, request, || passage(state, request));
             HttpResponse::Ok()
                 .insert_header(ContentType::plaintext())
                 .body(opened.plaintext)
         }
-        Err(refused) => refuse(&state, app, &request, (&refused, None)),
+        Err(refused) => refuse(state, app, request, (&refused, None)),
     }
 }
 
 /// `POST /callback/{app}`: a message or event.
-pub(super) async fn receive(request: HttpRequest, payload: Payload, state: Data<ServerState>) -> HttpResponse {
-    let name = named(&request);
-    let Some(app) = state.app(name) else {
-        return refuse_address(&state, &request, name);
-    };
-    let body = body_of(&request, payload).await;
+async fn receive(app: &App, request: &HttpRequest, payload: Payload, state: &ServerState) -> HttpResponse {
+    let body = body_of(request, payload).await;
     let mut course = Course::begun();
     let body = match body {
         Ok(body) => body,
-        Err(refused) => return refuse(&state, app, &request, (&refused, None)),
+        Err(refused) => return refuse(state, app, request, (&refused, None)),
     };
     let genuine = match opened(app, request.query_string(), &body, state.timestamp_window_seconds()) {
         Ok(genuine) => genuine,
-        Err(refused) => return refuse(&state, app, &request, (&refused, Some(body.clone()))),
+        Err(refused) => return refuse(state, app, request, (&refused, Some(body.clone()))),
     };
-    state.notes().note_genuine(app, &request, || passage(&state, &request));
+    state.notes().note_genuine(app, request, || passage(state, request));
     failpoint!("after_verify");
     state.note_set(app, genuine.opened.set);
-    let (fate, response) = answered(&state, app, &genuine, &mut course).await;
+    let (fate, response) = answered(state, app, &genuine, &mut course).await;
     failpoint!("before_answer");
     state.count(fate);
     course.tell(app, fate, state.metrics());
@@ -109,12 +124,31 @@ async fn body_of(request: &HttpRequest, payload: Payload) -> Result<Bytes, Refus
         let detail = "the body has a Content-Encoding; a proxy's doing?";
         return Err(Refused::new(Reason::ContentEncoding, detail));
     }
-    let read = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(LARGEST_BODY)).await;
-    match read {
+    match tokio::time::timeout(BODY_TIMEOUT, read(payload)).await {
         Err(_) => Err(Refused::new(Reason::BodyTime, "the body took more than 5 s")),
-        Ok(Err(_)) => Err(Refused::new(Reason::BodySize, "the body is larger than 256 KiB")),
-        Ok(Ok(Err(error))) => Err(Refused::new(Reason::Body, error)),
-        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(read) => read,
+    }
+}
+
+/// A body that comes in one piece, as nearly all do, is taken as it is.
+async fn read(mut payload: Payload) -> Result<Bytes, Refused> {
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|error| Refused::new(Reason::Body, error))?;
+        if first.len() + joined.len() + piece.len() > LARGEST_BODY {
+            return Err(Refused::new(Reason::BodySize, "the body is larger than 256 KiB"));
+        }
+        if first.is_empty() && joined.is_empty() {
+            first = piece;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&piece);
+        }
+    }
+    match first.is_empty() {
+        true => Ok(joined.freeze()),
+        false => Ok(first),
     }
 }
 
@@ -322,18 +356,11 @@ fn refuse(
 }
 
 /// Any other method on the path of a callback.
-pub(super) async fn refuse_method(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    let name = named(&request);
-    let came = passage(&state, &request);
-    state.notes().note_refused(name, &request, (Reason::Method, None), came);
+fn refuse_method(state: &ServerState, request: &HttpRequest, name: &str) -> HttpResponse {
+    let came = passage(state, request);
+    state.notes().note_refused(name, request, (Reason::Method, None), came);
     tracing::warn!(method = ?shortened(request.method().as_str()), "refused: callbacks come by GET and POST");
-    refusal(&state, Reason::Method)
-}
-
-/// A path like that of a callback, such as one with a slash behind it.
-pub(super) async fn refuse_path(request: HttpRequest, state: Data<ServerState>) -> HttpResponse {
-    let path = request.match_info().as_str();
-    refuse_address(&state, &request, path.strip_prefix("/callback").unwrap_or(path))
+    refusal(state, Reason::Method)
 }
 
 /// Any other path. A callback that comes here was sent to an address of another shape.
@@ -345,11 +372,6 @@ pub(super) async fn refuse_elsewhere(request: HttpRequest, state: Data<ServerSta
             .note_refused(request.path(), &request, (Reason::Address, None), came);
     }
     Refusal::NotFound.response()
-}
-
-/// The app that the address names.
-fn named(request: &HttpRequest) -> &str {
-    request.match_info().get("app").unwrap_or_default()
 }
 
 fn refuse_address(state: &ServerState, request: &HttpRequest, name: &str) -> HttpResponse {

@@ -129,18 +129,13 @@ fn is_kept(response: &ServiceResponse) -> bool {
 }
 
 fn configure(routes: &mut ServiceConfig, state: Data<ServerState>, has_metrics: bool) {
-    let callbacks = web::resource("/callback/{app}")
+    // The handler takes the path apart: matching a pattern costs as much as decrypting.
+    let callbacks = web::scope("/callback")
         .wrap_fn(limiting::limiting)
-        .route(web::post().to(callback::receive))
-        .route(web::get().to(callback::verify_url))
-        .default_service(web::to(callback::refuse_method));
-    let alike = web::resource(["/callback", "/callback/{rest:.*}"])
-        .wrap_fn(limiting::limiting)
-        .default_service(web::to(callback::refuse_path));
+        .default_service(web::to(callback::called));
     routes
         .app_data(state)
         .service(callbacks)
-        .service(alike)
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
         .default_service(web::to(callback::refuse_elsewhere));
