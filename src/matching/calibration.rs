@@ -229,13 +229,15 @@ pub(super) fn is_chat(kind: ClassKind) -> bool {
 }
 
 /// The most probable class of some kinds.
-pub(super) fn best(probabilities: &[f32], kinds: &[ClassKind], wanted: fn(ClassKind) -> bool) -> Option<usize> {
-    let classes = probabilities.iter().zip(kinds).enumerate();
-    let of_kind = classes.filter(|(_, (_, kind))| wanted(**kind));
-    // Of equal ones the first, as in the ranking.
-    let best = of_kind
-        .rev()
-        .max_by(|(_, (one, _)), (_, (other, _))| one.total_cmp(other));
+pub(super) fn best(probabilities: &[f32], kinds: &[ClassKind], wanted: impl Fn(ClassKind) -> bool) -> Option<usize> {
+    let mut best: Option<(usize, f32)> = None;
+    for (class, (probability, kind)) in probabilities.iter().zip(kinds).enumerate() {
+        // Of equal ones the first, as in the ranking.
+        let is_better = best.is_none_or(|(_, best)| probability.total_cmp(&best).is_gt());
+        if is_better && wanted(*kind) {
+            best = Some((class, *probability));
+        }
+    }
     best.map(|(class, _)| class)
 }
 

@@ -292,13 +292,28 @@ fn padded_bias(classes: usize, stride: usize) -> Vec<f32> {
 
 /// Scores to probabilities, in place.
 pub(super) fn softmax(scores: &mut [f32]) {
-    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut total = 0.0;
-    for score in scores.iter_mut() {
-        *score = exponential(*score - highest);
-        total += *score;
-    }
+    let highest = highest(scores);
+    scores
+        .iter_mut()
+        .for_each(|score| *score = exponential(*score - highest));
+    // Sums depend on their order, so they are not added up several at a time.
+    let total: f32 = scores.iter().sum();
     scores.iter_mut().for_each(|score| *score /= total);
+}
+
+/// The highest of some numbers.
+pub(super) fn highest(numbers: &[f32]) -> f32 {
+    let (chunks, rest) = numbers.as_chunks::<LANES>();
+    let mut highest = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (highest, number) in highest.iter_mut().zip(chunk) {
+            *highest = number.max(*highest);
+        }
+    }
+    highest
+        .into_iter()
+        .chain(rest.iter().copied())
+        .fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// e to the power of something not above zero, to seven digits: plain arithmetic that fills vector registers and gives the same on

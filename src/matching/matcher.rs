@@ -220,11 +220,10 @@ impl Matcher {
     fn trust(&self, viewed: &Viewed<'_>) -> Trust {
         let calibration = self.calibration.of(viewed.attention);
         let survey = Model::survey(&viewed.counts, &viewed.look, &self.kinds);
-        let facts_of_best = |wanted| {
-            let best = best(&viewed.look.probabilities, &self.kinds, wanted)?;
-            Some(self.model.facts(&survey, best))
-        };
-        let (scenario, chat) = (facts_of_best(is_scenario), facts_of_best(is_chat));
+        let probabilities = &viewed.look.probabilities;
+        let facts = |class: usize| self.model.facts(&survey, class);
+        let scenario = best(probabilities, &self.kinds, is_scenario).map(facts);
+        let chat = best(probabilities, &self.kinds, is_chat).map(facts);
         let trust_by = |confidence: &Confidence, facts: Option<Facts>| facts.map_or(0.0, |facts| confidence.of(&facts));
         let best = trust_by(&calibration.best, scenario);
         Trust {

@@ -1,6 +1,6 @@
 //! Everything that is learnt from one selection of utterances: rarity, classifiers, and which class said what.
 
-use super::classifier::{Classifier, Example, Schedule, softmax};
+use super::classifier::{Classifier, Example, Schedule, highest, softmax};
 use super::confidence::Facts;
 use super::reading::View;
 use super::training_set::ClassKind;
@@ -127,18 +127,18 @@ impl Model {
 
     /// What a question shows of itself, whichever class is the right one.
     pub(super) fn survey<'l>(counts: &'l Counts, look: &'l Look, kinds: &[ClassKind]) -> Survey<'l> {
-        let of_kind = |wanted: ClassKind| {
-            let pairs = kinds.iter().zip(&look.probabilities);
-            pairs
-                .filter(|(kind, _)| **kind == wanted)
-                .map(|(_, probability)| *probability)
-                .sum::<f32>()
-        };
+        let (mut subject, mut outside) = (0.0, 0.0);
+        // Adding nothing costs less than guessing of each class whether it is one of those.
+        for (kind, probability) in kinds.iter().zip(&look.probabilities) {
+            let if_of = |wanted: ClassKind| if *kind == wanted { *probability } else { 0.0 };
+            subject += if_of(ClassKind::Scenario);
+            outside += if_of(ClassKind::Outside);
+        }
         Survey {
             counts,
             look,
-            subject: of_kind(ClassKind::Scenario),
-            outside: of_kind(ClassKind::Outside),
+            subject,
+            outside,
         }
     }
 
@@ -146,8 +146,9 @@ impl Model {
     pub(super) fn facts(&self, survey: &Survey<'_>, class: usize) -> Facts {
         let Survey { counts, look, .. } = survey;
         let probability = look.probabilities.get(class).copied().unwrap_or_default();
-        let rival = (0..).zip(&look.probabilities).filter(|(other, _)| *other != class);
-        let rival = rival.map(|(_, probability)| *probability).fold(0.0, f32::max);
+        let (before, from) = look.probabilities.split_at_checked(class).unwrap_or_default();
+        let behind = from.get(1..).unwrap_or_default();
+        let rival = highest(before).max(highest(behind)).max(0.0);
         let own = self.owners.rarity_of_own(counts, &self.rarity, class);
         let mass = look.vector.mass.max(1e-6);
         [
@@ -250,9 +251,8 @@ impl Owners {
             let word = self.bits.get(feature as usize * self.words + class / 64);
             word.is_some_and(|word| word >> (class % 64) & 1 == 1)
         };
-        let features = counts.known.iter().map(|(feature, _)| *feature);
-        features
-            .filter(|feature| is_own(*feature))
-            .fold(0.0, |sum, feature| sum + rarity.of(feature))
+        // Adding nothing costs less than guessing of each feature whether it is one of those.
+        let own = |feature: u32| if is_own(feature) { rarity.of(feature) } else { 0.0 };
+        counts.known.iter().fold(0.0, |sum, (feature, _)| sum + own(*feature))
     }
 }

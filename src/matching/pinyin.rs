@@ -1,10 +1,11 @@
 //! How Chinese sounds: toneless syllables, with the confusions of everyday typing folded together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use pinyin::ToPinyin;
 
+use super::reading::hash_of;
 use super::trie::Trie;
 
 /// So many syllables and letters before or behind a name show that it stands among pinyin.
@@ -30,8 +31,47 @@ static SYLLABLES: LazyLock<Trie<()>> = LazyLock::new(|| {
     Trie::of(syllables)
 });
 
+/// The Han characters whose sounds are worked out beforehand: those that people write.
+const COMMON: std::ops::RangeInclusive<u32> = 0x4e00..=0x9fff;
+
+static SOUNDS: LazyLock<Sounds> = LazyLock::new(Sounds::of_common);
+
+/// The hashes of softened syllables by character. There are few hundred syllables, so that all of it stays at hand.
+struct Sounds {
+    /// One more than the place of each character's hash; 0 for one without a reading.
+    places: Vec<u16>,
+    hashes: Vec<u64>,
+}
+
+impl Sounds {
+    fn of_common() -> Self {
+        let mut hashes = Vec::new();
+        let mut known: HashMap<&str, u16> = HashMap::new();
+        let mut place_of = |syllable: &'static str| {
+            *known.entry(syllable).or_insert_with(|| {
+                hashes.push(hash_of(soften(syllable)));
+                hashes.len() as u16
+            })
+        };
+        let places = COMMON
+            .map(|code| char::from_u32(code).and_then(reading_of).map_or(0, &mut place_of))
+            .collect();
+        Self { places, hashes }
+    }
+}
+
+/// The hash of how a Han character sounds, softened; none for one without a reading.
+pub(super) fn sound_of(character: char) -> Option<u64> {
+    let code = u32::from(character);
+    if !COMMON.contains(&code) {
+        return reading_of(character).map(|syllable| hash_of(soften(syllable)));
+    }
+    let place = SOUNDS.places.get((code - COMMON.start()) as usize)?;
+    SOUNDS.hashes.get(usize::from(*place).checked_sub(1)?).copied()
+}
+
 /// The reading of a Han character, as typed without tone.
-pub(super) fn reading_of(character: char) -> Option<&'static str> {
+fn reading_of(character: char) -> Option<&'static str> {
     character.to_pinyin().map(|reading| reading.plain())
 }
 
@@ -130,6 +170,15 @@ mod tests {
         assert_eq!(softened("feng"), "fen");
         assert_eq!(softened("n"), "n");
         assert_ne!(softened("hao"), softened("gao"));
+    }
+
+    #[test]
+    fn every_character_sounds_as_it_is_read() {
+        for character in '\u{3400}'..='\u{9fff}' {
+            let read = reading_of(character).map(|syllable| hash_of(soften(syllable)));
+            assert_eq!(sound_of(character), read, "{character}");
+        }
+        assert!(SOUNDS.hashes.len() < 1000);
     }
 
     #[test]

@@ -179,10 +179,8 @@ impl<'t> Units<'t> {
     fn add_han(&mut self, run: &Run<'t>) {
         self.characters.push(run.as_unit());
         let character = run.text.chars().next();
-        let hash = match character.and_then(pinyin::reading_of) {
-            Some(syllable) => hash_of(pinyin::soften(syllable)),
-            None => hash_of(run.text.bytes()),
-        };
+        let hash = character.and_then(pinyin::sound_of);
+        let hash = hash.unwrap_or_else(|| hash_of(run.text.bytes()));
         self.sounds.push(Unit { hash, ..run.as_unit() });
     }
 
@@ -216,11 +214,17 @@ impl<'t> Units<'t> {
 
     fn grams(&self) -> Vec<Gram> {
         let mut grams = Vec::with_capacity(3 * (self.characters.len() + self.sounds.len()) + 12 * self.words.len());
-        for (view, units) in [(View::Characters, &self.characters), (View::Sounds, &self.sounds)] {
-            add_grams::<1>(&mut grams, view, units);
-            add_grams::<2>(&mut grams, view, units);
-            add_grams::<3>(&mut grams, view, units);
+        // A lone edge mark says nothing, and neither do both of an empty text.
+        if let [first, between @ .., last] = self.characters.as_slice()
+            && first.start != last.end
+        {
+            add_grams::<1>(&mut grams, View::Characters, between);
+            add_grams::<2>(&mut grams, View::Characters, &self.characters);
+            add_grams::<3>(&mut grams, View::Characters, &self.characters);
         }
+        add_grams::<1>(&mut grams, View::Sounds, &self.sounds);
+        add_grams::<2>(&mut grams, View::Sounds, &self.sounds);
+        add_grams::<3>(&mut grams, View::Sounds, &self.sounds);
         let words: Vec<Unit> = self.words.iter().map(|(unit, _)| *unit).collect();
         add_grams::<1>(&mut grams, View::Words, &words);
         add_grams::<2>(&mut grams, View::Words, &words);
@@ -250,17 +254,14 @@ fn edge(at: usize) -> Unit {
     }
 }
 
-/// All n-grams of `SIZE` units; a lone edge mark says nothing.
+/// All n-grams of `SIZE` units.
 fn add_grams<const SIZE: usize>(grams: &mut Vec<Gram>, view: View, units: &[Unit]) {
     let seed = SEED ^ (u64::from(view.code()) << 8) ^ SIZE as u64;
-    let found = units.array_windows::<SIZE>().filter_map(|window| {
-        let (first, last) = (window.first()?, window.last()?);
-        (first.start != last.end).then(|| Gram {
-            hash: window.iter().fold(seed, |hash, unit| mix(hash, unit.hash)),
-            start: first.start,
-            end: last.end,
-            view,
-        })
+    let found = units.array_windows::<SIZE>().map(|window| Gram {
+        hash: window.iter().fold(seed, |hash, unit| mix(hash, unit.hash)),
+        start: window.first().map_or(0, |first| first.start),
+        end: window.last().map_or(0, |last| last.end),
+        view,
     });
     grams.extend(found);
 }
@@ -361,7 +362,7 @@ pub(super) const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const EDGE: u64 = 0xd6e8_feb8_6659_fd93;
 const PART: u64 = 0xff << 16;
 
-fn hash_of(bytes: impl Iterator<Item = u8>) -> u64 {
+pub(super) fn hash_of(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(SEED, |hash, byte| mix(hash, u64::from(byte)))
 }
 
@@ -369,4 +370,30 @@ fn hash_of(bytes: impl Iterator<Item = u8>) -> u64 {
 pub(super) fn mix(hash: u64, value: u64) -> u64 {
     let mixed = (hash ^ value).wrapping_mul(0x2545_f491_4f6c_dd1d);
     mixed ^ (mixed >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grams_of(view: View, text: &str) -> usize {
+        let reading = Reading::of(text);
+        reading.grams.iter().filter(|gram| gram.view == view).count()
+    }
+
+    #[test]
+    fn a_text_has_all_runs_of_up_to_three_units_with_its_edges() {
+        // 2 alone, 3 pairs and 2 triples with the edges; sounds have none.
+        assert_eq!(grams_of(View::Characters, "封号"), 7);
+        assert_eq!(grams_of(View::Sounds, "封号"), 3);
+        assert_eq!(grams_of(View::Characters, "封"), 4);
+    }
+
+    #[test]
+    fn what_has_no_characters_has_its_edges_alone_and_nothing_has_none() {
+        assert_eq!(grams_of(View::Characters, "zenme shensu"), 1);
+        assert_eq!(grams_of(View::Sounds, "zenme shensu"), 9);
+        assert_eq!(grams_of(View::Characters, "?!"), 1);
+        assert_eq!(Reading::of("").grams, []);
+    }
 }
