@@ -176,6 +176,8 @@ fn fill(database: &Path, messages: u64) {
     let now = jiff::Timestamp::now().as_second();
     let start = now - 30 * 86_400;
     let questions = questions();
+    let reply = "INSERT INTO replies (id, text, first_at) VALUES (1, 'a reply', ?1)";
+    transaction.execute(reply, params![now * 1000]).unwrap();
     for number in 0..messages {
         let at = start + i64::try_from(number * 30 * 86_400 / messages).unwrap();
         let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -199,7 +201,7 @@ fn fill(database: &Path, messages: u64) {
             .execute(params![key, person, CORP_ID, at * 1000, record.to_string()])
             .unwrap();
         transaction
-            .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, 'a reply', ?2)")
+            .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, 1, ?2)")
             .unwrap()
             .execute(params![key, at * 1000])
             .unwrap();

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::opening::{self, Lock, OpenError};
+use super::replies::Replies;
 use super::writer::database_error;
 use crate::store::StoreError;
 use crate::store::copying::{Cell, Row, Table, is_of_one_store, select};
@@ -14,6 +15,7 @@ use crate::store::copying::{Cell, Row, Table, is_of_one_store, select};
 /// A file that nobody else uses, in a transaction.
 pub(in crate::store) struct SqliteCopy {
     connection: Connection,
+    replies: Replies,
     _lock: Lock,
 }
 
@@ -28,6 +30,7 @@ impl SqliteCopy {
         noted.map_err(|error| opening::unusable(path, error))?;
         Ok(Self {
             connection,
+            replies: Replies::default(),
             _lock: lock,
         })
     }
@@ -49,8 +52,11 @@ impl SqliteCopy {
         columns: &[String],
         last: Option<&[Cell]>,
     ) -> Result<Vec<Row>, StoreError> {
-        // States of conversations are a log, of which the newest counts.
+        // States of conversations are a log, of which the newest counts, and the words of replies have a table of their own.
         let from = match table.name {
+            "messages" => {
+                "(SELECT messages.id, message, text AS reply, settled_at FROM messages LEFT JOIN replies ON replies.id = reply)"
+            }
             "sessions" => "(SELECT * FROM sessions WHERE id IN (SELECT max(id) FROM sessions GROUP BY conversation))",
             name => name,
         };
@@ -68,6 +74,9 @@ impl SqliteCopy {
     }
 
     pub(in crate::store) fn write(&self, table: Table, columns: &[String], rows: &[Row]) -> Result<(), StoreError> {
+        if table.name == "messages" {
+            return self.write_messages(columns, rows);
+        }
         let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
         let (names, places) = (columns.join(", "), places.join(", "));
         // Of `meta` what is copied takes the place of what is there.
@@ -75,6 +84,30 @@ impl SqliteCopy {
         let mut statement = self.connection.prepare_cached(&sql).map_err(database_error)?;
         for row in rows.iter().filter(|row| !is_of_one_store(table, columns, row)) {
             statement.execute(params_from_iter(row)).map_err(database_error)?;
+        }
+        Ok(())
+    }
+
+    fn write_messages(&self, columns: &[String], rows: &[Row]) -> Result<(), StoreError> {
+        let place_of = |name: &str| columns.iter().position(|column| column == name);
+        let (message, reply, settled_at) = (place_of("message"), place_of("reply"), place_of("settled_at"));
+        for row in rows {
+            let cell = |place: Option<usize>| place.and_then(|place| row.get(place));
+            let (message, reply, settled_at) = match (cell(message), cell(reply), cell(settled_at)) {
+                (Some(Cell::Bytes(message)), Some(Cell::Text(reply)), Some(Cell::Integer(at))) => {
+                    (message, Some(reply), at)
+                }
+                (Some(Cell::Bytes(message)), Some(Cell::Nothing), Some(Cell::Integer(at))) => (message, None, at),
+                _ => {
+                    return Err(StoreError::Database(
+                        "a row of `messages` has other kinds of values".to_owned(),
+                    ));
+                }
+            };
+            let saved = self
+                .replies
+                .save(&self.connection, message, reply.map(String::as_str), *settled_at);
+            saved.map_err(database_error)?;
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod ratings;
 mod reader;
 mod reading;
 mod reads;
+mod replies;
 mod sessions;
 mod settings;
 mod settling;
@@ -39,6 +40,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use self::inbox::Conversation;
 use self::reads::Reads;
+use self::replies::Replies;
 use self::sessions::Sessions;
 use self::settling::Settling;
 use self::writer::{Watching, Writer};
@@ -66,6 +68,7 @@ pub struct SqliteStore {
     reads: Reads,
     hashes: Hashes,
     sessions: Sessions,
+    replies: Replies,
     /// Names this process among those that use the store.
     instance: Arc<str>,
     /// Conversations that were taken and whose answers could not be stored: they are answered first when that is tried again.
@@ -111,10 +114,15 @@ impl SqliteStore {
             .query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))
             .map_err(unusable)?;
         let sessions = Sessions::with_ttl(session_ttl);
-        let rolled_back = sessions.clone();
+        let replies = Replies::default();
+        let rolled_back = (sessions.clone(), replies.clone());
         let watching = Watching {
             is_in_place: Box::new(opening::still_in_place(path)),
-            rolled_back: Box::new(move || rolled_back.forget_known()),
+            rolled_back: Box::new(move || {
+                let (sessions, replies) = &rolled_back;
+                sessions.forget_known();
+                replies.forget_known();
+            }),
         };
         let writer = Writer::start(connection, watching, lock).map_err(OpenError::Thread)?;
         Ok(Self {
@@ -122,6 +130,7 @@ impl SqliteStore {
             reads: Reads::of(path.to_owned()),
             hashes,
             sessions,
+            replies,
             instance: instance.into(),
             unanswered: Mutex::default(),
         })
@@ -187,6 +196,7 @@ impl Store for SqliteStore {
             message: self.hashes.message(&key),
             person: self.hashes.person(&conversation),
             sessions: self.sessions.clone(),
+            replies: self.replies.clone(),
             conversation,
             key,
             now: now.as_millisecond(),
@@ -333,7 +343,12 @@ impl Store for SqliteStore {
     }
 
     fn purge(&self, now: Timestamp, retention: Retention) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(purging::purge(&self.writer, &self.sessions, now, retention))
+        Box::pin(purging::purge(
+            &self.writer,
+            (&self.sessions, &self.replies),
+            now,
+            retention,
+        ))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,6 +1,9 @@
 //! What is on file about one person, in SQLite.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
 
 use super::console::note;
 use super::sessions::Sessions;
@@ -41,14 +44,11 @@ impl PeopleStore for SqliteStore {
                 }
                 Ok(messages)
             });
-            let (questions, sessions) = (questions.await?, self.sessions.clone());
+            let questions = questions.await?;
+            let (sessions, replies) = (self.sessions.clone(), self.replies.clone());
             let erased = self.submit(move |connection| {
-                for message in questions {
-                    let sql = "DELETE FROM questions WHERE message = ?1";
-                    connection.prepare_cached(sql)?.execute([&message])?;
-                    let sql = "UPDATE messages SET reply = NULL WHERE message = ?1";
-                    connection.prepare_cached(sql)?.execute([&message])?;
-                }
+                replies.forget_known();
+                erase_questions(connection, &questions)?;
                 for person in people {
                     erase(connection, &sessions, &person)?;
                 }
@@ -75,7 +75,8 @@ fn records(connection: &Connection, person: &Hash) -> Result<PersonRecords, rusq
 
 fn questions(connection: &Connection, person: &Hash) -> Result<Vec<PersonQuestion>, rusqlite::Error> {
     let sql =
-        "SELECT record, reply FROM questions LEFT JOIN messages USING (message) WHERE person = ?1 ORDER BY message";
+        "SELECT record, text FROM questions LEFT JOIN messages USING (message) LEFT JOIN replies ON replies.id = reply
+               WHERE person = ?1 ORDER BY message";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([person])?;
     let mut questions = Vec::new();
@@ -113,6 +114,31 @@ fn messages(connection: &Connection, sql: &str, person: &Hash) -> Result<Vec<Per
         })
     })?;
     rows.collect()
+}
+
+/// Erases questions with their replies, as far as nobody else was told the same.
+fn erase_questions(connection: &Connection, questions: &[Vec<u8>]) -> Result<(), rusqlite::Error> {
+    let mut told: BTreeSet<i64> = BTreeSet::new();
+    for message in questions {
+        let sql = "DELETE FROM questions WHERE message = ?1";
+        connection.prepare_cached(sql)?.execute([message])?;
+        let sql = "SELECT reply FROM messages WHERE message = ?1";
+        let reply = connection
+            .prepare_cached(sql)?
+            .query_row([message], |row| row.get::<_, Option<i64>>(0));
+        told.extend(reply.optional()?.flatten());
+        let sql = "UPDATE messages SET reply = NULL WHERE message = ?1";
+        connection.prepare_cached(sql)?.execute([message])?;
+    }
+    let sql = "SELECT DISTINCT reply FROM messages WHERE reply IN (SELECT value FROM json_each(?1))";
+    let mut statement = connection.prepare_cached(sql)?;
+    let told_to_others = statement.query_map([json!(told).to_string()], |row| row.get(0))?;
+    let told_to_others: BTreeSet<i64> = told_to_others.collect::<Result<_, _>>()?;
+    for reply in told.difference(&told_to_others) {
+        let sql = "DELETE FROM replies WHERE id = ?1";
+        connection.prepare_cached(sql)?.execute([reply])?;
+    }
+    Ok(())
 }
 
 fn erase(connection: &Connection, sessions: &Sessions, person: &Hash) -> Result<(), rusqlite::Error> {

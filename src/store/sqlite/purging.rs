@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::before;
+use super::replies::{Replies, SHARED_FOR};
 use super::sessions::Sessions;
 use super::tokens;
 use super::writer::Writer;
@@ -32,7 +33,7 @@ const AT_ONCE: usize = 500;
 
 pub(super) async fn purge(
     writer: &Writer,
-    sessions: &Sessions,
+    (sessions, replies): (&Sessions, &Replies),
     now: Timestamp,
     retention: Retention,
 ) -> Result<(), StoreError> {
@@ -89,11 +90,33 @@ pub(super) async fn purge(
         drafts,
     )
     .await?;
+    remove_replies(writer, replies, now).await?;
     remove_sessions(writer, sessions, now.as_millisecond()).await?;
     remove_customers(writer, messages).await?;
     writer
         .submit(move |connection| tokens::purge(connection, messages))
         .await
+}
+
+/// The oldest replies, once no message that may be known refers to one of them.
+async fn remove_replies(writer: &Writer, replies: &Replies, now: Timestamp) -> Result<(), StoreError> {
+    let before = before(now, MESSAGES_KEPT + 2 * SHARED_FOR);
+    loop {
+        let replies = replies.clone();
+        let removed = writer.submit(move |connection| {
+            let sql =
+                format!("DELETE FROM replies WHERE id IN (SELECT id FROM replies WHERE first_at < ?1 LIMIT {AT_ONCE})");
+            let removed = connection.prepare_cached(&sql)?.execute([before])?;
+            if removed > 0 {
+                // After a clock that was wrong by days, one of them may be known as new.
+                replies.forget_known();
+            }
+            Ok(removed)
+        });
+        if removed.await? < AT_ONCE {
+            return Ok(());
+        }
+    }
 }
 
 /// Runs a statement until it finds nothing more.

@@ -107,7 +107,7 @@ fn question(connection: &Connection, id: QuestionId) -> Result<Option<FoundQuest
 }
 
 fn reply(connection: &Connection, id: QuestionId) -> Result<Option<(Option<String>, Timestamp)>, rusqlite::Error> {
-    let sql = "SELECT reply, settled_at FROM messages WHERE message = ?1";
+    let sql = "SELECT text, settled_at FROM messages LEFT JOIN replies ON replies.id = reply WHERE message = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row([id.0], |row| Ok((row.get(0)?, timestamp(row.get(1)?))));
     found.optional()

@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::appeals::{change_appeal, open_appeal};
 use super::inbox::set_aside;
 use super::outbox;
 use super::ratings::save_rating;
+use super::replies::{self, Replies};
 use super::sessions::Sessions;
 use super::writer::{Failed, database_error};
 use super::{save_question, timestamp};
@@ -20,6 +21,7 @@ pub(super) struct Settling {
     pub(super) message: TimedHash,
     pub(super) person: Hash,
     pub(super) sessions: Sessions,
+    pub(super) replies: Replies,
     pub(super) conversation: ConversationKey,
     pub(super) key: MessageKey,
     pub(super) now: i64,
@@ -57,9 +59,8 @@ impl Settling {
     }
 
     fn keep(&self, connection: &Connection, step: Step) -> Result<Settlement, rusqlite::Error> {
-        connection
-            .prepare_cached("INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)")?
-            .execute(params![self.message, step.reply, self.now])?;
+        self.replies
+            .save(connection, &self.message, step.reply.as_deref(), self.now)?;
         self.sessions
             .save(connection, &self.person, self.now, step.session.as_deref())?;
         let app = (self.key.corp_id.as_str(), self.key.app.as_str());
@@ -88,15 +89,16 @@ impl Settling {
 
     fn earlier(&self, connection: &Connection) -> Result<Option<Settlement>, rusqlite::Error> {
         let mut statement = connection.prepare_cached("SELECT reply, settled_at FROM messages WHERE message = ?1")?;
-        let settlement = statement.query_row([&self.message], |row| {
-            Ok(Settlement {
-                reply: row.get(0)?,
-                settled_at: timestamp(row.get(1)?),
-                repeated: true,
-                has_sends: false,
-            })
-        });
-        settlement.optional()
+        let found = statement.query_row([&self.message], |row| Ok((row.get(0)?, row.get(1)?)));
+        let Some((reply, settled_at)) = found.optional()? else {
+            return Ok(None);
+        };
+        Ok(Some(Settlement {
+            reply: replies::text(connection, reply)?,
+            settled_at: timestamp(settled_at),
+            repeated: true,
+            has_sends: false,
+        }))
     }
 
     fn reply_at_most_once(&self, connection: &Connection, earlier: Settlement) -> Result<Settlement, rusqlite::Error> {

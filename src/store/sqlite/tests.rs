@@ -10,7 +10,7 @@ use crate::store::conformance::{Place, SESSION_TTL, at, message, person, record,
 use crate::store::{Step, StoreAddress};
 
 /// A folder for a file.
-pub(in crate::store) struct Folder(TempDir);
+pub(in crate::store) struct Folder(pub(super) TempDir);
 
 impl Folder {
     pub(in crate::store) fn new() -> Self {
@@ -34,11 +34,11 @@ impl Place for Folder {
     }
 }
 
-fn file(directory: &TempDir) -> std::path::PathBuf {
+pub(super) fn file(directory: &TempDir) -> std::path::PathBuf {
     directory.path().join("nested/store.db")
 }
 
-fn open(directory: &TempDir) -> SqliteStore {
+pub(super) fn open(directory: &TempDir) -> SqliteStore {
     SqliteStore::open(&file(directory), SESSION_TTL).unwrap()
 }
 
