@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench load` prints callbacks a second, how long they take, and the processor time that one costs the server. Every
 //! callback is another message; the questions are those of `knowledge/eval`, asked by 50,000 people. Where there are two cores and
-//! `taskset`, a server with SQLite has one of them and the load the other. Options: `-- --seconds 10 --connections 32`, and for several
-//! servers that share an empty PostgreSQL database: `-- --storage postgresql://… --servers 2`. Only the servers' processor time is counted,
-//! not the database's.
+//! `taskset`, a server with SQLite has one of them and the load the other. Options: `-- --seconds 10 --connections 32`, for another build of
+//! the server `-- --program FILE`, and for several servers that share an empty PostgreSQL database
+//! `-- --storage postgresql://… --servers 2`. Only the servers' processor time is counted, not the database's.
 
 #![expect(
     clippy::expect_used,
@@ -108,9 +108,10 @@ impl Server {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache").display()
         );
         std::fs::write(&config, text).unwrap();
+        let program = option("--program").unwrap_or_else(|| env!("CARGO_BIN_EXE_jiefeng").to_owned());
         let mut command = match storage {
-            None => on_core(1, env!("CARGO_BIN_EXE_jiefeng")),
-            Some(_) => Command::new(env!("CARGO_BIN_EXE_jiefeng")),
+            None => on_core(1, &program),
+            Some(_) => Command::new(program),
         };
         let mut child = command
             .args(["serve", "--config", config.to_str().unwrap()])
