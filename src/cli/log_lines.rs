@@ -6,11 +6,12 @@ use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, LockResult, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Where more bytes than that come at once, the next ones gather for a while before they are written. A few lines, such as the last ones
-/// before a crash, are written right away.
-const MANY: usize = 2 * 1024;
+/// So many times in a span lines are written right away, so that the last ones before a crash are there. Of what comes faster the lines of a
+/// while are written together.
+const RIGHT_AWAY: u32 = 20;
+const SPAN: Duration = Duration::from_millis(100);
 const GATHERING: Duration = Duration::from_millis(5);
 
 /// How many bytes may wait. Whoever logs still more waits until they are written; nothing is left out.
@@ -72,11 +73,13 @@ impl Lines {
 
     fn write_gathered(&self) {
         let mut taken = Vec::new();
+        let mut pace = Pace::at(Instant::now());
         loop {
             let nothing_to_do = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.is_ended;
             drop(whole(self.arrived.wait_while(self.waiting(), nothing_to_do)));
-            // Whoever logs on the same processor core goes on first, so that under load many lines are one write.
-            thread::yield_now();
+            if pace.is_fast(Instant::now()) {
+                thread::sleep(GATHERING);
+            }
             let mut waiting = self.waiting();
             mem::swap(&mut waiting.bytes, &mut taken);
             waiting.is_all_written = taken.is_empty();
@@ -86,9 +89,6 @@ impl Lines {
                 return;
             }
             write(&mut *whole(self.out.lock()), &taken);
-            if taken.len() > MANY {
-                thread::sleep(GATHERING);
-            }
             taken.clear();
             taken.shrink_to(KEPT_ROOM);
         }
@@ -116,6 +116,27 @@ impl Write for &Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// How often lines were written lately.
+struct Pace {
+    since: Instant,
+    writes: u32,
+}
+
+impl Pace {
+    fn at(now: Instant) -> Self {
+        Self { since: now, writes: 0 }
+    }
+
+    /// Counts a write, and says whether there have been many.
+    fn is_fast(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.since) > SPAN {
+            *self = Self::at(now);
+        }
+        self.writes += 1;
+        self.writes > RIGHT_AWAY
     }
 }
 
@@ -166,6 +187,15 @@ mod tests {
         }
         (&*lines).write_all(b"later\n").unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("later\n"));
+    }
+
+    #[test]
+    fn only_what_comes_fast_is_let_gather() {
+        let start = Instant::now();
+        let mut pace = Pace::at(start);
+        assert!((0..RIGHT_AWAY).all(|_| !pace.is_fast(start)));
+        assert!(pace.is_fast(start + SPAN));
+        assert!(!pace.is_fast(start + 2 * SPAN));
     }
 
     #[test]
