@@ -57,15 +57,11 @@ pub(super) async fn called(request: HttpRequest, payload: Payload, state: Data<S
     let Some(name) = name else {
         return refuse_address(&state, &request, rest);
     };
-    if !matches!(*request.method(), Method::GET | Method::POST) {
-        return refuse_method(&state, &request, name);
-    }
-    let Some(app) = state.app(name) else {
-        return refuse_address(&state, &request, name);
-    };
-    match *request.method() {
-        Method::POST => receive(app, &request, payload, &state).await,
-        _ => verify_url(app, &request, &state),
+    match (request.method(), state.app(name)) {
+        (&Method::POST, Some(app)) => receive(app, &request, payload, &state).await,
+        (&Method::GET, Some(app)) => verify_url(app, &request, &state),
+        (&Method::POST | &Method::GET, None) => refuse_address(&state, &request, name),
+        _ => refuse_method(&state, &request, name),
     }
 }
 
