@@ -1,7 +1,7 @@
 //! What sort of character one is. Nearly all that people type is ASCII or a common Han character, and needs no table to tell.
 
 /// Han characters of the first block, all of which are letters.
-const COMMON_HAN: std::ops::RangeInclusive<char> = '\u{4e00}'..='\u{9fff}';
+pub(super) const COMMON_HAN: std::ops::RangeInclusive<char> = '\u{4e00}'..='\u{9fff}';
 
 /// As [`char::is_alphanumeric`] has it.
 pub(crate) fn is_alphanumeric(character: char) -> bool {

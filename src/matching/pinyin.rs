@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use pinyin::ToPinyin;
 
+use super::characters::COMMON_HAN;
 use super::reading::hash_of;
 use super::trie::Trie;
 
@@ -31,12 +32,9 @@ static SYLLABLES: LazyLock<Trie<()>> = LazyLock::new(|| {
     Trie::of(syllables)
 });
 
-/// The Han characters whose sounds are worked out beforehand: those that people write.
-const COMMON: std::ops::RangeInclusive<u32> = 0x4e00..=0x9fff;
-
 static SOUNDS: LazyLock<Sounds> = LazyLock::new(Sounds::of_common);
 
-/// The hashes of softened syllables by character. There are few hundred syllables, so that all of it stays at hand.
+/// The hashes of softened syllables by common character. There are few hundred syllables, so that all of it stays at hand.
 struct Sounds {
     /// One more than the place of each character's hash; 0 for one without a reading.
     places: Vec<u16>,
@@ -53,8 +51,8 @@ impl Sounds {
                 hashes.len() as u16
             })
         };
-        let places = COMMON
-            .map(|code| char::from_u32(code).and_then(reading_of).map_or(0, &mut place_of))
+        let places = COMMON_HAN
+            .map(|character| reading_of(character).map_or(0, &mut place_of))
             .collect();
         Self { places, hashes }
     }
@@ -62,11 +60,11 @@ impl Sounds {
 
 /// The hash of how a Han character sounds, softened; none for one without a reading.
 pub(super) fn sound_of(character: char) -> Option<u64> {
-    let code = u32::from(character);
-    if !COMMON.contains(&code) {
+    if !COMMON_HAN.contains(&character) {
         return reading_of(character).map(|syllable| hash_of(soften(syllable)));
     }
-    let place = SOUNDS.places.get((code - COMMON.start()) as usize)?;
+    let place = u32::from(character) - u32::from(*COMMON_HAN.start());
+    let place = SOUNDS.places.get(place as usize)?;
     SOUNDS.hashes.get(usize::from(*place).checked_sub(1)?).copied()
 }
 
