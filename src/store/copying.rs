@@ -1,6 +1,7 @@
 //! Moves everything from one store into another, row by row: from a SQLite file to a PostgreSQL, and back.
 //!
-//! Both kinds have the same columns (a SQLite file keeps the words of replies apart from the messages), and the key for hashes goes along, so that people and messages stay who they are.
+//! Both kinds have the same columns (a SQLite file keeps the words of replies apart from the messages), and the key for hashes goes along, so
+//! that people and messages stay who they are.
 
 use super::postgres::PostgresCopy;
 use super::sqlite::SqliteCopy;
