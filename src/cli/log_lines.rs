@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 /// So many times in a span lines are written right away, so that the last ones before a crash are there. Of what comes faster the lines of a
 /// while are written together.
 const RIGHT_AWAY: u32 = 20;
-const SPAN: Duration = Duration::from_millis(100);
-const GATHERING: Duration = Duration::from_millis(5);
+const SPAN: Duration = Duration::from_secs(1);
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// How many bytes may wait. Whoever logs still more waits until they are written; nothing is left out.
 const MOST_WAITING: usize = 16 * 1024 * 1024;
 
 /// Room for bytes that is kept for the next lines.
-const KEPT_ROOM: usize = 64 * 1024;
+const KEPT_ROOM: usize = 256 * 1024;
 
 /// After so long it is tried again to write what could not be taken at once.
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
