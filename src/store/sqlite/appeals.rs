@@ -3,16 +3,15 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::statements::Statements;
 use super::timestamp;
 use crate::store::{AppealChange, ConversationKey, OpenedAppeal, Reminder, TrackedAppeal};
 
 /// The person's open appeal, as it was given.
-pub(super) fn open_appeal(connection: &Connection, person: &[u8]) -> Result<Option<String>, rusqlite::Error> {
+pub(super) fn open_appeal(connection: &Statements<'_>, person: &[u8]) -> Result<Option<String>, rusqlite::Error> {
     let sql = "SELECT record FROM appeals WHERE person = ?1 AND closed_at IS NULL";
-    connection
-        .prepare_cached(sql)?
-        .query_row([person], |row| row.get(0))
-        .optional()
+    let record = connection.run(sql, |statement| statement.query_row([person], |row| row.get(0)));
+    record.optional()
 }
 
 /// Carries out what a step decided about the person's appeal.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::opening::{self, Lock, OpenError};
 use super::replies::Replies;
+use super::statements::Statements;
 use super::writer::database_error;
 use crate::store::StoreError;
 use crate::store::copying::{Cell, Row, Table, is_of_one_store, select};
@@ -55,7 +56,7 @@ impl SqliteCopy {
         // States of conversations are a log, of which the newest counts, and the words of replies have a table of their own.
         let from = match table.name {
             "messages" => {
-                "(SELECT messages.id, message, text AS reply, settled_at FROM messages LEFT JOIN replies ON replies.id = reply)"
+                "(SELECT message, text AS reply, settled_at FROM messages LEFT JOIN replies ON replies.id = reply)"
             }
             "sessions" => "(SELECT * FROM sessions WHERE id IN (SELECT max(id) FROM sessions GROUP BY conversation))",
             name => name,
@@ -89,6 +90,7 @@ impl SqliteCopy {
     }
 
     fn write_messages(&self, columns: &[String], rows: &[Row]) -> Result<(), StoreError> {
+        let statements = Statements::on(&self.connection);
         let place_of = |name: &str| columns.iter().position(|column| column == name);
         let (message, reply, settled_at) = (place_of("message"), place_of("reply"), place_of("settled_at"));
         for row in rows {
@@ -106,7 +108,7 @@ impl SqliteCopy {
             };
             let saved = self
                 .replies
-                .save(&self.connection, message, reply.map(String::as_str), *settled_at);
+                .save(&statements, message, reply.map(String::as_str), *settled_at);
             saved.map_err(database_error)?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::appeals::{change_appeal, open_appeal};
 use super::outbox::{add_send, fail_delivery, unsent_of};
 use super::ratings::save_rating;
 use super::sessions::Sessions;
+use super::statements::Statements;
 use super::writer::in_savepoint;
 use super::{save_question, timestamp};
 use crate::failpoint::failpoint;
@@ -314,7 +315,7 @@ fn add_waiting(
 /// Answers conversations that were taken, and says how many messages were left to people. One that cannot be answered must not keep the
 /// others from it.
 pub(super) fn answer(
-    connection: &Connection,
+    connection: &Statements<'_>,
     sessions: &Sessions,
     now: Timestamp,
     conversations: &[Conversation],
@@ -361,7 +362,7 @@ fn waiting_items(connection: &Connection, person: &[u8]) -> Result<Vec<(i64, Vec
 
 /// Answers one of them, unless a person serves the customer; how many messages were left to that person.
 fn answer_conversation(
-    connection: &Connection,
+    connection: &Statements<'_>,
     sessions: &Sessions,
     now: i64,
     conversation: &Conversation,

@@ -25,6 +25,7 @@ mod replies;
 mod sessions;
 mod settings;
 mod settling;
+mod statements;
 mod tokens;
 mod workshop;
 mod writer;
@@ -43,6 +44,7 @@ use self::reads::Reads;
 use self::replies::Replies;
 use self::sessions::Sessions;
 use self::settling::Settling;
+use self::statements::Statements;
 use self::writer::{Watching, Writer};
 use super::hashes::Hashes;
 use super::instances::SILENCE;
@@ -139,7 +141,7 @@ impl SqliteStore {
     /// Hands work to the writer thread and waits until it is durable.
     fn submit<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        work: impl FnOnce(&Statements<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         self.writer.submit(work)
     }
@@ -215,7 +217,7 @@ impl Store for SqliteStore {
     }
 
     fn kf_accounts(&self) -> BoxFuture<'_, Result<Vec<KfAccountKey>, StoreError>> {
-        self.submit(inbox::accounts)
+        self.submit(|connection| inbox::accounts(connection))
     }
 
     fn kf_progress(&self, account: KfAccountKey) -> BoxFuture<'_, Result<KfProgress, StoreError>> {
@@ -288,7 +290,7 @@ impl Store for SqliteStore {
     }
 
     fn request_reload(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
-        self.submit(instances::request_reload)
+        self.submit(|connection| instances::request_reload(connection))
     }
 
     fn dead_letters(&self, all: bool, most: u32) -> BoxFuture<'_, Result<Vec<DeadLetter>, StoreError>> {
@@ -314,7 +316,7 @@ impl Store for SqliteStore {
     }
 
     fn seen_callbacks(&self) -> BoxFuture<'_, Result<Vec<SeenCallbacks>, StoreError>> {
-        self.submit(callbacks::all)
+        self.submit(|connection| callbacks::all(connection))
     }
 
     fn figures(&self) -> BoxFuture<'_, Result<Figures, StoreError>> {
@@ -390,7 +392,7 @@ impl TokenStore for SqliteStore {
 }
 
 fn save_question(
-    connection: &Connection,
+    connection: &Statements<'_>,
     message: &[u8],
     person: &[u8],
     (corp_id, app): (&str, &str),
@@ -400,7 +402,7 @@ fn save_question(
     let sql = "INSERT INTO questions (message, person, corp_id, app, asked_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let asked_at = question.asked_at.as_millisecond();
     let values = params![message, person, corp_id, app, asked_at, record];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
+    connection.run(sql, |statement| statement.execute(values).map(drop))
 }
 
 /// Milliseconds as they are stored, so long before.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::console::note;
 use super::sessions::Sessions;
+use super::statements::Statements;
 use super::{SqliteStore, timestamp};
 use crate::store::hashes::Hash;
 use crate::store::people::{CONVERSATION_APPS, ERASED, NOBODY};
@@ -141,7 +142,7 @@ fn erase_questions(connection: &Connection, questions: &[Vec<u8>]) -> Result<(),
     Ok(())
 }
 
-fn erase(connection: &Connection, sessions: &Sessions, person: &Hash) -> Result<(), rusqlite::Error> {
+fn erase(connection: &Statements<'_>, sessions: &Sessions, person: &Hash) -> Result<(), rusqlite::Error> {
     sessions.save(connection, person, 0, None)?;
     let sql = "DELETE FROM appeals WHERE person = ?1";
     connection.prepare_cached(sql)?.execute([person])?;

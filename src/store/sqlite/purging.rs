@@ -47,7 +47,7 @@ pub(super) async fn purge(
         remove(
             writer,
             &format!(
-                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE message < ?1 LIMIT {AT_ONCE})"
+                "DELETE FROM {table} WHERE message IN (SELECT message FROM {table} WHERE message < ?1 LIMIT {AT_ONCE})"
             ),
             first_kept.to_vec(),
         )

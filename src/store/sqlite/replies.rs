@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::statements::Statements;
+
 /// For so long a stored text is used for further messages.
 pub(super) const SHARED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
@@ -38,25 +40,26 @@ impl Replies {
     /// Notes that a message is settled, and with which reply.
     pub(super) fn save(
         &self,
-        connection: &Connection,
+        connection: &Statements<'_>,
         message: &[u8],
         reply: Option<&str>,
         now: i64,
     ) -> Result<(), rusqlite::Error> {
         let reply = reply.map(|text| self.stored(connection, text, now)).transpose()?;
         let sql = "INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)";
-        let values = params![message, reply, now];
-        connection.prepare_cached(sql)?.execute(values).map(drop)
+        connection.run(sql, |statement| {
+            statement.execute(params![message, reply, now]).map(drop)
+        })
     }
 
     /// The number of a text, which is stored if need be.
-    fn stored(&self, connection: &Connection, text: &str, now: i64) -> Result<i64, rusqlite::Error> {
+    fn stored(&self, connection: &Statements<'_>, text: &str, now: i64) -> Result<i64, rusqlite::Error> {
         let mut known = self.known();
         if let Some(stored) = known.stored(text, now) {
             return Ok(stored.id);
         }
         let sql = "INSERT INTO replies (text, first_at) VALUES (?1, ?2)";
-        let id = connection.prepare_cached(sql)?.insert(params![text, now])?;
+        let id = connection.run(sql, |statement| statement.insert(params![text, now]))?;
         known.add(text.into(), Stored { id, first_at: now });
         Ok(id)
     }
@@ -232,9 +235,9 @@ mod tests {
         connection.execute(sql, []).unwrap();
         drop(open(&folder.0));
         let sql = "SELECT hex(message) || coalesce(text, '') || settled_at FROM messages LEFT JOIN replies ON replies.id = reply
-                   ORDER BY messages.id";
+                   ORDER BY message";
         let mut statement = connection.prepare(sql).unwrap();
         let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
-        assert_eq!(rows, ["03b1", "012", "02a3", "04b4"]);
+        assert_eq!(rows, ["012", "02a3", "03b1", "04b4"]);
     }
 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::statements::Statements;
+
 /// Enough of a person's hash to tell people apart.
 type Person = [u8; 16];
 
@@ -33,7 +35,7 @@ impl Sessions {
 
     pub(super) fn load(
         &self,
-        connection: &Connection,
+        connection: &Statements<'_>,
         person: &[u8],
         now: i64,
     ) -> Result<Option<String>, rusqlite::Error> {
@@ -41,16 +43,16 @@ impl Sessions {
             return Ok(None);
         };
         let sql = "SELECT state FROM sessions WHERE id = ?1 AND conversation = ?2 AND expires_at > ?3";
-        let mut statement = connection.prepare_cached(sql)?;
-        statement
-            .query_row(params![row, person, now], |row| row.get(0))
-            .optional()
+        let state = connection.run(sql, |statement| {
+            statement.query_row(params![row, person, now], |row| row.get(0))
+        });
+        state.optional()
     }
 
     /// `None` forgets the conversation.
     pub(super) fn save(
         &self,
-        connection: &Connection,
+        connection: &Statements<'_>,
         person: &[u8],
         now: i64,
         session: Option<&str>,
@@ -63,9 +65,8 @@ impl Sessions {
             return statement.execute([person]).map(drop);
         };
         let sql = "INSERT INTO sessions (conversation, state, expires_at) VALUES (?1, ?2, ?3)";
-        let row = connection
-            .prepare_cached(sql)?
-            .insert(params![person, state, now.saturating_add(self.ttl)])?;
+        let expires_at = now.saturating_add(self.ttl);
+        let row = connection.run(sql, |statement| statement.insert(params![person, state, expires_at]))?;
         known.insert(short(person), row);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::appeals::{change_appeal, open_appeal};
 use super::inbox::set_aside;
@@ -10,6 +10,7 @@ use super::outbox;
 use super::ratings::save_rating;
 use super::replies::{self, Replies};
 use super::sessions::Sessions;
+use super::statements::Statements;
 use super::writer::{Failed, database_error};
 use super::{save_question, timestamp};
 use crate::failpoint::failpoint;
@@ -29,7 +30,7 @@ pub(super) struct Settling {
 
 impl Settling {
     /// Everything that may fail for a reason of its own comes before the first write, so no savepoint is needed.
-    pub(super) fn run(self, connection: &Connection, step: StepFunction) -> Result<Settlement, Failed> {
+    pub(super) fn run(self, connection: &Statements<'_>, step: StepFunction) -> Result<Settlement, Failed> {
         let intact = |error| Failed {
             error: database_error(error),
             spoils: false,
@@ -51,14 +52,14 @@ impl Settling {
         kept
     }
 
-    fn remembered(&self, connection: &Connection) -> Result<Remembered, rusqlite::Error> {
+    fn remembered(&self, connection: &Statements<'_>) -> Result<Remembered, rusqlite::Error> {
         Ok(Remembered {
             session: self.sessions.load(connection, &self.person, self.now)?,
             appeal: open_appeal(connection, &self.person)?,
         })
     }
 
-    fn keep(&self, connection: &Connection, step: Step) -> Result<Settlement, rusqlite::Error> {
+    fn keep(&self, connection: &Statements<'_>, step: Step) -> Result<Settlement, rusqlite::Error> {
         self.replies
             .save(connection, &self.message, step.reply.as_deref(), self.now)?;
         self.sessions
@@ -87,9 +88,11 @@ impl Settling {
         })
     }
 
-    fn earlier(&self, connection: &Connection) -> Result<Option<Settlement>, rusqlite::Error> {
-        let mut statement = connection.prepare_cached("SELECT reply, settled_at FROM messages WHERE message = ?1")?;
-        let found = statement.query_row([&self.message], |row| Ok((row.get(0)?, row.get(1)?)));
+    fn earlier(&self, connection: &Statements<'_>) -> Result<Option<Settlement>, rusqlite::Error> {
+        let sql = "SELECT reply, settled_at FROM messages WHERE message = ?1";
+        let found = connection.run(sql, |statement| {
+            statement.query_row([&self.message], |row| Ok((row.get(0)?, row.get(1)?)))
+        });
         let Some((reply, settled_at)) = found.optional()? else {
             return Ok(None);
         };
@@ -101,7 +104,11 @@ impl Settling {
         }))
     }
 
-    fn reply_at_most_once(&self, connection: &Connection, earlier: Settlement) -> Result<Settlement, rusqlite::Error> {
+    fn reply_at_most_once(
+        &self,
+        connection: &Statements<'_>,
+        earlier: Settlement,
+    ) -> Result<Settlement, rusqlite::Error> {
         let may_reply = outbox::reply_instead(connection, &self.message)?;
         Ok(Settlement {
             reply: earlier.reply.filter(|_| may_reply),

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::statements::Statements;
 use crate::failpoint::failpoint;
 use crate::store::{BoxFuture, StoreError};
 
@@ -19,7 +20,7 @@ const LONGEST_QUEUE: usize = 4096;
 const LARGEST_BATCH: usize = 64;
 
 /// One request. Does its work inside the transaction, if there is one.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send>;
+type Job = Box<dyn FnOnce(Result<&Statements<'_>, StoreError>) -> Done + Send>;
 
 /// Tells one waiting request how the commit went, and who else waits for it.
 type Notify = Box<dyn FnOnce(Result<(), StoreError>, Arc<Waiting>) + Send>;
@@ -82,7 +83,7 @@ impl Writer {
         let (sender, receiver) = sync_channel(LONGEST_QUEUE);
         let thread = std::thread::Builder::new().name("store".to_owned());
         let thread = thread.spawn(move || {
-            write_batches(&connection, &receiver, &watching);
+            write_batches(&Statements::on(&connection), &receiver, &watching);
             drop(connection);
             drop(kept);
         })?;
@@ -95,7 +96,7 @@ impl Writer {
     /// Hands over work that undoes what it did if it fails or panics, and waits until it is durable.
     pub(super) fn submit<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        work: impl FnOnce(&Statements<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         self.submit_bare(move |connection| {
             let done = in_savepoint(connection, "job", || work(connection));
@@ -106,7 +107,7 @@ impl Writer {
     /// Hands over work that says itself whether it left something behind, and waits until it is durable.
     pub(super) fn submit_bare<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Failed> + Send + 'static,
+        work: impl FnOnce(&Statements<'_>) -> Result<T, Failed> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
@@ -156,7 +157,7 @@ impl Writer {
     }
 }
 
-fn write_batches(connection: &Connection, receiver: &Receiver<Job>, watching: &Watching) {
+fn write_batches(connection: &Statements<'_>, receiver: &Receiver<Job>, watching: &Watching) {
     while let Ok(first) = receiver.recv() {
         // Whoever has the same processor core and is about to hand over work does so first, and shares the commit.
         std::thread::yield_now();
@@ -169,7 +170,7 @@ fn write_batches(connection: &Connection, receiver: &Receiver<Job>, watching: &W
 }
 
 /// Does jobs in one transaction, up to the first that spoils it.
-fn write_batch(connection: &Connection, watching: &Watching, jobs: &mut impl Iterator<Item = Job>) {
+fn write_batch(connection: &Statements<'_>, watching: &Watching, jobs: &mut impl Iterator<Item = Job>) {
     let begun = match (watching.is_in_place)() {
         true => run(connection, "BEGIN IMMEDIATE"),
         false => Err(StoreError::Database(
