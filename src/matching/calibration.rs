@@ -114,7 +114,7 @@ impl<'a> Rounds<'a> {
         }
         for (index, lesson) in numbered().filter(|(index, _)| is_held_back(*index)) {
             self.examine_both(&model, lesson, lesson.share, &mut found);
-            let winner = overruler(&model, self.vocabulary, self.kinds, lesson);
+            let winner = overruler(&model, self.kinds, lesson);
             found.overruled.extend(winner.map(|winner| (index, winner)));
         }
         found
@@ -122,12 +122,12 @@ impl<'a> Rounds<'a> {
 
     /// Examines a model by everything and by sound alone.
     fn examine_both(&self, model: &Model, lesson: &Lesson, weight: f32, found: &mut Round) {
-        let (vocabulary, kinds) = (self.vocabulary, self.kinds);
-        let heard = lesson.counts.of_sound(vocabulary);
+        let kinds = self.kinds;
+        let heard = lesson.counts.of_sound();
         let everything = Attention::Everything;
-        let examined = examine(model, vocabulary, kinds, lesson, &lesson.counts, everything, weight);
+        let examined = examine(model, kinds, lesson, &lesson.counts, everything, weight);
         found.of_everything.extend(examined);
-        let examined = examine(model, vocabulary, kinds, lesson, &heard, Attention::Sound, weight);
+        let examined = examine(model, kinds, lesson, &heard, Attention::Sound, weight);
         found.of_sound.extend(examined);
     }
 }
@@ -177,9 +177,9 @@ fn stranger_weight(kinds: &[ClassKind], lessons: &[Lesson], strangers: f32) -> f
 const LEAST_STRANGER_WEIGHT: f32 = 0.2;
 
 /// The scenario that clearly wins a lesson of another one.
-fn overruler(model: &Model, vocabulary: &Vocabulary, kinds: &[ClassKind], lesson: &Lesson) -> Option<usize> {
+fn overruler(model: &Model, kinds: &[ClassKind], lesson: &Lesson) -> Option<usize> {
     let is_of_scenario = |class: usize| kinds.get(class).copied().is_some_and(is_scenario);
-    let look = model.look(vocabulary, &lesson.counts, Attention::Everything);
+    let look = model.look(&lesson.counts, Attention::Everything);
     let mut clear = look
         .probabilities
         .iter()
@@ -192,14 +192,13 @@ fn overruler(model: &Model, vocabulary: &Vocabulary, kinds: &[ClassKind], lesson
 /// What the model says about a lesson it has not had.
 fn examine(
     model: &Model,
-    vocabulary: &Vocabulary,
     kinds: &[ClassKind],
     lesson: &Lesson,
     counts: &Counts,
     attention: Attention,
     weight: f32,
 ) -> Option<Examined> {
-    let look = model.look(vocabulary, counts, attention);
+    let look = model.look(counts, attention);
     let survey = Model::survey(counts, &look, kinds);
     let outcome = |class: usize, right: bool| Outcome {
         facts: model.facts(&survey, class),

@@ -125,10 +125,7 @@ impl Matcher {
         let own: HashMap<u32, f32> = viewed.look.vector.entries.iter().copied().collect();
         let likeness = |text: &str| {
             let counts = self.vocabulary.count(&super::reading::Reading::of(text));
-            let other = self
-                .model
-                .rarity
-                .weigh(&self.vocabulary, &counts, Attention::Everything);
+            let other = self.model.rarity.weigh(&counts, Attention::Everything);
             other
                 .entries
                 .iter()

@@ -85,7 +85,7 @@ impl Matcher {
         let all: Vec<&Lesson> = lessons.iter().collect();
         let (model, mut rehearsal) = learn(&vocabulary, &kinds, &lessons, &all, recipe);
         let is_convincing = |lesson: &Lesson| {
-            let look = model.look(&vocabulary, &lesson.counts, Attention::Everything);
+            let look = model.look(&lesson.counts, Attention::Everything);
             look.probabilities
                 .get(lesson.class)
                 .is_some_and(|own| *own >= CONVINCED)
@@ -203,10 +203,10 @@ impl Matcher {
         };
         let counts = self.vocabulary.count(reading);
         let counts = match attention {
-            Attention::Sound => counts.of_sound(&self.vocabulary),
+            Attention::Sound => counts.of_sound(),
             Attention::Everything => counts,
         };
-        let mut look = self.model.look(&self.vocabulary, &counts, attention);
+        let mut look = self.model.look(&counts, attention);
         self.vetoes.heed(question.normalised(), &mut look.probabilities);
         Viewed {
             text: essence,

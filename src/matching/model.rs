@@ -109,12 +109,12 @@ impl Model {
     }
 
     /// Weighs a question and scores every class.
-    pub(super) fn look(&self, vocabulary: &Vocabulary, counts: &Counts, attention: Attention) -> Look {
+    pub(super) fn look(&self, counts: &Counts, attention: Attention) -> Look {
         let classifier = match attention {
             Attention::Sound => &self.by_sound,
             Attention::Everything => &self.classifier,
         };
-        let vector = self.rarity.weigh(vocabulary, counts, attention);
+        let vector = self.rarity.weigh(counts, attention);
         let scores = classifier.scores(&vector.entries);
         let mut probabilities = scores.clone();
         softmax(&mut probabilities);
@@ -183,7 +183,7 @@ fn fit(
 ) -> Classifier {
     let vectors: Vec<Vector> = lessons
         .iter()
-        .map(|lesson| rarity.weigh(vocabulary, &lesson.counts, attention))
+        .map(|lesson| rarity.weigh(&lesson.counts, attention))
         .collect();
     let examples: Vec<Example<'_>> = lessons
         .iter()
@@ -225,8 +225,8 @@ impl Owners {
         let words = classes.div_ceil(64);
         let mut bits = vec![0; features * words];
         for lesson in lessons {
-            for &(feature, _) in &lesson.counts.known {
-                if let Some(word) = bits.get_mut(feature as usize * words + lesson.class / 64) {
+            for known in &lesson.counts.known {
+                if let Some(word) = bits.get_mut(known.feature as usize * words + lesson.class / 64) {
                     *word |= 1 << (lesson.class % 64);
                 }
             }
@@ -253,6 +253,6 @@ impl Owners {
         };
         // Adding nothing costs less than guessing of each feature whether it is one of those.
         let own = |feature: u32| if is_own(feature) { rarity.of(feature) } else { 0.0 };
-        counts.known.iter().fold(0.0, |sum, (feature, _)| sum + own(*feature))
+        counts.known.iter().fold(0.0, |sum, known| sum + own(known.feature))
     }
 }

@@ -41,15 +41,26 @@ impl View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gram {
     pub(super) hash: u64,
-    pub(super) start: u32,
-    pub(super) end: u32,
+    start: u32,
+    length: u16,
     pub(super) view: View,
 }
 
 impl Gram {
+    fn new(hash: u64, view: View, start: u32, end: u32) -> Self {
+        Self {
+            hash,
+            start,
+            // A word of 64 KiB is cut.
+            length: end.saturating_sub(start).min(u16::MAX.into()) as u16,
+            view,
+        }
+    }
+
     /// Its bytes in the text.
     pub(super) fn place(&self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
+        let start = self.start as usize;
+        start..start + usize::from(self.length)
     }
 }
 
@@ -257,11 +268,10 @@ fn edge(at: usize) -> Unit {
 /// All n-grams of `SIZE` units.
 fn add_grams<const SIZE: usize>(grams: &mut Vec<Gram>, view: View, units: &[Unit]) {
     let seed = SEED ^ (u64::from(view.code()) << 8) ^ SIZE as u64;
-    let found = units.array_windows::<SIZE>().map(|window| Gram {
-        hash: window.iter().fold(seed, |hash, unit| mix(hash, unit.hash)),
-        start: window.first().map_or(0, |first| first.start),
-        end: window.last().map_or(0, |last| last.end),
-        view,
+    let found = units.array_windows::<SIZE>().map(|window| {
+        let hash = window.iter().fold(seed, |hash, unit| mix(hash, unit.hash));
+        let start = window.first().map_or(0, |first| first.start);
+        Gram::new(hash, view, start, window.last().map_or(start, |last| last.end))
     });
     grams.extend(found);
 }
@@ -272,12 +282,7 @@ fn add_parts(grams: &mut Vec<Gram>, unit: &Unit, word: &str) {
     let (mut first, mut second) = (EDGE, letters.next().unwrap_or(EDGE));
     for third in letters {
         let hash = [first, second, third].into_iter().fold(SEED ^ PART, mix);
-        grams.push(Gram {
-            hash,
-            start: unit.start,
-            end: unit.end,
-            view: View::Words,
-        });
+        grams.push(Gram::new(hash, View::Words, unit.start, unit.end));
         (first, second) = (second, third);
     }
 }

@@ -11,21 +11,27 @@ use super::rows::Rows;
 /// A feature's number and its value in one text.
 pub(super) type Entry = (u32, f32);
 
+/// A feature that occurs in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) feature: u32,
+    times: u16,
+    /// The number of its view.
+    view: u8,
+}
+
 /// How often each known feature occurs in a text, and how many n-grams of it nobody has seen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Counts {
-    pub(super) known: Vec<Entry>,
+    pub(super) known: Vec<Known>,
     pub(super) unknown: [f32; 3],
     pub(super) meaning: Option<Box<Meaning>>,
 }
 
 impl Counts {
     /// Of these features, those of sound.
-    pub(super) fn of_sound(&self, vocabulary: &Vocabulary) -> Self {
-        let known = self
-            .known
-            .iter()
-            .filter(|(feature, _)| Attention::Sound.looks_at(vocabulary.view(*feature)));
+    pub(super) fn of_sound(&self) -> Self {
+        let known = self.known.iter().filter(|known| Attention::Sound.looks_at(known.view));
         let [_, unknown, _] = self.unknown;
         Self {
             known: known.copied().collect(),
@@ -120,20 +126,17 @@ impl Vocabulary {
         }
     }
 
-    pub(super) fn view(&self, feature: u32) -> u8 {
-        self.views.get(feature as usize).copied().unwrap_or_default()
-    }
-
     /// Counts the features of a reading, in the order in which they first occur.
     pub(super) fn count(&self, reading: &Reading) -> Counts {
         let mut known = Vec::with_capacity(reading.grams.len());
         let mut unknown = [0.0; 3];
         let mut seen = Seen::none();
         for gram in &reading.grams {
+            let view = gram.view.code();
             match self.number(gram.hash) {
-                Some(number) if seen.is_first(number) => known.push((number, 1.0)),
-                Some(number) => count_again(&mut known, number),
-                None => *of_view(&mut unknown, gram.view.code()) += 1.0,
+                Some(feature) if seen.is_first(feature) => known.push(Known::once(feature, view)),
+                Some(feature) => count_again(&mut known, feature, view),
+                None => *of_view(&mut unknown, view) += 1.0,
             }
         }
         Counts {
@@ -173,10 +176,29 @@ impl Seen {
 }
 
 /// Counts a feature that has likely occurred before.
-fn count_again(known: &mut Vec<Entry>, feature: u32) {
-    match known.iter_mut().find(|(other, _)| *other == feature) {
-        Some((_, count)) => *count += 1.0,
-        None => known.push((feature, 1.0)),
+fn count_again(known: &mut Vec<Known>, feature: u32, view: u8) {
+    match known.iter_mut().find(|other| other.feature == feature) {
+        Some(found) => found.times = found.times.saturating_add(1),
+        None => known.push(Known::once(feature, view)),
+    }
+}
+
+impl Known {
+    fn once(feature: u32, view: u8) -> Self {
+        Self {
+            feature,
+            times: 1,
+            view,
+        }
+    }
+
+    /// How much it counts for, by how rare it is.
+    fn value(self, rarity: f32) -> f32 {
+        // Most n-grams occur once, and the logarithm of one is nothing.
+        match self.times {
+            1 => rarity,
+            times => (1.0 + f32::from(times).ln()) * rarity,
+        }
     }
 }
 
@@ -191,8 +213,8 @@ impl Rarity {
         let mut count = 0.0;
         for text in texts {
             count += 1.0;
-            for &(feature, _) in &text.known {
-                if let Some(slot) = holders.get_mut(feature as usize) {
+            for known in &text.known {
+                if let Some(slot) = holders.get_mut(known.feature as usize) {
                     *slot += 1;
                 }
             }
@@ -223,14 +245,19 @@ impl Rarity {
 
     /// The rarity of a feature, unknown ones being the rarest.
     pub(super) fn of(&self, feature: u32) -> f32 {
-        match self.idf.get(feature as usize) {
-            Some(&idf) if idf > 0.0 => idf,
+        match self.idf(feature) {
+            idf if idf > 0.0 => idf,
             _ => self.unknown,
         }
     }
 
+    /// Zero for one that the training texts do not hold.
+    fn idf(&self, feature: u32) -> f32 {
+        self.idf.get(feature as usize).copied().unwrap_or_default()
+    }
+
     /// Weighs the counts of a text, looking only at the views that are attended to.
-    pub(super) fn weigh(&self, vocabulary: &Vocabulary, counts: &Counts, attention: Attention) -> Vector {
+    pub(super) fn weigh(&self, counts: &Counts, attention: Attention) -> Vector {
         let mut entries = Vec::with_capacity(counts.known.len() + DIMENSIONS);
         let mut squares = [0.0_f32; 3];
         let (mut mass, mut known_mass) = (0.0, 0.0);
@@ -241,41 +268,34 @@ impl Rarity {
             mass += unknown * self.unknown;
             *of_view(&mut squares, view) += unknown_share(view) * unknown * self.unknown * self.unknown;
         }
-        for &(feature, count) in &counts.known {
-            let view = vocabulary.view(feature);
-            if !attention.looks_at(view) {
-                continue;
-            }
-            let idf = self.idf.get(feature as usize).copied().unwrap_or_default();
+        let attended = || counts.known.iter().filter(|known| attention.looks_at(known.view));
+        for known in attended() {
+            let idf = self.idf(known.feature);
             let is_known = idf > 0.0;
             let rarity = if is_known { idf } else { self.unknown };
-            // Most n-grams occur once, and the logarithm of one is nothing.
-            let value = if count == 1.0 {
-                rarity
-            } else {
-                (1.0 + count.ln()) * rarity
-            };
+            let value = known.value(rarity);
             mass += rarity;
-            let share = if is_known { 1.0 } else { unknown_share(view) };
-            *of_view(&mut squares, view) += share * value * value;
-            if is_known {
-                known_mass += rarity;
-                entries.push((feature, value));
-            }
+            let share = if is_known { 1.0 } else { unknown_share(known.view) };
+            *of_view(&mut squares, known.view) += share * value * value;
+            known_mass += idf;
         }
         let scales: [f32; 3] = std::array::from_fn(|view| {
             let (square, length) = (squares.get(view), self.view_lengths.get(view));
             length.copied().unwrap_or(1.0) / square.copied().unwrap_or(1.0).sqrt().max(1e-6)
         });
-        for (feature, value) in &mut entries {
-            *value *= scales.get(vocabulary.view(*feature) as usize).copied().unwrap_or(1.0);
+        for known in attended() {
+            let idf = self.idf(known.feature);
+            if idf > 0.0 {
+                let scale = scales.get(usize::from(known.view)).copied().unwrap_or(1.0);
+                entries.push((known.feature, known.value(idf) * scale));
+            }
         }
         if let Some(meaning) = counts
             .meaning
             .as_ref()
             .filter(|_| attention.looks_at(View::Meaning.code()))
         {
-            let first = vocabulary.len() as u32;
+            let first = self.idf.len() as u32;
             let length = self.view_lengths.get(3).copied().unwrap_or_default();
             entries.extend((first..).zip(meaning.iter().map(|value| value * length)));
         }
@@ -336,13 +356,19 @@ mod tests {
         let reading = Reading::of(&text);
         let vocabulary = Vocabulary::of(std::slice::from_ref(&reading), 1);
         let counts = vocabulary.count(&reading);
-        let mut wanted: HashMap<u32, f32> = HashMap::new();
+        let mut wanted: HashMap<u32, (u16, u8)> = HashMap::new();
         for gram in &reading.grams {
-            *wanted.entry(vocabulary.number(gram.hash).unwrap()).or_default() += 1.0;
+            let (times, view) = wanted.entry(vocabulary.number(gram.hash).unwrap()).or_default();
+            (*times, *view) = (*times + 1, gram.view.code());
         }
         assert_eq!(counts.known.len(), wanted.len());
-        assert!(counts.known.iter().all(|(feature, count)| wanted[feature] == *count));
-        assert!(counts.known.iter().any(|(_, count)| *count >= 3.0));
+        assert!(
+            counts
+                .known
+                .iter()
+                .all(|known| wanted[&known.feature] == (known.times, known.view))
+        );
+        assert!(counts.known.iter().any(|known| known.times >= 3));
         assert_eq!(counts.unknown, [0.0; 3]);
     }
 }
