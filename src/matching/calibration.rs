@@ -200,21 +200,22 @@ fn examine(
 ) -> Option<Examined> {
     let look = model.look(counts, attention);
     let survey = Model::survey(counts, &look, kinds);
-    let outcome = |class: usize, right: bool| Outcome {
-        facts: model.facts(&survey, class),
-        right,
-        weight,
-    };
     let ranked = rank(&look.probabilities, kinds, is_scenario);
     let first = *ranked.first()?;
     let is_offered = ranked.iter().take(OPTIONS).any(|class| lesson.meant.contains(class));
     let chat = best(&look.probabilities, kinds, is_chat);
+    let [facts, facts_of_chat] = model.facts(&survey, [Some(first), chat]);
+    let outcome = |facts, right| Outcome { facts, right, weight };
+    let facts = facts?;
     let is_chat_lesson = kinds.get(lesson.class).copied().is_some_and(is_chat);
     Some(Examined {
-        best: outcome(first, first == lesson.class),
-        options: outcome(first, is_offered),
+        best: outcome(facts, first == lesson.class),
+        options: outcome(facts, is_offered),
         // Which greeting it is hardly matters; that it is one does.
-        chat: chat.map(|class| outcome(class, is_chat_lesson && kinds.get(class) == kinds.get(lesson.class))),
+        chat: chat.zip(facts_of_chat).map(|(class, facts)| {
+            let is_right = is_chat_lesson && kinds.get(class) == kinds.get(lesson.class);
+            outcome(facts, is_right)
+        }),
     })
 }
 

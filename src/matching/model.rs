@@ -142,14 +142,22 @@ impl Model {
         }
     }
 
-    /// What tells whether a class is the right one.
-    pub(super) fn facts(&self, survey: &Survey<'_>, class: usize) -> Facts {
-        let Survey { counts, look, .. } = survey;
+    /// What tells of some classes whether each is the right one; of none nothing does.
+    pub(super) fn facts<const N: usize>(&self, survey: &Survey<'_>, classes: [Option<usize>; N]) -> [Option<Facts>; N] {
+        let own = self.owners.rarity_of_own(survey.counts, &self.rarity, classes);
+        let mut facts = classes.into_iter().zip(own);
+        std::array::from_fn(|_| {
+            let (class, own) = facts.next()?;
+            Some(Self::facts_of(survey, class?, own))
+        })
+    }
+
+    fn facts_of(survey: &Survey<'_>, class: usize, own: f32) -> Facts {
+        let look = survey.look;
         let probability = look.probabilities.get(class).copied().unwrap_or_default();
         let (before, from) = look.probabilities.split_at_checked(class).unwrap_or_default();
         let behind = from.get(1..).unwrap_or_default();
         let rival = highest(before).max(highest(behind)).max(0.0);
-        let own = self.owners.rarity_of_own(counts, &self.rarity, class);
         let mass = look.vector.mass.max(1e-6);
         [
             logit(probability),
@@ -245,14 +253,20 @@ impl Owners {
         &self.bits
     }
 
-    /// Summed rarity of what a class itself has said.
-    fn rarity_of_own(&self, counts: &Counts, rarity: &Rarity, class: usize) -> f32 {
-        let is_own = |feature: u32| {
-            let word = self.bits.get(feature as usize * self.words + class / 64);
-            word.is_some_and(|word| word >> (class % 64) & 1 == 1)
-        };
-        // Adding nothing costs less than guessing of each feature whether it is one of those.
-        let own = |feature: u32| if is_own(feature) { rarity.of(feature) } else { 0.0 };
-        counts.known.iter().fold(0.0, |sum, known| sum + own(known.feature))
+    /// Summed rarity of what each class itself has said.
+    fn rarity_of_own<const N: usize>(&self, counts: &Counts, rarity: &Rarity, classes: [Option<usize>; N]) -> [f32; N] {
+        let mut sums = [0.0; N];
+        for known in &counts.known {
+            let first = known.feature as usize * self.words;
+            let owners = self.bits.get(first..first + self.words).unwrap_or_default();
+            let rarity = rarity.of(known.feature);
+            for (sum, class) in sums.iter_mut().zip(classes) {
+                let word = class.and_then(|class| owners.get(class / 64));
+                let is_own = word.is_some_and(|word| word >> (class.unwrap_or_default() % 64) & 1 == 1);
+                // Adding nothing costs less than guessing of each feature whether it is one of those.
+                *sum += if is_own { rarity } else { 0.0 };
+            }
+        }
+        sums
     }
 }

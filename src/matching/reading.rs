@@ -51,7 +51,7 @@ impl Gram {
         Self {
             hash,
             start,
-            // A word of 64 KiB is cut.
+            // Questions are much shorter than what it can hold.
             length: end.saturating_sub(start).min(u16::MAX.into()) as u16,
             view,
         }
