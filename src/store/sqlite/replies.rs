@@ -240,4 +240,24 @@ mod tests {
         let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
         assert_eq!(rows, ["012", "02a3", "03b1", "04b4"]);
     }
+
+    #[test]
+    fn a_reply_that_was_shared_stays_shared() {
+        let folder = Folder::new();
+        let path = file(&folder.0);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        for migration in &MIGRATIONS[..9] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 9).unwrap();
+        let sql = "INSERT INTO replies (id, text, first_at) VALUES (7, 'a', 1);
+                   INSERT INTO messages (message, reply, settled_at) VALUES (x'02', 7, 2), (x'01', 7, 3), (x'03', NULL, 4);";
+        connection.execute_batch(sql).unwrap();
+        drop(open(&folder.0));
+        let sql = "SELECT hex(message) || coalesce(reply, '') || settled_at FROM messages ORDER BY message";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
+        assert_eq!(rows, ["0173", "0272", "034"]);
+    }
 }

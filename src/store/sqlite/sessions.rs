@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::statements::Statements;
 
-/// Enough of a person's hash to tell people apart.
-type Person = [u8; 16];
+/// Enough of a person's hash to tell people apart. A row is asked for by all of it, so that should two be the same by chance nobody meets
+/// another's conversation.
+type Person = [u8; 8];
 
 /// Loads and saves what is remembered of conversations.
 #[derive(Clone)]
@@ -118,7 +119,7 @@ fn read(connection: &Connection, now: i64) -> Result<HashMap<Person, i64>, rusql
 }
 
 fn short(person: &[u8]) -> Person {
-    let mut short = [0; 16];
+    let mut short = Person::default();
     short.iter_mut().zip(person).for_each(|(place, byte)| *place = *byte);
     short
 }

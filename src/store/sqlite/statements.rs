@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, PrepFlags, Statement};
 
 /// A connection with the statements that are held for it.
 pub(super) struct Statements<'c> {
@@ -28,10 +28,15 @@ impl<'c> Statements<'c> {
         run: impl FnOnce(&mut Statement<'c>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, rusqlite::Error> {
         let held = self.take(sql);
-        let mut statement = held.map_or_else(|| self.connection.prepare(sql), Ok)?;
+        let mut statement = held.map_or_else(|| self.prepared(sql), Ok)?;
         let result = run(&mut statement);
         self.held.borrow_mut().push((sql, statement));
         result
+    }
+
+    fn prepared(&self, sql: &str) -> Result<Statement<'c>, rusqlite::Error> {
+        self.connection
+            .prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT)
     }
 
     fn take(&self, sql: &'static str) -> Option<Statement<'c>> {
@@ -53,19 +58,17 @@ impl Deref for Statements<'_> {
 mod tests {
     use super::*;
 
-    const SQL: &str = "SELECT ?1";
-
     #[test]
     fn a_statement_is_prepared_once_and_is_held_after_an_error() {
         let connection = Connection::open_in_memory().unwrap();
-        let statements = Statements::on(&connection);
+        let (statements, sql) = (Statements::on(&connection), "SELECT ?1");
         let ask = |value: i64| {
-            statements.run(SQL, |statement| {
+            statements.run(sql, |statement| {
                 statement.query_row([value], |row| row.get::<_, i64>(0))
             })
         };
         assert_eq!(ask(1), Ok(1));
-        assert!(statements.run(SQL, |statement| statement.execute([1, 2])).is_err());
+        assert!(statements.run(sql, |statement| statement.execute([1, 2])).is_err());
         assert_eq!(ask(2), Ok(2));
         assert_eq!(statements.held.borrow().len(), 1);
     }
@@ -73,9 +76,9 @@ mod tests {
     #[test]
     fn a_statement_can_run_within_itself() {
         let connection = Connection::open_in_memory().unwrap();
-        let statements = Statements::on(&connection);
-        let sum = statements.run(SQL, |outer| {
-            let inner = statements.run(SQL, |inner| inner.query_row([1], |row| row.get::<_, i64>(0)))?;
+        let (statements, sql) = (Statements::on(&connection), "SELECT ?1");
+        let sum = statements.run(sql, |outer| {
+            let inner = statements.run(sql, |inner| inner.query_row([1], |row| row.get::<_, i64>(0)))?;
             outer.query_row([2], |row| row.get::<_, i64>(0).map(|value| value + inner))
         });
         assert_eq!(sum, Ok(3));
