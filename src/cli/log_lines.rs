@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// So many times in a span lines are written right away, so that the last ones before a crash are there. Of what comes faster the lines of a
 /// while are written together.
-const RIGHT_AWAY: u32 = 20;
-const SPAN: Duration = Duration::from_secs(1);
+const RIGHT_AWAY: u32 = 5;
+const SPAN: Duration = Duration::from_millis(100);
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// How many bytes may wait. Whoever logs still more waits until they are written; nothing is left out.
