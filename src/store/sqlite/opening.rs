@@ -27,13 +27,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// More than there are different statements: preparing one costs more than running it.
 const STATEMENTS: usize = 128;
 
-/// Memory for pages of the file, in KiB.
-const CACHE_KIB: i64 = 8 * 1024;
-
-/// From so many pages in its log on, these are written into the file (16 MiB). The last page of a table is changed by every commit, and is
-/// written only once then.
-const CHECKPOINT_PAGES: u32 = 4_000;
-
 /// A file up to this size, in bytes, is looked through at the start; it takes a fifth of a second.
 const LARGEST_CHECKED: u64 = 64 * 1024 * 1024;
 
@@ -218,11 +211,9 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
 }
 
