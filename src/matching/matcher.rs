@@ -282,16 +282,8 @@ impl Matcher {
 
     fn candidates(&self, probabilities: &[f32]) -> Vec<Candidate<'_>> {
         // Small talk must not crowd out the scenarios, or there would be nothing to offer.
-        let (mut scenarios, mut others) = (Leaders::none(), Leaders::none());
-        for (class, (probability, kind)) in probabilities.iter().zip(&self.kinds).enumerate() {
-            let leaders = match is_scenario(*kind) {
-                true => &mut scenarios,
-                false => &mut others,
-            };
-            leaders.offer(class, *probability);
-        }
-        let mut leaders = scenarios.0;
-        leaders.append(&mut others.0);
+        let mut leaders = leaders_of(probabilities, &self.kinds, is_scenario);
+        leaders.append(&mut leaders_of(probabilities, &self.kinds, |kind| !is_scenario(kind)));
         leaders.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let mut candidates = Vec::with_capacity(leaders.len());
         candidates.extend(leaders.into_iter().filter_map(|(class, probability)| {
@@ -305,21 +297,37 @@ impl Matcher {
     }
 }
 
-/// The most probable classes, best first; of equal ones the first.
-struct Leaders(Vec<(usize, f32)>);
-
-impl Leaders {
-    fn none() -> Self {
-        Self(Vec::with_capacity(2 * CANDIDATES))
-    }
-
-    fn offer(&mut self, class: usize, probability: f32) {
-        let is_behind = |(_, other): &(usize, f32)| other.total_cmp(&probability).is_ge();
-        if self.0.len() < CANDIDATES || !self.0.last().is_some_and(is_behind) {
-            self.0.truncate(CANDIDATES - 1);
-            self.0.insert(self.0.partition_point(is_behind), (class, probability));
+/// The most probable classes of some kinds, best first; of equal ones the first.
+fn leaders_of(probabilities: &[f32], kinds: &[ClassKind], wanted: impl Fn(ClassKind) -> bool) -> Vec<(usize, f32)> {
+    let least = least_of_leaders(probabilities, kinds, &wanted);
+    let mut leaders = Vec::with_capacity(2 * CANDIDATES);
+    for (class, (probability, kind)) in probabilities.iter().zip(kinds).enumerate() {
+        if *probability < least || !wanted(*kind) {
+            continue;
+        }
+        let is_behind = |(_, other): &(usize, f32)| other.total_cmp(probability).is_ge();
+        let place = leaders.partition_point(is_behind);
+        if place < CANDIDATES {
+            leaders.truncate(CANDIDATES - 1);
+            leaders.insert(place, (class, *probability));
         }
     }
+    leaders
+}
+
+/// What no leader is below: the lowest of as many probabilities as there are leaders, each the highest of its lane. Nearly all classes are
+/// below that, so that hardly any is to be put in its place.
+fn least_of_leaders(probabilities: &[f32], kinds: &[ClassKind], wanted: impl Fn(ClassKind) -> bool) -> f32 {
+    let (chunks, _) = probabilities.as_chunks::<CANDIDATES>();
+    let (kinds, _) = kinds.as_chunks::<CANDIDATES>();
+    let mut highest = [f32::NEG_INFINITY; CANDIDATES];
+    for (chunk, kinds) in chunks.iter().zip(kinds) {
+        for ((highest, probability), kind) in highest.iter_mut().zip(chunk).zip(kinds) {
+            let probability = if wanted(*kind) { *probability } else { f32::NEG_INFINITY };
+            *highest = probability.max(*highest);
+        }
+    }
+    highest.into_iter().fold(f32::INFINITY, f32::min)
 }
 
 /// Trains the model and rehearses with others like it. Half of the rounds run on a second thread: they know nothing of each other, so
@@ -402,4 +410,26 @@ fn lessons(
 fn is_number(text: &str) -> bool {
     text.chars()
         .all(|character| is_numeric(character) || character.is_ascii_punctuation())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Few different numbers, so that many are equal.
+        #[test]
+        fn leaders_are_the_first_of_all_in_their_order(classes in prop::collection::vec((0_u8..20, any::<bool>()), 0..60)) {
+            let probabilities: Vec<f32> = classes.iter().map(|(number, _)| f32::from(*number) / 20.0).collect();
+            let kind = |wanted| if wanted { ClassKind::Scenario } else { ClassKind::Outside };
+            let kinds: Vec<ClassKind> = classes.iter().map(|(_, wanted)| kind(*wanted)).collect();
+            let of_kind = (0..).zip(&probabilities).zip(&kinds).filter(|(_, kind)| is_scenario(**kind));
+            let mut sorted: Vec<(usize, f32)> = of_kind.map(|((class, probability), _)| (class, *probability)).collect();
+            sorted.sort_by(|one, other| other.1.total_cmp(&one.1));
+            sorted.truncate(CANDIDATES);
+            prop_assert_eq!(leaders_of(&probabilities, &kinds, is_scenario), sorted);
+        }
+    }
 }
