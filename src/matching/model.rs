@@ -255,16 +255,16 @@ impl Owners {
 
     /// Summed rarity of what each class itself has said.
     fn rarity_of_own<const N: usize>(&self, counts: &Counts, rarity: &Rarity, classes: [Option<usize>; N]) -> [f32; N] {
+        let places = classes.map(|class| class.map_or((usize::MAX, 0), |class| (class / 64, class % 64)));
         let mut sums = [0.0; N];
         for known in &counts.known {
             let first = known.feature as usize * self.words;
             let owners = self.bits.get(first..first + self.words).unwrap_or_default();
             let rarity = rarity.of(known.feature);
-            for (sum, class) in sums.iter_mut().zip(classes) {
-                let word = class.and_then(|class| owners.get(class / 64));
-                let is_own = word.is_some_and(|word| word >> (class.unwrap_or_default() % 64) & 1 == 1);
+            for (sum, (word, bit)) in sums.iter_mut().zip(places) {
+                let word = owners.get(word).copied().unwrap_or_default();
                 // Adding nothing costs less than guessing of each feature whether it is one of those.
-                *sum += if is_own { rarity } else { 0.0 };
+                *sum += rarity * (word >> bit & 1) as f32;
             }
         }
         sums

@@ -130,12 +130,11 @@ impl Vocabulary {
     pub(super) fn count(&self, reading: &Reading) -> Counts {
         let mut known = Vec::with_capacity(reading.grams.len());
         let mut unknown = [0.0; 3];
-        let mut seen = Seen::none();
+        let mut places = Places::none();
         for gram in &reading.grams {
             let view = gram.view.code();
             match self.number(gram.hash) {
-                Some(feature) if seen.is_first(feature) => known.push(Known::once(feature, view)),
-                Some(feature) => count_again(&mut known, feature, view),
+                Some(feature) => places.count(&mut known, feature, view),
                 None => *of_view(&mut unknown, view) += 1.0,
             }
         }
@@ -154,32 +153,33 @@ impl Vocabulary {
     }
 }
 
-/// Features that may have occurred. Of the few hundred that a long text has nearly all have one of the 4,096 places to themselves, and
-/// need not be looked for.
-struct Seen([u64; 64]);
+/// Where the features that have occurred stand, counted from 1, by their last bits. Of the hundred or so that a text has nearly all have
+/// theirs to themselves, and need not be looked for.
+struct Places([u8; 2048]);
 
-impl Seen {
+impl Places {
     fn none() -> Self {
-        Self([0; 64])
+        Self([0; 2048])
     }
 
-    /// Whether a feature has surely not occurred before.
-    fn is_first(&mut self, feature: u32) -> bool {
-        let Self(words) = self;
-        let (word, bit) = (feature as usize / 64 % words.len(), 1 << (feature % 64));
-        words.get_mut(word).is_some_and(|word| {
-            let is_first = *word & bit == 0;
-            *word |= bit;
-            is_first
-        })
-    }
-}
-
-/// Counts a feature that has likely occurred before.
-fn count_again(known: &mut Vec<Known>, feature: u32, view: u8) {
-    match known.iter_mut().find(|other| other.feature == feature) {
-        Some(found) => found.times = found.times.saturating_add(1),
-        None => known.push(Known::once(feature, view)),
+    fn count(&mut self, known: &mut Vec<Known>, feature: u32, view: u8) {
+        let Self(places) = self;
+        let at = feature as usize % places.len();
+        let Some(place) = places.get_mut(at) else { return };
+        if *place == 0 {
+            known.push(Known::once(feature, view));
+            // What does not fit leads to another feature and is looked for.
+            *place = known.len().min(u8::MAX.into()) as u8;
+            return;
+        }
+        let is_it = |known: &&mut Known| known.feature == feature;
+        match known.get_mut(usize::from(*place) - 1).filter(is_it) {
+            Some(found) => found.again(),
+            None => match known.iter_mut().find(is_it) {
+                Some(found) => found.again(),
+                None => known.push(Known::once(feature, view)),
+            },
+        }
     }
 }
 
@@ -190,6 +190,10 @@ impl Known {
             times: 1,
             view,
         }
+    }
+
+    fn again(&mut self) {
+        self.times = self.times.saturating_add(1);
     }
 
     /// How much it counts for, by how rare it is.
