@@ -1,5 +1,7 @@
 //! The bot's mind: the catalogue, the matcher trained on it, and what reads short replies; checked as a whole.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use crate::checked_toml::{Problem, Report};
@@ -8,7 +10,8 @@ use crate::dialogue::compose::{Composer, KnownSlots};
 use crate::dialogue::lengths::report_too_long;
 use crate::dialogue::words::{ConversationReader, SlotReader};
 use crate::knowledge::{
-    AmbiguousQuestions, Catalogue, DecisionThresholds, IntentKind, KnowledgeFiles, Language, OUTSIDE, Scenario, Section,
+    AmbiguousQuestions, Bilingual, Catalogue, DecisionThresholds, IntentKind, KnowledgeFiles, Language, OUTSIDE,
+    Scenario, Section,
 };
 use crate::matching::{Class, ClassKind, MATCHER_VERSION, Matcher, Thresholds, TrainingSet};
 
@@ -22,6 +25,8 @@ pub struct Assistant {
     pub(super) conversation: ConversationReader,
     /// Reads slot values.
     pub(super) slots: SlotReader,
+    /// The scenarios' names in lists of options, as the matcher spells them.
+    pub(super) labels: BTreeMap<String, Bilingual<String>>,
     /// Names the content of the knowledge, and the way in which the matcher learns from it; stored with every answer.
     pub version: String,
     /// Utterances that another scenario wins. They should be mended, but nothing is broken: which ones these are depends on all
@@ -74,11 +79,18 @@ impl Assistant {
         let normalise = |word: &str| matcher.normalise(word);
         let conversation = ConversationReader::new(&catalogue.conversation, topics(&catalogue), normalise);
         let slots = SlotReader::new(catalogue.scenarios.values(), &conversation, normalise);
+        let labels = catalogue.scenarios.iter().map(|(id, scenario)| {
+            let label = |language| normalise(scenario.label(language));
+            let (zh, en) = (label(Language::Chinese), label(Language::English));
+            (id.clone(), Bilingual { zh, en })
+        });
+        let labels = labels.collect();
         Ok(Self {
             catalogue,
             matcher,
             conversation,
             slots,
+            labels,
             version: version_of(files),
             misplaced,
         })

@@ -161,8 +161,10 @@ impl<'a> Turn<'a> {
             return None;
         }
         let scenarios = options.iter().filter_map(|id| self.assistant.scenario(id));
-        let label = |scenario: &Scenario| self.assistant.matcher.normalise(scenario.label(self.composer.language));
-        let mut named = scenarios.filter(|scenario| contains_word(&label(scenario), self.normalised()));
+        let mut named = scenarios.filter(|scenario| {
+            let label = self.assistant.labels.get(&scenario.id);
+            label.is_some_and(|label| contains_word(label.get(self.composer.language), self.normalised()))
+        });
         let first = named.next()?;
         named.next().is_none().then_some(first)
     }

@@ -273,8 +273,11 @@ impl SlotReader {
 
 /// Whether `text` contains `phrase`; letters and digits of a phrase must not be part of a longer word or number.
 pub(super) fn contains_word(text: &str, phrase: &str) -> bool {
-    text.match_indices(phrase)
-        .any(|(start, found)| is_whole_word(text, &(start..start.saturating_add(found.len()))))
+    // Preparing to look for a long phrase takes longer than looking.
+    phrase.len() <= text.len()
+        && text
+            .match_indices(phrase)
+            .any(|(start, found)| is_whole_word(text, &(start..start.saturating_add(found.len()))))
 }
 
 /// Whether no Latin word and no number goes on at either end of a stretch of the text.
