@@ -8,9 +8,9 @@ use std::sync::{Arc, Condvar, LockResult, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So many times in a span lines are written right away, so that the last ones before a crash are there. Of what comes faster the lines of a
-/// while are written together.
-const RIGHT_AWAY: u32 = 5;
+/// So many lines in a span are written right away, so that the last ones before a crash are there. Of what comes faster the lines of a while
+/// are written together.
+const RIGHT_AWAY: u32 = 20;
 const SPAN: Duration = Duration::from_millis(100);
 const GATHERING: Duration = Duration::from_millis(20);
 
@@ -37,6 +37,7 @@ pub(super) struct Lines {
 #[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
+    lines: u32,
     /// Whether somebody waits for the last line.
     is_ended: bool,
     /// The thread has ended and everything is written: from then on whoever logs writes.
@@ -82,6 +83,7 @@ impl Lines {
             }
             let mut waiting = self.waiting();
             mem::swap(&mut waiting.bytes, &mut taken);
+            pace.add(mem::take(&mut waiting.lines));
             waiting.is_all_written = taken.is_empty();
             drop(waiting);
             self.written.notify_all();
@@ -111,6 +113,7 @@ impl Write for &Lines {
             self.arrived.notify_one();
         }
         waiting.bytes.extend_from_slice(line);
+        waiting.lines = waiting.lines.saturating_add(1);
         Ok(line.len())
     }
 
@@ -119,24 +122,36 @@ impl Write for &Lines {
     }
 }
 
-/// How often lines were written lately.
+/// How many lines were written lately: in this span and in the one before.
 struct Pace {
     since: Instant,
-    writes: u32,
+    lines: u32,
+    before: u32,
 }
 
 impl Pace {
     fn at(now: Instant) -> Self {
-        Self { since: now, writes: 0 }
+        Self {
+            since: now,
+            lines: 0,
+            before: 0,
+        }
     }
 
-    /// Counts a write, and says whether there have been many.
+    fn add(&mut self, lines: u32) {
+        self.lines = self.lines.saturating_add(lines);
+    }
+
     fn is_fast(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.since) > SPAN {
-            *self = Self::at(now);
+        let age = now.duration_since(self.since);
+        if age > SPAN {
+            let before = if age > 2 * SPAN { 0 } else { self.lines };
+            *self = Self {
+                before,
+                ..Self::at(now)
+            };
         }
-        self.writes += 1;
-        self.writes > RIGHT_AWAY
+        self.lines.max(self.before) >= RIGHT_AWAY
     }
 }
 
@@ -193,9 +208,14 @@ mod tests {
     fn only_what_comes_fast_is_let_gather() {
         let start = Instant::now();
         let mut pace = Pace::at(start);
-        assert!((0..RIGHT_AWAY).all(|_| !pace.is_fast(start)));
+        pace.add(RIGHT_AWAY - 1);
+        assert!(!pace.is_fast(start + SPAN));
+        pace.add(1);
         assert!(pace.is_fast(start + SPAN));
-        assert!(!pace.is_fast(start + 2 * SPAN));
+        let next = start + 2 * SPAN;
+        assert!(pace.is_fast(next), "the span before was fast");
+        assert!(!pace.is_fast(next + 2 * SPAN));
+        assert!(!pace.is_fast(next + 10 * SPAN));
     }
 
     #[test]

@@ -141,6 +141,7 @@ fn many_changes_at_once_are_one() {
         world.put(FILE, &text.replace(SENTENCE, &format!("第{number}稿。")));
     }
     world.wait_for_answer("第300稿。");
+    world.server.assert_logs(RELOADED);
     assert_eq!(world.logged(RELOADED), 1, "{}", world.server.log());
 }
 
