@@ -162,6 +162,7 @@ impl Places {
         Self([0; 2048])
     }
 
+    /// Counts a feature once more, or for the first time.
     fn count(&mut self, known: &mut Vec<Known>, feature: u32, view: u8) {
         let Self(places) = self;
         let at = feature as usize % places.len();

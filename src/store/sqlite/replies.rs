@@ -221,16 +221,22 @@ mod tests {
         assert!(known.lately.len() + known.before.len() <= 2 * MOST_KNOWN);
     }
 
-    #[test]
-    fn replies_of_a_former_version_are_kept() {
-        let folder = Folder::new();
+    /// A file as a former version left it.
+    fn of_version(folder: &Folder, version: usize) -> Connection {
         let path = file(&folder.0);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let connection = Connection::open(&path).unwrap();
-        for migration in &MIGRATIONS[..8] {
+        for migration in &MIGRATIONS[..version] {
             connection.execute_batch(migration).unwrap();
         }
-        connection.pragma_update(None, "user_version", 8).unwrap();
+        connection.pragma_update(None, "user_version", version as u32).unwrap();
+        connection
+    }
+
+    #[test]
+    fn replies_of_a_former_version_are_kept() {
+        let folder = Folder::new();
+        let connection = of_version(&folder, 8);
         let sql = "INSERT INTO messages (message, reply, settled_at) VALUES (x'03', 'b', 1), (x'01', NULL, 2), (x'02', 'a', 3), (x'04', 'b', 4)";
         connection.execute(sql, []).unwrap();
         drop(open(&folder.0));
@@ -244,13 +250,7 @@ mod tests {
     #[test]
     fn a_reply_that_was_shared_stays_shared() {
         let folder = Folder::new();
-        let path = file(&folder.0);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let connection = Connection::open(&path).unwrap();
-        for migration in &MIGRATIONS[..9] {
-            connection.execute_batch(migration).unwrap();
-        }
-        connection.pragma_update(None, "user_version", 9).unwrap();
+        let connection = of_version(&folder, 9);
         let sql = "INSERT INTO replies (id, text, first_at) VALUES (7, 'a', 1);
                    INSERT INTO messages (message, reply, settled_at) VALUES (x'02', 7, 2), (x'01', 7, 3), (x'03', NULL, 4);";
         connection.execute_batch(sql).unwrap();
