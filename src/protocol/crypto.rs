@@ -15,6 +15,7 @@ use base64::engine::general_purpose::PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit};
 use sha1::{Digest, Sha1};
+use simdutf8::basic::from_utf8;
 use subtle::ConstantTimeEq;
 
 use super::query::{Nonce, Seconds};
@@ -27,6 +28,10 @@ const PADDING_BLOCK: usize = 32;
 
 /// The random prefix and the length field.
 const HEADER: usize = RANDOM_PREFIX + 4;
+
+/// So much is encrypted and then signed at a time: both wait for their own last result, and meanwhile the processor goes on with the other.
+/// Whole AES blocks, whole characters of base64, and enough of them for its wide registers.
+const PIECE: usize = 144;
 
 /// 43 characters carry 258 bits and the key has 256: the console fills the two spare bits at random, so three keys of four are not
 /// canonical base64. This engine is for keys only; ciphertexts are canonical.
@@ -150,8 +155,9 @@ impl Signature {
     /// Reads a signature. WeCom writes small letters; anything else was changed on the way.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: [u8; 40] = text.as_bytes().try_into().ok()?;
-        let hexadecimal = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        hexadecimal.then_some(Self(digits))
+        let is_hexadecimal = |digit: u8| digit.is_ascii_digit() | matches!(digit, b'a'..=b'f');
+        let are_hexadecimal = digits.iter().fold(true, |all, digit| all & is_hexadecimal(*digit));
+        are_hexadecimal.then_some(Self(digits))
     }
 
     fn of_hash(hash: &[u8]) -> Self {
@@ -172,6 +178,17 @@ impl Signature {
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
+}
+
+/// What must be new for every encryption.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    /// From a cryptographic random number generator.
+    pub random_prefix: [u8; RANDOM_PREFIX],
+    /// A number used once.
+    pub nonce: Nonce,
+    /// Now.
+    pub timestamp: Seconds,
 }
 
 /// Why a ciphertext with a good signature could not be opened. For the log only: from outside all of them look the same.
@@ -222,8 +239,8 @@ impl Cipher {
         cbc::Decryptor::inner_iv_init(&self.round_keys, &self.initialisation_vector).decrypt_blocks(blocks);
     }
 
-    fn encrypt(&self, blocks: &mut [Block]) {
-        cbc::Encryptor::inner_iv_init(&self.round_keys, &self.initialisation_vector).encrypt_blocks(blocks);
+    fn encryptor(&self) -> cbc::Encryptor<&Aes256> {
+        cbc::Encryptor::inner_iv_init(&self.round_keys, &self.initialisation_vector)
     }
 }
 
@@ -273,7 +290,7 @@ impl Credentials {
     pub fn decrypt(&self, ciphertext: &str) -> Result<String, DecryptError> {
         let plain = self.without_encryption(ciphertext)?;
         let (message, receive_id) = message_and_receive_id(&plain)?;
-        let message = std::str::from_utf8(message).map_err(|_| DecryptError::Utf8)?;
+        let message = from_utf8(message).map_err(|_| DecryptError::Utf8)?;
         if receive_id != self.receive_id.as_bytes() {
             return Err(DecryptError::ReceiveId);
         }
@@ -285,7 +302,7 @@ impl Credentials {
     pub(super) fn addressee(&self, ciphertext: &str) -> Option<String> {
         let plain = self.without_encryption(ciphertext).ok()?;
         let (message, receive_id) = message_and_receive_id(&plain).ok()?;
-        std::str::from_utf8(message).ok()?;
+        from_utf8(message).ok()?;
         String::from_utf8(receive_id.to_vec()).ok()
     }
 
@@ -309,13 +326,33 @@ impl Credentials {
 
     /// Encrypts a message. `random_prefix` must be fresh from a cryptographic random number generator.
     pub fn encrypt(&self, message: &str, random_prefix: [u8; RANDOM_PREFIX]) -> String {
-        let mut ciphertext = String::new();
-        self.encrypt_behind(&mut ciphertext, message, random_prefix);
-        ciphertext
+        let mut buffer = self.padded(message, random_prefix);
+        let (blocks, _) = Block::slice_as_chunks_mut(&mut buffer);
+        self.cipher.encryptor().encrypt_blocks(blocks);
+        BASE64.encode(buffer)
     }
 
-    /// Writes an encrypted message behind what stands in `out`: it is thousands of characters, and most callers write more behind it.
-    pub(super) fn encrypt_behind(&self, out: &mut String, message: &str, random_prefix: [u8; RANDOM_PREFIX]) {
+    /// Encrypts a message behind what stands in `out`, and signs the ciphertext.
+    pub(super) fn seal_behind(&self, out: &mut String, message: &str, fresh: &Fresh) -> Signature {
+        let mut others = [self.token.0.as_str(), fresh.timestamp.as_str(), fresh.nonce.as_str()];
+        others.sort_unstable();
+        let mut encryptor = self.cipher.encryptor();
+        let (mut hash, mut behind) = (Sha1::new(), None);
+        for piece in self.padded(message, fresh.random_prefix).chunks_mut(PIECE) {
+            let written = write_encrypted(out, piece, &mut encryptor);
+            // None of the others is longer than a piece, so the first one decides which of them stand before the ciphertext.
+            behind.get_or_insert_with(|| {
+                let (before, behind) = others.split_at(others.partition_point(|other| *other <= written));
+                before.iter().for_each(|part| hash.update(part));
+                behind
+            });
+            hash.update(written);
+        }
+        behind.into_iter().flatten().for_each(|part| hash.update(part));
+        Signature::of_hash(&hash.finalize())
+    }
+
+    fn padded(&self, message: &str, random_prefix: [u8; RANDOM_PREFIX]) -> Vec<u8> {
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
         let mut buffer = Vec::with_capacity(
             HEADER
@@ -328,9 +365,7 @@ impl Credentials {
         buffer.extend_from_slice(message.as_bytes());
         buffer.extend_from_slice(self.receive_id.as_bytes());
         add_padding(&mut buffer);
-        let (blocks, _) = Block::slice_as_chunks_mut(&mut buffer);
-        self.cipher.encrypt(blocks);
-        BASE64.encode_string(buffer, out);
+        buffer
     }
 }
 
@@ -348,6 +383,18 @@ fn hexadecimal_digit(value: u8) -> u8 {
         0..=9 => b'0'.saturating_add(value),
         _ => b'a'.saturating_add(value).saturating_sub(10),
     }
+}
+
+/// Encrypts a piece and writes it as base64.
+fn write_encrypted<'a>(out: &'a mut String, piece: &mut [u8], encryptor: &mut cbc::Encryptor<&Aes256>) -> &'a str {
+    let (blocks, _) = Block::slice_as_chunks_mut(piece);
+    encryptor.encrypt_blocks(blocks);
+    let mut characters = [0; PIECE / 3 * 4];
+    let length = BASE64.encode_slice(piece, &mut characters).unwrap_or_default();
+    let written = characters.get(..length).unwrap_or_default();
+    let start = out.len();
+    out.push_str(from_utf8(written).unwrap_or_default());
+    out.get(start..).unwrap_or_default()
 }
 
 fn add_padding(buffer: &mut Vec<u8>) {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::crypto::{Credentials, DecryptError, RANDOM_PREFIX, Signature};
+use super::crypto::{Credentials, DecryptError, Fresh, Signature};
 use super::query::{Nonce, Seconds, percent_encoded};
 use super::xml::{Element, XmlError, read_xml, write_text, write_verbatim};
 
@@ -164,24 +164,13 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 /// More than what stands around the ciphertext of a reply, and what is encrypted beside the plaintext.
 const ROOM_AROUND_CIPHERTEXT: usize = 512;
 
-/// What must be new for every encryption.
-#[derive(Clone, Debug)]
-pub struct Fresh {
-    /// From a cryptographic random number generator.
-    pub random_prefix: [u8; RANDOM_PREFIX],
-    /// A number used once.
-    pub nonce: Nonce,
-    /// Now.
-    pub timestamp: Seconds,
-}
-
 /// Encrypts and signs a passive reply.
 pub fn seal_reply(credentials: &Credentials, format: WireFormat, plaintext: &str, fresh: &Fresh) -> String {
     match format {
         WireFormat::Xml => xml_reply(credentials, plaintext, fresh),
         WireFormat::Json => {
-            let encrypted = credentials.encrypt(plaintext, fresh.random_prefix);
-            let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, &encrypted);
+            let mut encrypted = String::new();
+            let signature = credentials.seal_behind(&mut encrypted, plaintext, fresh);
             json_reply(&encrypted, &signature, fresh)
         }
     }
@@ -191,10 +180,7 @@ fn xml_reply(credentials: &Credentials, plaintext: &str, fresh: &Fresh) -> Strin
     // Base64 takes four characters for three bytes, and the rest is less than what is left.
     let mut out = String::with_capacity((plaintext.len().saturating_mul(4) / 3).saturating_add(ROOM_AROUND_CIPHERTEXT));
     out.push_str("<xml><Encrypt><![CDATA[");
-    let start = out.len();
-    credentials.encrypt_behind(&mut out, plaintext, fresh.random_prefix);
-    let encrypted = out.get(start..).unwrap_or_default();
-    let signature = credentials.signature(&fresh.timestamp, &fresh.nonce, encrypted);
+    let signature = credentials.seal_behind(&mut out, plaintext, fresh);
     out.push_str("]]></Encrypt>");
     write_verbatim(&mut out, "MsgSignature", signature.as_str());
     out.extend(["<TimeStamp>", fresh.timestamp.as_str(), "</TimeStamp>"]);

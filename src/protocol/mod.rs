@@ -20,10 +20,10 @@ pub mod xml;
 #[cfg(test)]
 mod vectors;
 
-pub use crypto::{CallbackToken, Credentials, DecryptError, EncodingAesKey, RANDOM_PREFIX, Signature};
+pub use crypto::{CallbackToken, Credentials, DecryptError, EncodingAesKey, Fresh, RANDOM_PREFIX, Signature};
 pub use diagnosis::{Configured, Likely, RefusedCallback, diagnose};
 pub use envelope::{
-    Envelope, EnvelopeError, Fresh, ReplyError, SealedCallback, WireFormat, open_reply, seal_callback, seal_reply,
+    Envelope, EnvelopeError, ReplyError, SealedCallback, WireFormat, open_reply, seal_callback, seal_reply,
     seal_verification,
 };
 pub use event::{ActivityChange, Event};

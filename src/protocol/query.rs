@@ -4,6 +4,10 @@
 //! a strict grammar keeps a captured request from being turned into another one: the time stamp has exactly ten digits, the nonce its
 //! own alphabet, and every parameter occurs once.
 
+use std::iter::successors;
+
+use memchr::memchr;
+
 use super::crypto::Signature;
 
 /// Longest query that is read, in bytes.
@@ -53,7 +57,13 @@ impl Seconds {
 
     /// From a time; `None` outside the years 2001 to 2286.
     pub fn from_unix(seconds: i64) -> Option<Self> {
-        Self::parse(&seconds.to_string())
+        let mut digits = [0; 10];
+        let rest = digits.iter_mut().rev().try_fold(seconds, |rest, digit| {
+            *digit = b'0'.saturating_add(u8::try_from(rest % 10).ok()?);
+            Some(rest / 10)
+        })?;
+        let fits = rest == 0 && digits.first() != Some(&b'0');
+        fits.then_some(Self { digits, value: seconds })
     }
 
     /// As it was sent.
@@ -80,7 +90,7 @@ impl Nonce {
     /// Checks the form.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
+        let fits = (1..=64).contains(&text.len()) && text.bytes().fold(true, |fits, byte| fits & allowed(byte));
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -171,8 +181,12 @@ fn split(raw: &str) -> Result<Vec<(&str, &str)>, QueryError> {
     if raw.len() > LONGEST_QUERY {
         return Err(QueryError::TooLong);
     }
-    let pairs = raw.split('&').filter(|_| !raw.is_empty());
-    let parameters: Vec<(&str, &str)> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    let pairs = successors(Some(cut(raw, b'&')), |(_, rest)| rest.map(|rest| cut(rest, b'&')));
+    let parameters: Vec<(&str, &str)> = pairs
+        .filter(|_| !raw.is_empty())
+        .map(|(pair, _)| cut(pair, b'='))
+        .map(|(name, value)| (name, value.unwrap_or_default()))
+        .collect();
     if parameters.iter().any(|(name, _)| name.is_empty()) {
         return Err(QueryError::Malformed("query"));
     }
@@ -180,6 +194,12 @@ fn split(raw: &str) -> Result<Vec<(&str, &str)>, QueryError> {
         true => Ok(parameters),
         false => Err(QueryError::TooLong),
     }
+}
+
+/// What is before the first such byte, and what is behind it if there is one. The byte is an ASCII character.
+fn cut(text: &str, byte: u8) -> (&str, Option<&str>) {
+    let cut = memchr(byte, text.as_bytes()).and_then(|at| text.split_at_checked(at));
+    cut.map_or((text, None), |(before, behind)| (before, behind.get(1..)))
 }
 
 fn only<'a>(parameters: &[(&'a str, &'a str)], name: &'static str) -> Result<&'a str, QueryError> {
@@ -302,6 +322,17 @@ mod tests {
         assert!(is_echo(&"1".repeat(128)));
         for other in [&"1".repeat(129), "<xml></xml>", "{}", " \n<xml/>"] {
             assert!(!is_echo(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_ten_digits_or_is_none() {
+        for seconds in [1_000_000_000, 1_409_659_589, 9_999_999_999] {
+            let written = Seconds::from_unix(seconds).unwrap();
+            assert_eq!(Seconds::parse(&seconds.to_string()), Some(written));
+        }
+        for seconds in [i64::MIN, -1_409_659_589, -1, 0, 999_999_999, 10_000_000_000, i64::MAX] {
+            assert_eq!(Seconds::from_unix(seconds), None, "{seconds}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Passive replies: what may stand in the HTTP response to a message (doc/90241, doc/96469).
 
 use super::envelope::WireFormat;
-use super::xml::{write_number, write_text};
+use super::xml::{write_number, write_text, write_verbatim};
 
 /// Most bytes of a text; WeCom cuts off the rest.
 const LONGEST_TEXT: usize = 2048;
@@ -37,7 +37,7 @@ impl TextReply {
         write_text(&mut out, "ToUserName", to_user);
         write_text(&mut out, "FromUserName", from_corp);
         write_number(&mut out, "CreateTime", created_at);
-        write_text(&mut out, "MsgType", "text");
+        write_verbatim(&mut out, "MsgType", "text");
         write_text(&mut out, "Content", &self.0);
         out.push_str("</xml>");
         out

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::crypto::{CallbackToken, Credentials, DecryptError, EncodingAesKey, KeyError, Signature, TokenError};
-use super::envelope::{Envelope, Fresh, WireFormat, open_reply, seal_callback, seal_reply, seal_verification};
+use super::crypto::{CallbackToken, Credentials, DecryptError, EncodingAesKey, Fresh, KeyError, Signature, TokenError};
+use super::envelope::{Envelope, WireFormat, open_reply, seal_callback, seal_reply, seal_verification};
 use super::event::{ContactChange, Event, MenuKind};
 use super::message::{Content, IncomingMessage, MessageError, UserId};
 use super::query::{Nonce, Seconds, SignedQuery, VerificationQuery};
@@ -529,6 +529,23 @@ proptest! {
     fn what_was_encrypted_decrypts_to_itself(message in any::<String>(), prefix in any::<[u8; 16]>()) {
         let credentials = vectors()[7].credentials();
         prop_assert_eq!(credentials.decrypt(&credentials.encrypt(&message, prefix)), Ok(message));
+    }
+
+    #[test]
+    fn a_reply_is_signed_as_it_was_encrypted(
+        message in "\\PC{0,400}",
+        token in "[A-Za-z0-9]{1,32}",
+        nonce in "[0-9A-Za-z_-]{1,64}",
+        random_prefix in any::<[u8; 16]>(),
+    ) {
+        let key = EncodingAesKey::parse(&vectors()[7].encoding_aes_key).unwrap();
+        let credentials = Credentials::new(CallbackToken::parse(&token).unwrap(), key, "ww1");
+        let fresh = Fresh { random_prefix, nonce: Nonce::parse(&nonce).unwrap(), ..fresh() };
+        for format in [WireFormat::Xml, WireFormat::Json] {
+            let sealed = seal_reply(&credentials, format, &message, &fresh);
+            prop_assert!(sealed.contains(&credentials.encrypt(&message, random_prefix)));
+            prop_assert_eq!(open_reply(&credentials, &sealed), Ok(message.clone()));
+        }
     }
 
     #[test]
