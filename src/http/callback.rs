@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ContentType, HeaderValue};
-use actix_web::web::{Bytes, BytesMut, Data, Payload};
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::StreamExt;
 use jiff::Timestamp;
+use simdutf8::basic::from_utf8;
 
+use super::body::{BodyError, read_body};
 use super::course::Course;
 use super::error::Refusal;
 use super::fate::Fate;
@@ -25,12 +27,6 @@ use crate::protocol::{
 };
 use crate::service::Outcome;
 use crate::store::StoreError;
-
-/// Largest body that is read. Callbacks have a few KiB.
-const LARGEST_BODY: usize = 256 * 1024;
-
-/// How long a whole body may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long settling may take. WeCom waits five seconds; what is settled later is there for the next delivery.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -49,19 +45,28 @@ impl Refused {
 }
 
 /// Everything below `/callback`: what is sent to an app's address, and what is sent beside it.
-pub(super) async fn called(request: HttpRequest, payload: Payload, state: Data<ServerState>) -> HttpResponse {
+pub(super) async fn called(
+    request: ServiceRequest,
+    state: Data<ServerState>,
+) -> Result<ServiceResponse, actix_web::Error> {
+    let (request, payload) = request.into_parts();
+    let response = answer(&request, payload, &state).await;
+    Ok(ServiceResponse::new(request, response))
+}
+
+async fn answer(request: &HttpRequest, payload: Payload, state: &ServerState) -> HttpResponse {
     let rest = request.match_info().unprocessed();
     let name = rest
         .strip_prefix('/')
         .filter(|name| !name.is_empty() && !name.contains('/'));
     let Some(name) = name else {
-        return refuse_address(&state, &request, rest);
+        return refuse_address(state, request, rest);
     };
     match (request.method(), state.app(name)) {
-        (&Method::POST, Some(app)) => receive(app, &request, payload, &state).await,
-        (&Method::GET, Some(app)) => verify_url(app, &request, &state),
-        (&Method::POST | &Method::GET, None) => refuse_address(&state, &request, name),
-        _ => refuse_method(&state, &request, name),
+        (&Method::POST, Some(app)) => receive(app, request, payload, state).await,
+        (&Method::GET, Some(app)) => verify_url(app, request, state),
+        (&Method::POST | &Method::GET, None) => refuse_address(state, request, name),
+        _ => refuse_method(state, request, name),
     }
 }
 
@@ -120,32 +125,11 @@ async fn body_of(request: &HttpRequest, payload: Payload) -> Result<Bytes, Refus
         let detail = "the body has a Content-Encoding; a proxy's doing?";
         return Err(Refused::new(Reason::ContentEncoding, detail));
     }
-    match tokio::time::timeout(BODY_TIMEOUT, read(payload)).await {
-        Err(_) => Err(Refused::new(Reason::BodyTime, "the body took more than 5 s")),
-        Ok(read) => read,
-    }
-}
-
-/// A body that comes in one piece, as nearly all do, is taken as it is.
-async fn read(mut payload: Payload) -> Result<Bytes, Refused> {
-    let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
-    while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|error| Refused::new(Reason::Body, error))?;
-        if first.len() + joined.len() + piece.len() > LARGEST_BODY {
-            return Err(Refused::new(Reason::BodySize, "the body is larger than 256 KiB"));
-        }
-        if first.is_empty() && joined.is_empty() {
-            first = piece;
-        } else {
-            joined.extend_from_slice(&std::mem::take(&mut first));
-            joined.extend_from_slice(&piece);
-        }
-    }
-    match first.is_empty() {
-        true => Ok(joined.freeze()),
-        false => Ok(first),
-    }
+    read_body(payload).await.map_err(|error| match error {
+        BodyError::TooLarge => Refused::new(Reason::BodySize, error),
+        BodyError::TooSlow => Refused::new(Reason::BodyTime, error),
+        BodyError::Broken(_) => Refused::new(Reason::Body, error),
+    })
 }
 
 /// A callback of WeCom.
@@ -155,7 +139,7 @@ struct Genuine<'a> {
 }
 
 fn opened<'a>(app: &'a App, query: &str, body: &[u8], window: i64) -> Result<Genuine<'a>, Refused> {
-    let body = std::str::from_utf8(body).map_err(|_| Refused::new(Reason::Body, "the body is not UTF-8"))?;
+    let body = from_utf8(body).map_err(|_| Refused::new(Reason::Body, "the body is not UTF-8"))?;
     let query = SignedQuery::parse(query).map_err(|error| Refused::new(Reason::Query, error))?;
     let envelope = Envelope::parse(body).map_err(|error| Refused::new(Reason::Envelope, error))?;
     Ok(Genuine {

@@ -1,5 +1,6 @@
 //! Routes, limits and the one place that makes error responses.
 
+mod body;
 mod callback;
 mod connection;
 mod course;
@@ -19,10 +20,11 @@ use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServiceResponse};
+use actix_web::dev::{Server, ServiceResponse, fn_service};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
+pub use body::{BodyError, read_body};
 pub(crate) use connection::closing;
 pub use ending::Ending;
 pub use error::Refusal;
@@ -132,7 +134,10 @@ fn configure(routes: &mut ServiceConfig, state: Data<ServerState>, has_metrics: 
     // The handler takes the path apart: matching a pattern costs as much as decrypting.
     let callbacks = web::scope("/callback")
         .wrap_fn(limiting::limiting)
-        .default_service(web::to(callback::called));
+        .default_service(fn_service({
+            let state = state.clone();
+            move |request| callback::called(request, state.clone())
+        }));
     routes
         .app_data(state)
         .service(callbacks)
