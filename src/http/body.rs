@@ -46,7 +46,8 @@ pub async fn read_body(payload: Payload) -> Result<Bytes, BodyError> {
     reading.await.unwrap_or(Err(BodyError::TooSlow))
 }
 
-/// actix-web calls a handler before it hands over what came with the head, and calls it again right after.
+/// actix-web calls a handler before it hands over what came with the head, and calls it again right after. (A request that waited for the
+/// one before it on its connection has its body already, and is called again soon.)
 async fn next_turn() {
     let mut is_first = true;
     let turn = poll_fn(|context| match std::mem::take(&mut is_first) {

@@ -50,11 +50,11 @@ pub(super) async fn called(
     state: Data<ServerState>,
 ) -> Result<ServiceResponse, actix_web::Error> {
     let (request, payload) = request.into_parts();
-    let response = answer(&request, payload, &state).await;
+    let response = dispatched(&request, payload, &state).await;
     Ok(ServiceResponse::new(request, response))
 }
 
-async fn answer(request: &HttpRequest, payload: Payload, state: &ServerState) -> HttpResponse {
+async fn dispatched(request: &HttpRequest, payload: Payload, state: &ServerState) -> HttpResponse {
     let rest = request.match_info().unprocessed();
     let name = rest
         .strip_prefix('/')

@@ -131,7 +131,8 @@ fn is_kept(response: &ServiceResponse) -> bool {
 }
 
 fn configure(routes: &mut ServiceConfig, state: Data<ServerState>, has_metrics: bool) {
-    // The handler takes the path apart: matching a pattern costs as much as decrypting.
+    // The handler takes the path apart, and the request as it is: matching a pattern costs as much as decrypting, and so nearly does working
+    // out each of a handler's arguments.
     let callbacks = web::scope("/callback")
         .wrap_fn(limiting::limiting)
         .default_service(fn_service({

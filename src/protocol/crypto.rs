@@ -18,7 +18,7 @@ use sha1::{Digest, Sha1};
 use simdutf8::basic::from_utf8;
 use subtle::ConstantTimeEq;
 
-use super::query::{Nonce, Seconds};
+use super::query::{LONGEST_NONCE, Nonce, Seconds};
 
 /// Bytes of random data in front of every plaintext.
 pub const RANDOM_PREFIX: usize = 16;
@@ -32,6 +32,11 @@ const HEADER: usize = RANDOM_PREFIX + 4;
 /// So much is encrypted and then signed at a time: both wait for their own last result, and meanwhile the processor goes on with the other.
 /// Whole AES blocks, whole characters of base64, and enough of them for its wide registers.
 const PIECE: usize = 144;
+
+/// As many characters of base64.
+const WRITTEN_PIECE: usize = PIECE / 3 * 4;
+
+const _: () = assert!(PIECE.is_multiple_of(48) && WRITTEN_PIECE >= LONGEST_NONCE);
 
 /// 43 characters carry 258 bits and the key has 256: the console fills the two spare bits at random, so three keys of four are not
 /// canonical base64. This engine is for keys only; ciphertexts are canonical.
@@ -340,7 +345,7 @@ impl Credentials {
         let (mut hash, mut behind) = (Sha1::new(), None);
         for piece in self.padded(message, fresh.random_prefix).chunks_mut(PIECE) {
             let written = write_encrypted(out, piece, &mut encryptor);
-            // None of the others is longer than a piece, so the first one decides which of them stand before the ciphertext.
+            // The first piece is longer than any of the others, or it is the whole ciphertext: it decides which of them stand before it.
             behind.get_or_insert_with(|| {
                 let (before, behind) = others.split_at(others.partition_point(|other| *other <= written));
                 before.iter().for_each(|part| hash.update(part));
@@ -389,7 +394,7 @@ fn hexadecimal_digit(value: u8) -> u8 {
 fn write_encrypted<'a>(out: &'a mut String, piece: &mut [u8], encryptor: &mut cbc::Encryptor<&Aes256>) -> &'a str {
     let (blocks, _) = Block::slice_as_chunks_mut(piece);
     encryptor.encrypt_blocks(blocks);
-    let mut characters = [0; PIECE / 3 * 4];
+    let mut characters = [0; WRITTEN_PIECE];
     let length = BASE64.encode_slice(piece, &mut characters).unwrap_or_default();
     let written = characters.get(..length).unwrap_or_default();
     let start = out.len();

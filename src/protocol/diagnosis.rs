@@ -182,8 +182,7 @@ fn printable(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::crypto::{CallbackToken, EncodingAesKey, Fresh};
-    use super::super::envelope::Envelope;
-    use super::super::envelope::{WireFormat, seal_callback, seal_verification};
+    use super::super::envelope::{Envelope, WireFormat, seal_callback, seal_verification};
     use super::super::query::{Nonce, Seconds};
     use super::*;
 

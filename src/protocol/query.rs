@@ -22,6 +22,9 @@ const LONGEST_ECHO_PLAINTEXT: usize = 128;
 /// Most parameters; the admin may have put some of their own into the URL.
 const MOST_PARAMETERS: usize = 32;
 
+/// Longest nonce, in bytes.
+pub(super) const LONGEST_NONCE: usize = 64;
+
 /// Why a query is not that of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -90,7 +93,8 @@ impl Nonce {
     /// Checks the form.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        let fits = (1..=64).contains(&text.len()) && text.bytes().fold(true, |fits, byte| fits & allowed(byte));
+        let fits =
+            (1..=LONGEST_NONCE).contains(&text.len()) && text.bytes().fold(true, |fits, byte| fits & allowed(byte));
         fits.then(|| Self(text.to_owned()))
     }
 

@@ -232,7 +232,7 @@ fn is_allowed(character: char) -> bool {
 }
 
 /// Whether a text can stand in a CDATA section as it is, which nearly every text can: it ends no section, and XML 1.0 allows all of it
-/// (neither control characters nor U+FFFE and U+FFFF). What decides is looked for by its rarest byte, many bytes at once.
+/// (neither control characters nor U+FFFE and U+FFFF). The two sequences are looked for by their rarest byte, many bytes at once.
 fn is_verbatim(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_control = |byte: u8| (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
@@ -364,6 +364,14 @@ mod tests {
             if let Some(root) = read_flat(&text) {
                 prop_assert_eq!(Ok(root), read_any(&text), "{}", text);
             }
+        }
+
+        #[test]
+        fn a_text_stands_as_it_is_when_nothing_in_it_is_forbidden_or_ends_its_section(
+            text in "[\\]>a\t\u{1f}\u{bf}\u{fef}\u{feff}\u{ffbe}\u{fffd}\u{fffe}\u{ffff}\u{2ffff}]{0,8}",
+        ) {
+            let is_harmless = text.chars().all(is_allowed) && !text.contains("]]>");
+            prop_assert_eq!(is_verbatim(&text), is_harmless, "{:?}", text);
         }
 
         #[test]

@@ -208,6 +208,65 @@ fn a_connection_is_kept_for_genuine_callbacks_alone() {
 }
 
 #[test]
+fn a_genuine_callback_is_answered_however_its_body_comes() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let head = |sealed: &SealedCallback, framing: &str| {
+        let query = &sealed.query;
+        format!("POST /callback/support?{query} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n")
+    };
+    let answers_to = |parts: &[&str]| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        for part in parts {
+            stream.write_all(part.as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers
+    };
+    let check = |parts: &[&str], count: usize| {
+        let answers = answers_to(parts);
+        assert_eq!(
+            answers.matches("HTTP/1.1 200 OK").count(),
+            count,
+            "{parts:?}: {answers}"
+        );
+        assert_eq!(answers.matches("</Encrypt>").count(), count, "{parts:?}: {answers}");
+        answers
+    };
+    let [kept, closed] = ["", "\r\nConnection: close"];
+    let with_length =
+        |sealed: &SealedCallback, more: &str| head(sealed, &format!("Content-Length: {}{more}", sealed.body.len()));
+
+    let in_parts = sealed(TOKEN, 1);
+    let (begin, end) = in_parts.body.split_at(100);
+    check(&[&with_length(&in_parts, closed), begin, end], 1);
+
+    let chunked = sealed(TOKEN, 2);
+    let (begin, end) = chunked.body.split_at(100);
+    let chunks = format!("64\r\n{begin}\r\n{:x}\r\n{end}\r\n0\r\n\r\n", end.len());
+    let chunked = head(&chunked, &format!("Transfer-Encoding: chunked{closed}"));
+    check(&[&format!("{chunked}{chunks}")], 1);
+
+    let expected = sealed(TOKEN, 3);
+    let answers = check(
+        &[
+            &with_length(&expected, &format!("\r\nExpect: 100-continue{closed}")),
+            &expected.body,
+        ],
+        1,
+    );
+    assert!(answers.starts_with("HTTP/1.1 100 Continue\r\n\r\n"), "{answers}");
+
+    let two = [(4, kept), (5, closed)].map(|(number, more)| {
+        let sealed = sealed(TOKEN, number);
+        with_length(&sealed, more) + &sealed.body
+    });
+    check(&[&two.concat()], 2);
+}
+
+#[test]
 fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_behind_it_is_read() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());
