@@ -204,17 +204,16 @@ fn examine(
     let first = *ranked.first()?;
     let is_offered = ranked.iter().take(OPTIONS).any(|class| lesson.meant.contains(class));
     let chat = best(&look.probabilities, kinds, is_chat);
-    let [facts, facts_of_chat] = model.facts(&survey, [Some(first), chat]);
+    let facts = model.facts(&survey, first);
     let outcome = |facts, right| Outcome { facts, right, weight };
-    let facts = facts?;
     let is_chat_lesson = kinds.get(lesson.class).copied().is_some_and(is_chat);
     Some(Examined {
         best: outcome(facts, first == lesson.class),
         options: outcome(facts, is_offered),
         // Which greeting it is hardly matters; that it is one does.
-        chat: chat.zip(facts_of_chat).map(|(class, facts)| {
+        chat: chat.map(|class| {
             let is_right = is_chat_lesson && kinds.get(class) == kinds.get(lesson.class);
-            outcome(facts, is_right)
+            outcome(model.facts(&survey, class), is_right)
         }),
     })
 }

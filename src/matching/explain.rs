@@ -5,7 +5,6 @@ use std::fmt;
 
 use super::decision::{Candidate, Judgement};
 use super::matcher::{Matcher, Viewed};
-use super::model::Attention;
 use super::reading::View;
 
 /// So many classes are explained.
@@ -125,7 +124,7 @@ impl Matcher {
         let own: HashMap<u32, f32> = viewed.look.vector.entries.iter().copied().collect();
         let likeness = |text: &str| {
             let counts = self.vocabulary.count(&super::reading::Reading::of(text));
-            let other = self.model.rarity.weigh(&counts, Attention::Everything);
+            let other = self.model.rarity.weigh(&counts);
             other
                 .entries
                 .iter()

@@ -221,11 +221,11 @@ impl Matcher {
         let calibration = self.calibration.of(viewed.attention);
         let survey = Model::survey(&viewed.counts, &viewed.look, &self.kinds);
         let probabilities = &viewed.look.probabilities;
-        let classes = [
-            best(probabilities, &self.kinds, is_scenario),
-            best(probabilities, &self.kinds, is_chat),
-        ];
-        let [scenario, chat] = self.model.facts(&survey, classes);
+        let facts_of_best = |wanted: fn(ClassKind) -> bool| {
+            let class = best(probabilities, &self.kinds, wanted)?;
+            Some(self.model.facts(&survey, class))
+        };
+        let (scenario, chat) = (facts_of_best(is_scenario), facts_of_best(is_chat));
         let trust_by = |confidence: &Confidence, facts: Option<Facts>| facts.map_or(0.0, |facts| confidence.of(&facts));
         let best = trust_by(&calibration.best, scenario);
         Trust {

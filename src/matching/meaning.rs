@@ -28,17 +28,17 @@ pub(super) type Meaning = [f32; DIMENSIONS];
 /// The meaning of a normalised text: the sum of its words, the longest first from the left.
 pub(super) fn meaning_of(text: &str) -> Option<Box<Meaning>> {
     let mut sum = Box::new([0.0_f32; DIMENSIONS]);
-    let mut rest = text;
+    let (table, mut rest) = (&*TABLE, text);
     while let Some(character) = rest.chars().next() {
         let (word, length) = if is_han(character) {
-            TABLE.longest(rest)
+            table.longest(rest)
         } else if character.is_ascii_alphabetic() {
-            TABLE.whole(rest)
+            table.whole(rest)
         } else {
             (None, character.len_utf8())
         };
         if let Some(word) = word {
-            TABLE.add(word, &mut sum);
+            table.add(word, &mut sum);
         }
         rest = rest.get(length..).unwrap_or_default();
     }

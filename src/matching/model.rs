@@ -108,13 +108,13 @@ impl Model {
         }
     }
 
-    /// Weighs a question and scores every class.
+    /// Weighs a question, of which only what is attended to is given, and scores every class.
     pub(super) fn look(&self, counts: &Counts, attention: Attention) -> Look {
         let classifier = match attention {
             Attention::Sound => &self.by_sound,
             Attention::Everything => &self.classifier,
         };
-        let vector = self.rarity.weigh(counts, attention);
+        let vector = self.rarity.weigh(counts);
         let scores = classifier.scores(&vector.entries);
         let mut probabilities = scores.clone();
         softmax(&mut probabilities);
@@ -142,17 +142,9 @@ impl Model {
         }
     }
 
-    /// What tells of some classes whether each is the right one; of none nothing does.
-    pub(super) fn facts<const N: usize>(&self, survey: &Survey<'_>, classes: [Option<usize>; N]) -> [Option<Facts>; N] {
-        let own = self.owners.rarity_of_own(survey.counts, &self.rarity, classes);
-        let mut facts = classes.into_iter().zip(own);
-        std::array::from_fn(|_| {
-            let (class, own) = facts.next()?;
-            Some(Self::facts_of(survey, class?, own))
-        })
-    }
-
-    fn facts_of(survey: &Survey<'_>, class: usize, own: f32) -> Facts {
+    /// What tells of a class whether it is the right one.
+    pub(super) fn facts(&self, survey: &Survey<'_>, class: usize) -> Facts {
+        let own = self.owners.rarity_of_own(survey.counts, &self.rarity, class);
         let look = survey.look;
         let probability = look.probabilities.get(class).copied().unwrap_or_default();
         let (before, from) = look.probabilities.split_at_checked(class).unwrap_or_default();
@@ -191,7 +183,10 @@ fn fit(
 ) -> Classifier {
     let vectors: Vec<Vector> = lessons
         .iter()
-        .map(|lesson| rarity.weigh(&lesson.counts, attention))
+        .map(|lesson| match attention {
+            Attention::Everything => rarity.weigh(&lesson.counts),
+            Attention::Sound => rarity.weigh(&lesson.counts.of_sound()),
+        })
         .collect();
     let examples: Vec<Example<'_>> = lessons
         .iter()
@@ -253,20 +248,15 @@ impl Owners {
         &self.bits
     }
 
-    /// Summed rarity of what each class itself has said.
-    fn rarity_of_own<const N: usize>(&self, counts: &Counts, rarity: &Rarity, classes: [Option<usize>; N]) -> [f32; N] {
-        let places = classes.map(|class| class.map_or((usize::MAX, 0), |class| (class / 64, class % 64)));
-        let mut sums = [0.0; N];
-        for known in &counts.known {
-            let first = known.feature as usize * self.words;
-            let owners = self.bits.get(first..first + self.words).unwrap_or_default();
-            let rarity = rarity.of(known.feature);
-            for (sum, (word, bit)) in sums.iter_mut().zip(places) {
-                let word = owners.get(word).copied().unwrap_or_default();
-                // Adding nothing costs less than guessing of each feature whether it is one of those.
-                *sum += rarity * (word >> bit & 1) as f32;
-            }
-        }
-        sums
+    /// Summed rarity of what a class itself has said.
+    fn rarity_of_own(&self, counts: &Counts, rarity: &Rarity, class: usize) -> f32 {
+        let (word, bit) = (class / 64, class % 64);
+        let own = counts.known.iter().map(|known| {
+            let owners = self.bits.get(known.feature as usize * self.words + word);
+            let is_own = owners.copied().unwrap_or_default() >> bit & 1;
+            // Adding nothing costs less than guessing of each feature whether it is one of those.
+            rarity.of(known.feature) * is_own as f32
+        });
+        own.sum()
     }
 }

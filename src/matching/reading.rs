@@ -188,11 +188,11 @@ impl<'t> Units<'t> {
     }
 
     fn add_han(&mut self, run: &Run<'t>) {
-        self.characters.push(run.as_unit());
+        let unit = run.as_unit();
+        self.characters.push(unit);
         let character = run.text.chars().next();
-        let hash = character.and_then(pinyin::sound_of);
-        let hash = hash.unwrap_or_else(|| hash_of(run.text.bytes()));
-        self.sounds.push(Unit { hash, ..run.as_unit() });
+        let hash = character.and_then(pinyin::sound_of).unwrap_or(unit.hash);
+        self.sounds.push(Unit { hash, ..unit });
     }
 
     fn add_number(&mut self, run: &Run<'t>) {

@@ -23,6 +23,7 @@ pub(super) struct Known {
 /// How often each known feature occurs in a text, and how many n-grams of it nobody has seen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Counts {
+    /// View after view.
     pub(super) known: Vec<Known>,
     pub(super) unknown: [f32; 3],
     pub(super) meaning: Option<Box<Meaning>>,
@@ -261,45 +262,39 @@ impl Rarity {
         self.idf.get(feature as usize).copied().unwrap_or_default()
     }
 
-    /// Weighs the counts of a text, looking only at the views that are attended to.
-    pub(super) fn weigh(&self, counts: &Counts, attention: Attention) -> Vector {
+    /// Weighs the counts of a text.
+    pub(super) fn weigh(&self, counts: &Counts) -> Vector {
         let mut entries = Vec::with_capacity(counts.known.len() + DIMENSIONS);
         let mut squares = [0.0_f32; 3];
         let (mut mass, mut known_mass) = (0.0, 0.0);
-        for (view, unknown) in (0_u8..)
-            .zip(counts.unknown)
-            .filter(|(view, _)| attention.looks_at(*view))
-        {
+        for (view, unknown) in (0_u8..).zip(counts.unknown) {
             mass += unknown * self.unknown;
-            *of_view(&mut squares, view) += unknown_share(view) * unknown * self.unknown * self.unknown;
+            *of_view(&mut squares, view) = unknown_share(view) * unknown * self.unknown * self.unknown;
         }
-        let attended = || counts.known.iter().filter(|known| attention.looks_at(known.view));
-        for known in attended() {
-            let idf = self.idf(known.feature);
-            let is_known = idf > 0.0;
-            let rarity = if is_known { idf } else { self.unknown };
-            let value = known.value(rarity);
-            mass += rarity;
-            let share = if is_known { 1.0 } else { unknown_share(known.view) };
-            *of_view(&mut squares, known.view) += share * value * value;
-            known_mass += idf;
-        }
-        let scales: [f32; 3] = std::array::from_fn(|view| {
-            let (square, length) = (squares.get(view), self.view_lengths.get(view));
-            length.copied().unwrap_or(1.0) / square.copied().unwrap_or(1.0).sqrt().max(1e-6)
-        });
-        for known in attended() {
-            let idf = self.idf(known.feature);
-            if idf > 0.0 {
-                let scale = scales.get(usize::from(known.view)).copied().unwrap_or(1.0);
-                entries.push((known.feature, known.value(idf) * scale));
+        for of_one_view in counts.known.chunk_by(|one, next| one.view == next.view) {
+            let Some(Known { view, .. }) = of_one_view.first() else {
+                continue;
+            };
+            let (first, unknown_share) = (entries.len(), unknown_share(*view));
+            let mut square = *of_view(&mut squares, *view);
+            for known in of_one_view {
+                let idf = self.idf(known.feature);
+                let is_known = idf > 0.0;
+                let rarity = if is_known { idf } else { self.unknown };
+                let value = known.value(rarity);
+                mass += rarity;
+                known_mass += idf;
+                square += if is_known { 1.0 } else { unknown_share } * value * value;
+                if is_known {
+                    entries.push((known.feature, value));
+                }
             }
+            let length = self.view_lengths.get(usize::from(*view)).copied().unwrap_or(1.0);
+            let scale = length / square.sqrt().max(1e-6);
+            let of_this_view = entries.get_mut(first..).unwrap_or_default();
+            of_this_view.iter_mut().for_each(|(_, value)| *value *= scale);
         }
-        if let Some(meaning) = counts
-            .meaning
-            .as_ref()
-            .filter(|_| attention.looks_at(View::Meaning.code()))
-        {
+        if let Some(meaning) = &counts.meaning {
             let first = self.idf.len() as u32;
             let length = self.view_lengths.get(3).copied().unwrap_or_default();
             entries.extend((first..).zip(meaning.iter().map(|value| value * length)));
