@@ -120,11 +120,14 @@ pub(super) fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-/// Says whether the file is still where it was opened: what is written to a file that somebody removed or replaced is lost.
+/// Says whether the file and its log are still where they were opened: what is written to a file that somebody removed or replaced is lost.
 pub(super) fn still_in_place(path: &Path) -> impl Fn() -> bool + Send + 'static {
-    let path = path.to_owned();
-    let opened = identity(&path);
-    move || identity(&path) == opened
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let paths = [path.to_owned(), PathBuf::from(log)];
+    let identities = move || paths.each_ref().map(|path| identity(path));
+    let opened = identities();
+    move || identities() == opened
 }
 
 #[cfg(unix)]

@@ -161,6 +161,51 @@ async fn nothing_is_said_to_be_stored_in_a_file_that_was_removed() {
 }
 
 #[tokio::test]
+async fn nothing_is_said_to_be_stored_in_a_log_that_was_removed() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store.probe().await.unwrap();
+    let mut log = file(&directory).into_os_string();
+    log.push("-wal");
+    std::fs::remove_file(log).unwrap();
+    assert!(store.probe().await.is_err());
+}
+
+/// What SQLite does when the disk is full: it takes back all that the messages before have stored in the same transaction.
+#[tokio::test]
+async fn nobody_gets_anothers_reply_after_the_disk_was_full_in_the_middle_of_a_commit() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let full = store.submit(|connection| {
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        connection.pragma_update(None, "max_page_count", pages + 1)
+    });
+    full.await.unwrap();
+    let (begin, begun) = std::sync::mpsc::channel::<()>();
+    let first = store.submit(move |_| Ok(begun.recv().is_ok()));
+    let settle = |number: u32, user: &str, reply: &'static str| {
+        store.settle(message(number), person(user), at(0), Box::new(move |_| step("s", reply)))
+    };
+    let before = settle(1, "li", "one");
+    let large = store.submit(|connection| {
+        let sql = "INSERT INTO meta (key, value) VALUES ('large', hex(zeroblob(1000000)))";
+        connection.execute(sql, []).map(drop)
+    });
+    let (same, other) = (settle(2, "wang", "one"), settle(3, "zhao", "other"));
+    begin.send(()).unwrap();
+    assert!(first.await.is_err(), "it shares the commit with what failed");
+    assert!(before.await.is_err());
+    assert!(large.await.is_err());
+    drop((same.await, other.await));
+    let roomy = store.submit(|connection| connection.pragma_update(None, "max_page_count", 1_000_000));
+    roomy.await.unwrap();
+    for (number, user, reply) in [(1, "li", "one"), (2, "wang", "one"), (3, "zhao", "other")] {
+        let settled = settle(number, user, reply).await.unwrap();
+        assert_eq!(settled.reply.as_deref(), Some(reply), "{user}");
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_refused_and_left_as_it_is() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);

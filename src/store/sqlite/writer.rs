@@ -183,7 +183,10 @@ fn write_batch(connection: &Statements<'_>, watching: &Watching, jobs: &mut impl
     for job in jobs {
         let done = job(transaction.clone());
         told.push(done.notify);
-        is_spoilt = done.spoils;
+        // When the disk is full or fails, SQLite rolls back the whole transaction by itself, with what the jobs before did. What followed
+        // would be committed piece by piece, next to what is known in memory of rows that are no more.
+        let is_rolled_back = transaction.is_ok() && connection.is_autocommit();
+        is_spoilt = done.spoils || is_rolled_back;
         if is_spoilt {
             break;
         }
