@@ -4,6 +4,14 @@ use jiff::Timestamp;
 
 use super::{QuestionRecord, Remembered, Step};
 
+/// For so long after the first try a message of the app that WeCom may or may not have taken is sent again. WeCom swallows the same message
+/// for half an hour (doc/90236), counted by its own clock from when it took it. In milliseconds, as times are in a store.
+pub(super) const SWALLOWED_FOR: i64 = 25 * 60 * 1000;
+
+/// SQL for a message of the app that WeCom swallows for that long. A card it refuses for ever, by its number.
+pub(super) const IS_SWALLOWED: &str =
+    "api = 'message/send' AND body LIKE '%\"enable_duplicate_check\"%' AND body NOT LIKE '%\"task_id\"%'";
+
 /// Names an account of 微信客服 as one app sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KfAccountKey {

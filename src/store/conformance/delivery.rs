@@ -276,6 +276,52 @@ async fn what_is_to_be_tried_later_waits_and_what_is_too_late_is_not_sent(place:
     assert_eq!(bodies(&*store, 20_000).await, [""; 0]);
 }
 
+/// A message of the app that WeCom swallows for half an hour when it comes a second time.
+fn reminder(id: &str) -> NewSend {
+    NewSend {
+        way: "support".to_owned(),
+        api: "message/send".to_owned(),
+        body: format!(r#"{{"text":"{id}","enable_duplicate_check":1}}"#),
+        ..send(id)
+    }
+}
+
+async fn with_a_reminder(place: &impl Place) -> Arc<dyn Store> {
+    let store = place.open().await;
+    keep(&*store, None, "c1", vec![said("m1", "wm1", 90)]).await;
+    answer(&*store, |_| vec![reminder("r1")]).await;
+    store
+}
+
+async fn what_wecom_may_have_taken_is_sent_again_only_while_it_swallows_it(place: impl Place) {
+    let store = with_a_reminder(&place).await;
+    let minutes = |minutes: i64| 60 * minutes;
+    for tried in [1, 20] {
+        let send = claim_one(&*store, minutes(tried)).await;
+        let later = SendResult::Later {
+            at: at(minutes(tried + 1)),
+            code: None,
+            unclear: true,
+        };
+        store.settle_send(send.claim, later, at(minutes(tried))).await.unwrap();
+    }
+    assert_eq!(bodies(&*store, minutes(31)).await, [""; 0]);
+    let dead = store.dead_letters(false, 10).await.unwrap();
+    assert_eq!(dead[0].fate, "unclear", "an admin may have it sent nevertheless");
+}
+
+async fn what_was_under_way_when_the_process_ended_long_ago_is_not_sent_again_if_wecom_may_have_taken_it(
+    place: impl Place,
+) {
+    let store = with_a_reminder(&place).await;
+    assert_eq!(claim_one(&*store, 0).await.claim.attempts, 1);
+    store.close().await.unwrap();
+    let store = place.open().await;
+    assert_eq!(claim_one(&*store, 20 * 60).await.claim.attempts, 2);
+    store.close().await.unwrap();
+    assert_eq!(bodies(&*place.open().await, 31 * 60).await, [""; 0]);
+}
+
 async fn in_the_place_of_what_is_refused_goes_what_was_meant_for_that(place: impl Place) {
     let store = place.open().await;
     keep(&*store, None, "c1", vec![said("m1", "wm1", 90)]).await;
@@ -454,6 +500,8 @@ for_every_store!(
     what_goes_by_a_paused_way_stays,
     what_was_under_way_when_the_process_ended_is_sent_again_as_it_was,
     what_is_to_be_tried_later_waits_and_what_is_too_late_is_not_sent,
+    what_wecom_may_have_taken_is_sent_again_only_while_it_swallows_it,
+    what_was_under_way_when_the_process_ended_long_ago_is_not_sent_again_if_wecom_may_have_taken_it,
     in_the_place_of_what_is_refused_goes_what_was_meant_for_that,
     when_a_customer_cannot_be_written_to_everything_for_them_is_dropped_and_nobody_else_s,
     a_late_reply_goes_out_with_the_next_delivery_or_as_a_message_but_not_twice,

@@ -7,6 +7,7 @@ use super::pool::Transaction;
 use super::values::values;
 use super::writes::Writes;
 use super::{bytes, count, lock_persons, timestamp};
+use crate::store::delivery::{IS_SWALLOWED, SWALLOWED_FOR};
 use crate::store::hashes::Hash;
 use crate::store::{ClaimedSend, SendClaim, SendResult, ServedBy};
 
@@ -77,9 +78,12 @@ async fn expire(transaction: Transaction<'_>, now: i64) -> Result<(), Error> {
     let sql = "UPDATE customers SET served_by = 'bot' WHERE served_by = 'pool' AND person IN (
                  SELECT person FROM outbox WHERE fate IS NULL AND not_after < $1 AND api = 'kf/service_state/trans')";
     transaction.execute(sql, values![now]).await?;
-    let sql = "UPDATE outbox SET fate = 'expired', settled_at = $1 WHERE id IN (
-                 SELECT id FROM outbox WHERE fate IS NULL AND not_after < $1 AND owner IS NULL ORDER BY id FOR UPDATE SKIP LOCKED)";
-    transaction.execute(sql, values![now]).await.map(drop)
+    let sql = format!(
+        "UPDATE outbox SET fate = CASE WHEN unclear <> 0 AND {IS_SWALLOWED} THEN 'unclear' ELSE 'expired' END, settled_at = $1
+         WHERE id IN (
+           SELECT id FROM outbox WHERE fate IS NULL AND not_after < $1 AND owner IS NULL ORDER BY id FOR UPDATE SKIP LOCKED)"
+    );
+    transaction.execute(&sql, values![now]).await.map(drop)
 }
 
 /// Gives back what this process claimed without knowing whether it did, before it sent any of it.
@@ -97,17 +101,23 @@ pub(super) async fn return_unsent(
 }
 
 /// Frees what processes held that are no more. Whether it was sent nobody knows; a message of the app that WeCom would show a second time is
-/// not sent again.
+/// not sent again, or not after WeCom has ceased to swallow it.
 pub(super) async fn give_back(transaction: Transaction<'_>, owners: Vec<&str>) -> Result<(), Error> {
-    let sql = "UPDATE outbox SET owner = NULL,
+    let sql = format!(
+        "UPDATE outbox SET owner = NULL,
                  fate = CASE WHEN shown_twice THEN 'unclear' END,
                  settled_at = CASE WHEN shown_twice THEN next_at END,
+                 not_after = CASE WHEN unclear = 0 AND {IS_SWALLOWED} THEN least(not_after, next_at + $2) ELSE not_after END,
                  unclear = CASE WHEN shown_twice THEN unclear ELSE 1 END
                FROM (SELECT id AS held, api = 'message/send' AND body NOT LIKE '%\"enable_duplicate_check\"%'
                        AND body NOT LIKE '%\"task_id\"%' AS shown_twice
                      FROM outbox WHERE fate IS NULL AND owner = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED) AS held_ones
-               WHERE id = held";
-    transaction.execute(sql, values![owners]).await.map(drop)
+               WHERE id = held"
+    );
+    transaction
+        .execute(&sql, values![owners, SWALLOWED_FOR])
+        .await
+        .map(drop)
 }
 
 /// Says how sending went, unless somebody else has claimed it since, or taken it over.
@@ -132,10 +142,13 @@ pub(super) async fn settle(
         }
         SendResult::Later { at, code, unclear } => {
             let sql = format!(
-                "UPDATE outbox SET owner = NULL, next_at = $4, code = $5, unclear = greatest(unclear, $6) WHERE {is_ours}"
+                "UPDATE outbox SET owner = NULL, next_at = $4, code = $5, unclear = greatest(unclear, $6),
+                   not_after = CASE WHEN $6 <> 0 AND unclear = 0 AND {IS_SWALLOWED} THEN least(not_after, $7) ELSE not_after END
+                 WHERE {is_ours}"
             );
+            let until = now.saturating_add(SWALLOWED_FOR);
             let mut values = key();
-            values.extend(values![at.as_millisecond(), *code, i64::from(*unclear)]);
+            values.extend(values![at.as_millisecond(), *code, i64::from(*unclear), until]);
             transaction.execute(&sql, values).await.map(drop)
         }
         SendResult::Refused {

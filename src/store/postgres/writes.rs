@@ -1,12 +1,14 @@
 //! What steps and answers lead to, collected, so that many of them are written with a few statements.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use futures_util::future::try_join_all;
 use tokio_postgres::Error;
 
 use super::pool::Transaction;
 use super::values::{Value, values};
+use crate::store::delivery::{IS_SWALLOWED, SWALLOWED_FOR};
 use crate::store::hashes::{Hash, TimedHash};
 use crate::store::{AppealChange, ConversationKey, NewSend, OpenedAppeal, QuestionRecord, Rating, ServedBy, SetAside};
 
@@ -211,19 +213,10 @@ impl Writes {
         })
     }
 
-    /// What has been added before under the same id is the same and stays as it is. What answers something that was said before a copy took
-    /// the place of the store may have been sent by what is lost.
+    /// What has been added before under the same id is the same and stays as it is.
     fn sends(&self) -> Option<Statement<'_>> {
         let all = &self.sends;
-        let sql = "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces,
-                     unclear)
-                   SELECT send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces,
-                     EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND value::bigint > said_at)::int
-                   FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-                     $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[]) WITH ORDINALITY AS new (send_id, person, way, api, body,
-                     instead_api, instead_body, urgency, next_at, not_after, replaces, said_at, place) ORDER BY place
-                   ON CONFLICT (send_id) DO NOTHING";
-        statement(sql, all, || {
+        statement(&ADD_SENDS, all, || {
             values![
                 column(all, |new| new.send.send_id.as_str()),
                 column(all, |new| new.person.as_slice()),
@@ -337,6 +330,21 @@ impl AppealWrite {
 }
 
 /// A statement for all of these, unless there are none.
+/// What answers something that was said before a copy took the place of the store may have been sent by what is lost.
+static ADD_SENDS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear)
+         SELECT send_id, person, way, api, body, instead_api, instead_body, urgency, next_at,
+           CASE WHEN is_restored AND {IS_SWALLOWED} THEN least(not_after, said_at + {SWALLOWED_FOR}) ELSE not_after END, replaces, is_restored::int
+         FROM (
+           SELECT *, EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND value::bigint > said_at) AS is_restored
+           FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+             $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[]) WITH ORDINALITY AS given (send_id, person, way, api, body,
+             instead_api, instead_body, urgency, next_at, not_after, replaces, said_at, place)) AS new
+         ORDER BY place ON CONFLICT (send_id) DO NOTHING"
+    )
+});
+
 fn statement<'a, T>(sql: &'static str, all: &[T], values: impl FnOnce() -> Vec<Value<'a>>) -> Option<Statement<'a>> {
     let is_needed = !all.is_empty();
     is_needed.then(|| Statement { sql, values: values() })

@@ -327,6 +327,13 @@ pub(super) fn answer(
         let answering = || answer_conversation(connection, sessions, now.as_millisecond(), conversation, &mut *answer);
         match in_savepoint(connection, "conversation", answering) {
             Ok(count) => left_to_people = left_to_people.saturating_add(count),
+            // The disk is full or fails, and SQLite has taken back the whole transaction: it is no fault of this conversation.
+            Err(_) if connection.is_autocommit() => {
+                return Err(rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
+                    None,
+                ));
+            }
             Err(_) => {
                 sessions.forget_known();
                 give_up(connection, &conversation.person)?;

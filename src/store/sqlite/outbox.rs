@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::inbox::set_served_by;
 use super::timestamp;
+use crate::store::delivery::{IS_SWALLOWED, SWALLOWED_FOR};
 use crate::store::{ClaimedSend, DueReminder, NewSend, SendClaim, SendResult, ServedBy};
 
 /// Nothing waits so long for its next try, in milliseconds: a time that is further away was set before the clock was put back.
@@ -18,10 +19,15 @@ pub(super) fn add_send(
     (message, said_at): (Option<&[u8]>, i64),
     send: &NewSend,
 ) -> Result<(), rusqlite::Error> {
-    let sql = "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-                 EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND CAST(value AS INTEGER) > ?12))
-               ON CONFLICT (send_id) DO NOTHING";
+    let sql = format!(
+        "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear)
+         SELECT send_id, person, way, api, body, instead_api, instead_body, urgency, next_at,
+           CASE WHEN unclear AND {IS_SWALLOWED} THEN min(not_after, ?12 + ?13) ELSE not_after END, replaces, unclear
+         FROM (SELECT ?1 AS send_id, ?2 AS person, ?3 AS way, ?4 AS api, ?5 AS body, ?6 AS instead_api, ?7 AS instead_body,
+                 ?8 AS urgency, ?9 AS next_at, ?10 AS not_after, ?11 AS replaces,
+                 EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND CAST(value AS INTEGER) > ?12) AS unclear)
+         WHERE true ON CONFLICT (send_id) DO NOTHING"
+    );
     let values = params![
         send.send_id,
         person,
@@ -34,9 +40,10 @@ pub(super) fn add_send(
         send.next_at.as_millisecond(),
         send.not_after.as_millisecond(),
         message.filter(|_| send.replaces_reply),
-        said_at
+        said_at,
+        SWALLOWED_FOR
     ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
+    connection.prepare_cached(&sql)?.execute(values).map(drop)
 }
 
 /// How many messages to a person are still to be sent.
@@ -73,9 +80,11 @@ pub(super) fn claim(
     paused: &[String],
 ) -> Result<Vec<ClaimedSend>, rusqlite::Error> {
     return_expired_transfers(connection, now)?;
-    let sql =
-        "UPDATE outbox SET fate = 'expired', settled_at = ?1 WHERE fate IS NULL AND not_after < ?1 AND owner IS NULL";
-    connection.prepare_cached(sql)?.execute([now])?;
+    let sql = format!(
+        "UPDATE outbox SET fate = CASE WHEN unclear AND {IS_SWALLOWED} THEN 'unclear' ELSE 'expired' END, settled_at = ?1
+         WHERE fate IS NULL AND not_after < ?1 AND owner IS NULL"
+    );
+    connection.prepare_cached(&sql)?.execute([now])?;
     let sql = "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at <= ?1)
                OR EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_by_due WHERE fate IS NULL AND next_at > ?2)";
     let far = now.saturating_add(LONGEST_PAUSE);
@@ -120,14 +129,18 @@ fn return_expired_transfers(connection: &Connection, now: i64) -> Result<(), rus
 }
 
 /// Gives back what a process held that is no more. Whether it was sent nobody knows; a message of the app that WeCom would show a second
-/// time is not sent again.
+/// time is not sent again, or not after WeCom has ceased to swallow it.
 pub(super) fn take_over(connection: &Connection) -> Result<(), rusqlite::Error> {
     let sql = "UPDATE outbox SET fate = 'unclear', owner = NULL, settled_at = next_at
                WHERE fate IS NULL AND owner IS NOT NULL AND api = 'message/send'
                  AND body NOT LIKE '%\"enable_duplicate_check\"%' AND body NOT LIKE '%\"task_id\"%'";
     connection.execute(sql, [])?;
-    let sql = "UPDATE outbox SET owner = NULL, unclear = 1 WHERE fate IS NULL AND owner IS NOT NULL";
-    connection.execute(sql, []).map(drop)
+    let sql = format!(
+        "UPDATE outbox SET owner = NULL, unclear = 1,
+           not_after = CASE WHEN NOT unclear AND {IS_SWALLOWED} THEN min(not_after, next_at + ?1) ELSE not_after END
+         WHERE fate IS NULL AND owner IS NOT NULL"
+    );
+    connection.execute(&sql, [SWALLOWED_FOR]).map(drop)
 }
 
 /// Says how sending went, unless somebody else has claimed it since.
@@ -148,9 +161,14 @@ pub(super) fn settle(
     match result {
         SendResult::Sent => finish(connection, claim.id, "sent", None, now),
         SendResult::Later { at, code, unclear } => {
-            let sql = "UPDATE outbox SET owner = NULL, next_at = ?2, code = ?3, unclear = unclear OR ?4 WHERE id = ?1";
-            let values = params![claim.id, at.as_millisecond(), code, unclear];
-            connection.prepare_cached(sql)?.execute(values).map(drop)
+            let sql = format!(
+                "UPDATE outbox SET owner = NULL, next_at = ?2, code = ?3, unclear = unclear OR ?4,
+                   not_after = CASE WHEN ?4 AND NOT unclear AND {IS_SWALLOWED} THEN min(not_after, ?5) ELSE not_after END
+                 WHERE id = ?1"
+            );
+            let until = now.saturating_add(SWALLOWED_FOR);
+            let values = params![claim.id, at.as_millisecond(), code, unclear, until];
+            connection.prepare_cached(&sql)?.execute(values).map(drop)
         }
         SendResult::Refused {
             code,

@@ -184,7 +184,12 @@ async fn nobody_gets_anothers_reply_after_the_disk_was_full_in_the_middle_of_a_c
     let (begin, begun) = std::sync::mpsc::channel::<()>();
     let first = store.submit(move |_| Ok(begun.recv().is_ok()));
     let settle = |number: u32, user: &str, reply: &'static str| {
-        store.settle(message(number), person(user), at(0), Box::new(move |_| step("s", reply)))
+        store.settle(
+            message(number),
+            person(user),
+            at(0),
+            Box::new(move |_| step("s", reply)),
+        )
     };
     let before = settle(1, "li", "one");
     let large = store.submit(|connection| {
