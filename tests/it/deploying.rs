@@ -133,6 +133,44 @@ fn the_bot_of_the_compose_file_for_one_keeps_its_state_on_its_volume_and_can_wri
 }
 
 #[test]
+fn the_image_is_built_from_all_that_the_program_is_made_of() {
+    let container = std::fs::read_to_string("deploy/Containerfile").unwrap();
+    let (before, _) = container.split_once("\nRUN deploy/build-static").unwrap();
+    let copied: Vec<&str> = before
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .flat_map(str::split_whitespace)
+        .collect();
+    let named = ["Cargo.toml", "Cargo.lock", "askama.toml", ".cargo", "benches", "src"];
+    let included = included_from_outside(Path::new("src"));
+    assert!(included.contains(&"knowledge".to_owned()));
+    for needed in named.into_iter().chain(included.iter().map(String::as_str)) {
+        assert!(copied.contains(&needed), "{needed} is missing in the image that builds");
+    }
+}
+
+/// The folders beside `src` of which files are put into the program; those of tests are not.
+fn included_from_outside(folder: &Path) -> Vec<String> {
+    let mut outside = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            outside.extend(included_from_outside(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let up = "../".repeat(path.components().count() - 1);
+            let included = source
+                .split("include_str!(\"")
+                .chain(source.split("include_bytes!(\""))
+                .skip(1);
+            let from_outside = included.filter_map(|rest| rest.strip_prefix(up.as_str())?.split('/').next());
+            outside.extend(from_outside.filter(|folder| *folder != "tests").map(ToOwned::to_owned));
+        }
+    }
+    outside
+}
+
+#[test]
 fn the_proxy_of_the_compose_file_finds_the_bots_where_they_listen() {
     let read = |file: &str| std::fs::read_to_string(Path::new("deploy").join(file)).unwrap();
     let (caddy, container) = (read("Caddyfile.compose"), read("Containerfile"));
