@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::long::{Progress, number, reached};
 use crate::platform::wait_until;
-use crate::round::{deliver, message_of};
+use crate::round::{asked_by, deliver, message_of};
 use crate::server::{CORP_ID, KEY, Server, TOKEN, credentials, credentials_of, fresh, now, post_request, text_message};
 
 /// Threads that send.
@@ -72,7 +72,11 @@ fn a_message_that_is_delivered_four_times_is_one_row_and_has_one_reply() {
             });
         }
         assert_eq!(replies.len(), 1, "{user} got {replies:?}");
-        assert!(!replies.contains(""), "{user} got nothing");
+        let (question, words) = asked_by(&user);
+        assert!(
+            replies.iter().all(|reply| reply.contains(words)),
+            "{user}, who asked {question}, got {replies:?}"
+        );
     });
     assert_eq!(
         (server.metric("answered"), server.metric("repeated")),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiefeng::protocol::{Credentials, Fresh, Nonce, Seconds, WireFormat, open_reply, read_text_reply, seal_callback};
 
-use crate::platform::World;
+use crate::platform::{World, words as words_of};
 use crate::server::{CORP_ID, credentials};
 
 /// How many of each there are.
@@ -17,6 +17,13 @@ pub(crate) const CUSTOMERS: u32 = 12;
 
 /// It is answered in one message.
 pub(crate) const QUESTION: &str = "扫码进群失败";
+
+/// What members ask, each something else than the next, and words of the answer that nobody else's has.
+const ASKED: [(&str, &str); 3] = [
+    (QUESTION, "是哪一种？"),
+    ("群满了拉不进人", "【群满 500，拉不进人】"),
+    ("加好友提示操作频繁", "【加好友太频繁，被限流】"),
+];
 
 /// How long a member's message is tried again until it is received. The platform gives up sooner; who tries longer finds more.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -79,21 +86,36 @@ impl Round {
                 visible, 1,
                 "{user} saw {visible} answers: {replies:?} and {sent} messages"
             );
+            let (question, words) = asked_by(user);
+            let sent = world.seen_by_member(user);
+            let own = replies.iter().cloned().chain(sent.iter().map(words_of));
+            for reply in own.filter(|reply| !reply.is_empty()) {
+                assert!(reply.contains(words), "{user}, who asked {question}, got {reply}");
+            }
             let different: BTreeSet<&String> = replies.iter().collect();
             assert_eq!(different.len(), 1, "{user} got different replies: {replies:?}");
         }
     }
 }
 
+fn number_of(user: &str) -> u64 {
+    user.bytes().fold(7u64, |number, byte| {
+        number.wrapping_mul(31).wrapping_add(u64::from(byte))
+    })
+}
+
+/// The question of a member, and words of its answer.
+pub(crate) fn asked_by(user: &str) -> (&'static str, &'static str) {
+    ASKED[number_of(user) as usize % ASKED.len()]
+}
+
 /// A member's message, made now.
 pub(crate) fn message_of(user: &str) -> String {
     let created_at = jiff::Timestamp::now().as_second();
-    let number = user.bytes().fold(7u64, |number, byte| {
-        number.wrapping_mul(31).wrapping_add(u64::from(byte))
-    });
+    let (number, (question, _)) = (number_of(user), asked_by(user));
     format!(
         "<xml><ToUserName><![CDATA[{CORP_ID}]]></ToUserName><FromUserName><![CDATA[{user}]]></FromUserName>\
-         <CreateTime>{created_at}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{QUESTION}]]></Content>\
+         <CreateTime>{created_at}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{question}]]></Content>\
          <MsgId>{number}</MsgId><AgentID>1000002</AgentID></xml>"
     )
 }
