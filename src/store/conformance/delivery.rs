@@ -144,6 +144,7 @@ async fn a_callback_is_counted_once_and_none_that_is_older_than_the_latest(place
         ("t3", 11, true),
         ("t1", 10, false),
         ("t3", 11, false),
+        ("t3", 12, true),
     ];
     for (token, second, counts) in calls {
         let noted = store
@@ -153,7 +154,7 @@ async fn a_callback_is_counted_once_and_none_that_is_older_than_the_latest(place
     }
     assert_eq!(store.want_kf_messages(account(), None, at(10)).await, Ok(false));
     let progress = store.kf_progress(account()).await.unwrap();
-    assert_eq!((progress.wanted, progress.token), (3, Some(("t3".to_owned(), at(11)))));
+    assert_eq!((progress.wanted, progress.token), (4, Some(("t3".to_owned(), at(12)))));
 }
 
 async fn what_was_answered_is_not_answered_again_and_the_conversation_goes_on(place: impl Place) {

@@ -27,8 +27,8 @@ pub(super) async fn want(
                ON CONFLICT (corp_id, app, open_kf_id) DO UPDATE SET wanted = stored.wanted + 1,
                  token = coalesce(excluded.token, stored.token),
                  token_at = CASE WHEN excluded.token IS NULL THEN stored.token_at ELSE excluded.token_at END
-               WHERE stored.token IS NULL
-                 OR excluded.token_at >= stored.token_at AND excluded.token IS DISTINCT FROM stored.token";
+               WHERE stored.token IS NULL OR excluded.token_at > stored.token_at
+                 OR excluded.token_at = stored.token_at AND excluded.token IS DISTINCT FROM stored.token";
     let values = values![&account.corp_id, &account.app, &account.open_kf_id, token, called_at];
     Ok(transaction.execute(sql, values).await? > 0)
 }

@@ -304,14 +304,18 @@ impl Store for PostgresStore {
 
     fn beat(&self, report: InstanceReport) -> BoxFuture<'_, Result<Beat, StoreError>> {
         self.submit_shared(async move |shared| {
-            let beating = shared.pool.transaction(async |transaction| {
-                instances::beat(transaction, &shared.instance, &report).await?;
+            // By itself, so that whatever keeps this process from taking over does not make it seem silent.
+            let beating = shared
+                .pool
+                .transaction(async |transaction| instances::beat(transaction, &shared.instance, &report).await);
+            beating.await?;
+            let looking = shared.pool.transaction(async |transaction| {
                 if shared.watch.has_watched(shared.silence) {
                     instances::take_over(transaction, shared.silence).await?;
                 }
                 instances::told(transaction, shared.silence).await
             });
-            Ok(beating.await?)
+            Ok(looking.await?)
         })
     }
 

@@ -33,7 +33,7 @@ pub(super) fn want(
         "INSERT INTO kf_accounts (corp_id, app, open_kf_id, token, token_at, wanted) VALUES (?1, ?2, ?3, ?4, ?5, 1)
                ON CONFLICT DO UPDATE SET wanted = wanted + 1, token = coalesce(excluded.token, token),
                  token_at = CASE WHEN excluded.token IS NULL THEN token_at ELSE excluded.token_at END
-               WHERE token IS NULL OR excluded.token_at >= token_at AND excluded.token IS NOT token";
+               WHERE token IS NULL OR excluded.token_at > token_at OR excluded.token_at = token_at AND excluded.token IS NOT token";
     let values = params![account.corp_id, account.app, account.open_kf_id, token, called_at];
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }
