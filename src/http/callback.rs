@@ -174,9 +174,11 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>, course:
         Ok(message) => message,
         Err(error) => {
             tracing::warn!(app = app.name, %error, "genuine, but unreadable; see `jiefeng messages list`");
-            return match state.service().keep_unreadable(app, plaintext).await {
-                Ok(()) => (Fate::Unreadable, acknowledgement()),
-                Err(error) => not_stored(app, &error),
+            let keeping = state.service().keep_unreadable(app, plaintext);
+            return match tokio::time::timeout(SETTLE_TIMEOUT, keeping).await {
+                Ok(Ok(())) => (Fate::Unreadable, acknowledgement()),
+                Ok(Err(error)) => not_stored(app, &error),
+                Err(_) => stored_too_slowly(app),
             };
         }
     };
@@ -203,11 +205,7 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>, course:
     match settled {
         Err(_) => {
             course.delivery().declare_late();
-            tracing::error!(
-                app = app.name,
-                "the store took too long; WeCom will deliver the message again"
-            );
-            (Fate::Failed, Refusal::CannotStore.response())
+            stored_too_slowly(app)
         }
         Ok(Err(error)) => not_stored(app, &error),
         Ok(Ok(Outcome::Acknowledged)) => (Fate::Acknowledged, acknowledgement()),
@@ -226,6 +224,11 @@ async fn answered(state: &ServerState, app: &App, genuine: &Genuine<'_>, course:
 
 fn not_stored(app: &App, error: &StoreError) -> (Fate, HttpResponse) {
     tracing::error!(app = app.name, %error, "not stored; WeCom will deliver the message again");
+    (Fate::Failed, Refusal::CannotStore.response())
+}
+
+fn stored_too_slowly(app: &App) -> (Fate, HttpResponse) {
+    tracing::error!(app = app.name, "the store took too long; WeCom will deliver it again");
     (Fate::Failed, Refusal::CannotStore.response())
 }
 
@@ -251,13 +254,7 @@ async fn noted(
             tracing::error!(app = app.name, %error, "not stored; WeCom will deliver the event again");
             (Fate::Failed, Refusal::CannotStore.response())
         }
-        Err(_) => {
-            tracing::error!(
-                app = app.name,
-                "the store took too long; WeCom will deliver the event again"
-            );
-            (Fate::Failed, Refusal::CannotStore.response())
-        }
+        Err(_) => stored_too_slowly(app),
     }
 }
 

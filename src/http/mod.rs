@@ -74,7 +74,10 @@ pub fn serve(
 ) -> io::Result<(impl Future<Output = io::Result<()>>, Ending)> {
     let state = Data::new(state);
     let draining = state.draining().clone();
-    actix_web::rt::spawn(limiting::summarise(state.clone()));
+    let summarising = state.clone();
+    actix_web::rt::spawn(kept_up("summarising", state.metrics().clone(), move || {
+        limiting::summarise(summarising.clone())
+    }));
     let noting = state.clone();
     actix_web::rt::spawn(kept_up("noting", state.metrics().clone(), move || {
         noting::note_regularly(noting.clone())

@@ -151,11 +151,15 @@ impl Metrics {
         for task in [
             "answering",
             "listing",
+            "noting",
+            "outbreaks",
             "presence",
             "pulling",
             "purging",
+            "reloading",
             "reminding",
             "sending",
+            "summarising",
         ] {
             self.0.tasks_restarted.with_label_values(&[task]);
         }
