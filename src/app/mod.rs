@@ -13,5 +13,5 @@ pub use console::ConsoleAddress;
 pub use reloading::KnowledgeSource;
 pub use running::End;
 pub use server::Server;
-pub use signals::Stops;
+pub use signals::{Hangups, Stops};
 pub use stores::{open_store, open_store_beside, with_store_beside};

@@ -125,7 +125,7 @@ pub(super) struct Reloading {
 
 impl Reloading {
     /// Follows changes for as long as the process runs.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let mut requests = self.current.requests();
         let mut retry: Option<Retry> = None;
         loop {

@@ -15,11 +15,16 @@ use crate::store::Store;
 /// How long what is being sent may still take when the process ends: as long as requests under way may.
 const LAST_SENDS: Duration = Duration::from_secs(6);
 
+/// How long the store may take to close. With what waits for it nobody has been answered.
+const LAST_COMMITS: Duration = Duration::from_secs(2);
+
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// What was under way has been finished.
     InOrder,
+    /// The database did not answer any more. What had been acknowledged is stored all the same.
+    WithoutStore,
     /// A second signal came before that. What had been acknowledged is stored all the same.
     AtOnce,
 }
@@ -60,7 +65,7 @@ impl Running {
     }
 
     /// Begins nothing new, finishes requests and sends under way, and closes the store.
-    pub(super) async fn finish(mut self) -> anyhow::Result<()> {
+    pub(super) async fn finish(mut self) -> anyhow::Result<End> {
         let _ = self.stop_outbound.send(true);
         let sending = async {
             if !self.outbound.is_finished() && tokio::time::timeout(LAST_SENDS, &mut self.outbound).await.is_err() {
@@ -74,6 +79,9 @@ impl Running {
         };
         tokio::join!(sending, self.ending.finish(), console);
         self.beside.shutdown().await;
-        self.store.close().await.context("the store could not be closed")
+        match tokio::time::timeout(LAST_COMMITS, self.store.close()).await {
+            Ok(closed) => closed.context("the store could not be closed").map(|()| End::InOrder),
+            Err(_) => Ok(End::WithoutStore),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::console::{ConsoleAddress, console_listener};
@@ -184,19 +184,22 @@ impl Server {
             running.finish().await
         };
         tokio::select! {
-            finished = finishing => finished?,
-            () = stops.next() => return Ok(End::AtOnce),
+            finished = finishing => finished.and_then(|end| told.map(|()| end)),
+            () = stops.next() => Ok(End::AtOnce),
         }
-        told.map(|()| End::InOrder)
     }
 
     fn start(self) -> anyhow::Result<(Running, Stops)> {
         let (store, settings, metrics) = (Arc::clone(&self.store), self.settings, self.metrics);
         let mut beside = JoinSet::new();
-        beside.spawn(kept_up("purging", metrics, move || {
+        beside.spawn(kept_up("purging", metrics.clone(), move || {
             purge_regularly(Arc::clone(&store), settings.clone())
         }));
-        beside.spawn(self.reloading.run());
+        let reloading = Arc::new(Mutex::new(self.reloading));
+        beside.spawn(kept_up("reloading", metrics, move || {
+            let reloading = Arc::clone(&reloading);
+            async move { reloading.lock().await.run().await }
+        }));
         let (stop_outbound, outbound_stops) = watch::channel(false);
         let outbound = actix_web::rt::spawn(self.outbound.run(outbound_stops));
         let (serving, ending) = http::serve(self.listeners, self.state, self.capacity).context("cannot serve")?;

@@ -6,14 +6,18 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGHUP: the knowledge is to be looked at now. Other systems have no such signal.
-pub(super) struct Hangups {
+pub struct Hangups {
     #[cfg(unix)]
     hangup: Signal,
 }
 
 impl Hangups {
-    /// From now on the signal does not end the process.
-    pub(super) fn heard() -> io::Result<Self> {
+    /// From now on the signal does not end the process, whoever hears it.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell of it.
+    pub fn heard() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             hangup: signal(SignalKind::hangup())?,

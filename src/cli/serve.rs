@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::Failure;
 use super::knowledge_failure;
 use super::logging::{LogFormat, Logging, start_logging};
-use crate::app::{ConsoleAddress, End, KnowledgeSource, Server};
+use crate::app::{ConsoleAddress, End, Hangups, KnowledgeSource, Server};
 use crate::config::{Environment, Settings, load};
 use crate::console::LINK_HOURS;
 use crate::service::{ConversationClock, CurrentAssistant, NOW_VARIABLE};
@@ -38,6 +38,10 @@ impl Serve {
         let logging = start_logging(self.log, LevelFilter::INFO);
         let settings = load(&self.config, &Environment::of_process()).map_err(anyhow::Error::from)?;
         let clock = clock_of(&settings)?;
+        let system = actix_web::rt::System::new();
+        // Whoever asks for a reload while the knowledge is learnt must not end the process with it.
+        let heard = system.block_on(async { Hangups::heard() });
+        let _hangups = heard.context("cannot hear of SIGHUP")?;
         let source = KnowledgeSource::new(&settings.knowledge);
         let assistant = source
             .load()
@@ -47,7 +51,7 @@ impl Serve {
             .iter()
             .map(|app| format!("/callback/{}", app.name))
             .collect();
-        actix_web::rt::System::new().block_on(async move {
+        system.block_on(async move {
             let server = Server::prepare(settings, source, CurrentAssistant::new(assistant), clock)?;
             tracing::info!(address = %server.address, callbacks = callbacks.join(" "), "ready");
             if let Some(console) = server.console {
@@ -55,7 +59,14 @@ impl Serve {
             }
             match server.run().await? {
                 End::InOrder => tracing::info!("stopped; everything that was acknowledged is stored"),
-                End::AtOnce => end_at_once(logging),
+                End::AtOnce => {
+                    tracing::warn!("stopped at once by a second signal; what was being sent may be sent again at the next start");
+                    end_at_once(logging);
+                }
+                End::WithoutStore => {
+                    tracing::warn!("stopped; the database did not answer any more, what was being done in it has not been acknowledged");
+                    end_at_once(logging);
+                }
             }
             Ok(())
         })
@@ -73,9 +84,8 @@ async fn announce(console: ConsoleAddress, store: &dyn Store) -> anyhow::Result<
     Ok(())
 }
 
-/// Leaves without waiting for anything, as a second signal asks to.
+/// Leaves without waiting for anything.
 fn end_at_once(logging: Logging) {
-    tracing::warn!("stopped at once by a second signal; what was being sent may be sent again at the next start");
     drop(logging);
     std::process::exit(1);
 }

@@ -1,6 +1,8 @@
 //! The knowledge changes while the server runs: noticed, taken whole or refused whole.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::long::{Progress, number, reached};
 use crate::platform::wait_until;
-use crate::program::KnowledgeCopy;
+use crate::program::{KnowledgeCopy, jiefeng};
 use crate::server::{Server, text_of};
 
 const QUESTION: &str = "群满了拉不进人";
@@ -283,4 +285,30 @@ fn reloads_of_which_a_third_is_broken_fail_and_mix_no_answer() {
         "{reloads} reloads, {} of them broken: {answered} answers, none failed or mixed",
         reloads / 3
     ));
+}
+
+#[test]
+fn a_request_for_a_reload_does_not_end_a_server_that_is_still_learning_the_knowledge() {
+    let folder = TempDir::new().unwrap();
+    drop(Server::start(folder.path()));
+    let config = folder.path().join("jiefeng.toml");
+    let mut command = jiefeng(&["serve", "--config", config.to_str().unwrap()]);
+    command.env("JIEFENG__KNOWLEDGE__CACHE_DIR", "/dev/null/nowhere");
+    let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut log = Vec::new();
+    for line in BufReader::new(process.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.contains("learning from the knowledge") {
+            let told = Command::new("kill").args(["-HUP", &process.id().to_string()]).status();
+            assert!(told.unwrap().success());
+        }
+        log.push(line);
+        if log.last().unwrap().contains(" ready ") {
+            break;
+        }
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let has = |words: &str| log.iter().any(|line| line.contains(words));
+    assert!(has("learning from the knowledge") && has(" ready "), "{log:?}");
 }
