@@ -184,7 +184,14 @@ impl Server {
             running.finish().await
         };
         tokio::select! {
-            finished = finishing => finished.and_then(|end| told.map(|()| end)),
+            finished = finishing => match (finished?, told) {
+                // Whoever waited for such a store would wait for ever.
+                (End::WithoutStore, Err(failure)) => {
+                    tracing::error!("{failure:#}");
+                    Ok(End::WithoutStore)
+                }
+                (end, told) => told.map(|()| end),
+            },
             () = stops.next() => Ok(End::AtOnce),
         }
     }

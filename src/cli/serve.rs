@@ -64,7 +64,7 @@ impl Serve {
                     end_at_once(logging);
                 }
                 End::WithoutStore => {
-                    tracing::warn!("stopped; the database did not answer any more, what was being done in it has not been acknowledged");
+                    tracing::warn!("stopped without waiting for the database any longer; what it has not stored has not been acknowledged");
                     end_at_once(logging);
                 }
             }

@@ -178,8 +178,9 @@ impl Sender {
     /// Says how sending went until that is stored: what nobody settles keeps everything else for that person from being sent.
     async fn settle(&self, claim: SendClaim, result: SendResult) {
         let mut is_told = false;
+        let now = self.clock.platform_now();
         loop {
-            let settled = self.store.settle_send(claim, result.clone(), self.clock.platform_now());
+            let settled = self.store.settle_send(claim, result.clone(), now);
             match settled.await {
                 Ok(()) | Err(StoreError::Closed) => return,
                 Err(error) if !is_told => {

@@ -309,6 +309,15 @@ async fn what_wecom_may_have_taken_is_sent_again_only_while_it_swallows_it(place
     assert_eq!(bodies(&*store, minutes(31)).await, [""; 0]);
     let dead = store.dead_letters(false, 10).await.unwrap();
     assert_eq!(dead[0].fate, "unclear", "an admin may have it sent nevertheless");
+    assert!(store.requeue(dead[0].id, at(minutes(40))).await.unwrap());
+    let send = claim_one(&*store, minutes(40)).await;
+    let later = SendResult::Later {
+        at: at(minutes(70)),
+        code: None,
+        unclear: true,
+    };
+    store.settle_send(send.claim, later, at(minutes(40))).await.unwrap();
+    assert_eq!(bodies(&*store, minutes(70)).await, [""; 0], "but no longer than before");
 }
 
 async fn what_was_under_way_when_the_process_ended_long_ago_is_not_sent_again_if_wecom_may_have_taken_it(

@@ -5,6 +5,7 @@ use tokio_postgres::{Error, Row};
 use super::pool::Transaction;
 use super::values::values;
 use super::{count, timestamp};
+use crate::store::delivery::IS_SWALLOWED;
 use crate::store::{DeadLetter, DeadLetterId};
 
 /// What was received and could not be answered: app, account, and what both kinds have in common.
@@ -105,7 +106,8 @@ pub(super) async fn requeue(
         }
         DeadLetterId::Send(number) => {
             let sql = format!(
-                "UPDATE outbox SET fate = NULL, owner = NULL, settled_at = NULL, code = NULL, unclear = (attempts > 0)::int,
+                "UPDATE outbox SET fate = NULL, owner = NULL, settled_at = NULL, code = NULL,
+                   unclear = (attempts > 0 AND NOT ({IS_SWALLOWED}))::int,
                    next_at = $2, not_after = greatest(not_after, $3)
                  WHERE id = $1 AND body IS NOT NULL AND {ALL_SENDS}"
             );

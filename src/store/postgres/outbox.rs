@@ -45,7 +45,7 @@ pub(super) async fn claim(
                WHERE earlier.person = one.person AND earlier.fate IS NULL AND earlier.id < one.id)
              AND {}
            ORDER BY urgency, id LIMIT $3 FOR UPDATE OF one SKIP LOCKED)
-         UPDATE outbox SET owner = $2, attempts = attempts + 1 FROM due WHERE outbox.id = due.id
+         UPDATE outbox SET owner = $2, attempts = attempts + 1, next_at = $1 FROM due WHERE outbox.id = due.id
          RETURNING outbox.id, way, api, body, attempts, not_after, unclear, urgency, send_id",
         may_claim("$2")
     );

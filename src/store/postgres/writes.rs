@@ -329,7 +329,6 @@ impl AppealWrite {
     }
 }
 
-/// A statement for all of these, unless there are none.
 /// What answers something that was said before a copy took the place of the store may have been sent by what is lost.
 static ADD_SENDS: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -345,6 +344,7 @@ static ADD_SENDS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// A statement for all of these, unless there are none.
 fn statement<'a, T>(sql: &'static str, all: &[T], values: impl FnOnce() -> Vec<Value<'a>>) -> Option<Statement<'a>> {
     let is_needed = !all.is_empty();
     is_needed.then(|| Statement { sql, values: values() })

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::timestamp;
+use crate::store::delivery::IS_SWALLOWED;
 use crate::store::{DeadLetter, DeadLetterId};
 
 /// What was received and could not be answered.
@@ -117,7 +118,8 @@ pub(super) fn requeue(
         }
         DeadLetterId::Send(number) => {
             let sql = format!(
-                "UPDATE outbox SET fate = NULL, owner = NULL, settled_at = NULL, code = NULL, unclear = attempts > 0, next_at = ?2,
+                "UPDATE outbox SET fate = NULL, owner = NULL, settled_at = NULL, code = NULL,
+                   unclear = attempts > 0 AND NOT ({IS_SWALLOWED}), next_at = ?2,
                    not_after = max(not_after, ?3)
                  WHERE id = ?1 AND body IS NOT NULL AND {ALL_SENDS}"
             );

@@ -363,8 +363,10 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.reads.close();
-        self.writer.close()
+        Box::pin(async {
+            self.reads.close().await;
+            self.writer.close().await
+        })
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn claim(
     if !is_due {
         return Ok(Vec::new());
     }
-    let sql = "UPDATE outbox SET owner = ?2, attempts = attempts + 1 WHERE id IN (
+    let sql = "UPDATE outbox SET owner = ?2, attempts = attempts + 1, next_at = ?1 WHERE id IN (
                  SELECT id FROM outbox AS one WHERE fate IS NULL AND (next_at <= ?1 OR next_at > ?5) AND owner IS NULL
                    AND way || ' ' || api NOT IN (SELECT value FROM json_each(?4))
                    AND NOT EXISTS (SELECT 1 FROM outbox AS earlier

@@ -68,9 +68,12 @@ impl Reads {
         Ok(connection)
     }
 
-    /// Reads nothing more.
-    pub(super) fn close(&self) {
-        *self.state() = State::Closed;
+    /// Finishes what is being read and reads nothing more.
+    pub(super) async fn close(&self) {
+        let reads = self.clone();
+        let closing = tokio::task::spawn_blocking(move || *reads.state() = State::Closed);
+        // Nothing in there panics.
+        let _ = closing.await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
