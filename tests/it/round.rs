@@ -80,17 +80,13 @@ impl Round {
         for member in self.members {
             let received = member.join().unwrap();
             let (user, replies) = (&received.user, &received.replies);
-            let sent = world.seen_by_member(user).len();
-            let visible = usize::from(replies.iter().any(|reply| !reply.is_empty())) + sent;
-            assert_eq!(
-                visible, 1,
-                "{user} saw {visible} answers: {replies:?} and {sent} messages"
-            );
+            let sent: Vec<String> = world.seen_by_member(user).iter().map(words_of).collect();
+            let received = replies.iter().filter(|reply| !reply.is_empty());
+            let visible = usize::from(received.clone().next().is_some()) + sent.len();
+            assert_eq!(visible, 1, "{user} saw {visible} answers: {replies:?} and {sent:?}");
             let (question, words) = asked_by(user);
-            let sent = world.seen_by_member(user);
-            let own = replies.iter().cloned().chain(sent.iter().map(words_of));
-            for reply in own.filter(|reply| !reply.is_empty()) {
-                assert!(reply.contains(words), "{user}, who asked {question}, got {reply}");
+            for answer in received.chain(&sent) {
+                assert!(answer.contains(words), "{user}, who asked {question}, got {answer}");
             }
             let different: BTreeSet<&String> = replies.iter().collect();
             assert_eq!(different.len(), 1, "{user} got different replies: {replies:?}");
