@@ -146,6 +146,9 @@ fn line(letter: &DeadLetter) -> String {
 
 fn show(letter: &DeadLetter) {
     print_line(&line(letter));
+    if !letter.knowledge_version.is_empty() {
+        print_line(&format!("made of knowledge {}", letter.knowledge_version));
+    }
     let content = letter.content.as_deref().unwrap_or("(what it said is gone)");
     print_line(&for_a_terminal(content));
 }

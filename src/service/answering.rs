@@ -224,6 +224,7 @@ impl Answerer {
             next_at: self.now,
             not_after: later(said.sent_at(), WELCOME_WINDOW),
             replaces_reply: false,
+            knowledge_version: self.assistant.version.clone(),
         }
     }
 
@@ -251,6 +252,7 @@ impl Answerer {
             next_at: self.now,
             not_after: later(said.sent_at(), WINDOW),
             replaces_reply: false,
+            knowledge_version: self.assistant.version.clone(),
         })
     }
 

@@ -143,6 +143,7 @@ impl AppReply {
             next_at: self.platform_now,
             not_after: later(self.platform_now, OF_USE),
             replaces_reply: false,
+            knowledge_version: self.assistant.version.clone(),
         }
     }
 }

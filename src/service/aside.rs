@@ -33,6 +33,7 @@ pub(super) fn failed_step(assistant: &Assistant, remembered: Remembered, plainte
     let session = remembered.session.clone();
     Step {
         reply: Some(apology(assistant, &session_of(remembered), now)),
+        knowledge_version: assistant.version.clone(),
         session,
         set_aside: Some(SetAside {
             item: plaintext,
@@ -161,6 +162,7 @@ fn to_member(answerer: &Answerer, agents: &Agents, waiting: &Waiting, text: &str
         next_at: answerer.now,
         not_after: later(answerer.now, OF_USE),
         replaces_reply: false,
+        knowledge_version: answerer.assistant.version.clone(),
     })
 }
 
@@ -179,5 +181,6 @@ fn to_customer(answerer: &Answerer, waiting: &Waiting, text: &str) -> Option<New
         next_at: answerer.now,
         not_after: later(answerer.now, OF_USE),
         replaces_reply: false,
+        knowledge_version: answerer.assistant.version.clone(),
     })
 }

@@ -65,7 +65,8 @@ impl Reminding {
 
     fn send_for(&self, reminder: &DueReminder) -> Option<NewSend> {
         let appeal: Appeal = serde_json::from_str(&reminder.record).ok()?;
-        let text = self.assistant.get().reminder_text(&appeal, self.clock.now());
+        let assistant = self.assistant.get();
+        let text = assistant.reminder_text(&appeal, self.clock.now());
         let (app, open_kf_id) = match reminder.app.split_once('/') {
             Some((app, open_kf_id)) => (app, Some(open_kf_id)),
             None => (reminder.app.as_str(), None),
@@ -102,6 +103,7 @@ impl Reminding {
             next_at: now,
             not_after: later(now, OF_USE),
             replaces_reply: false,
+            knowledge_version: assistant.version.clone(),
         })
     }
 }

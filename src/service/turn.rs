@@ -25,6 +25,7 @@ pub(super) fn turn(assistant: &Arc<Assistant>, session: Session, event: &Event, 
     let mut turned = Turned {
         step: Step {
             session: serde_json::to_string(&session).ok(),
+            knowledge_version: assistant.version.clone(),
             ..Step::default()
         },
         session,

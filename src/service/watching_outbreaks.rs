@@ -139,6 +139,7 @@ impl WatchingOutbreaks {
             next_at: now,
             not_after: later(now, OF_USE),
             replaces_reply: false,
+            knowledge_version: assistant.version.clone(),
         };
         let to = ConversationKey {
             corp_id: corp_id.clone(),

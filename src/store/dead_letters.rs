@@ -60,6 +60,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// How often it was tried.
     pub attempts: u32,
+    /// For a message to send: names the knowledge that it was made of; empty where that was not noted.
+    pub knowledge_version: String,
     /// The message itself, where it is still on file. It is what somebody wrote: for an admin's eyes, never for the log.
     pub content: Option<String>,
 }

@@ -217,6 +217,8 @@ pub struct NewSend {
     pub not_after: Timestamp,
     /// Stands in for the passive reply to the message it is settled with: whichever of the two goes out first is the only one.
     pub replaces_reply: bool,
+    /// Names the knowledge that it was made of.
+    pub knowledge_version: String,
 }
 
 /// What is sent in the place of something that was refused.

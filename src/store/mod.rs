@@ -99,6 +99,8 @@ pub struct Step {
     pub session: Option<String>,
     /// What to reply; `None` says nothing.
     pub reply: Option<String>,
+    /// Names the knowledge that the reply was made of.
+    pub knowledge_version: String,
     /// The question to keep for later analysis.
     pub question: Option<QuestionRecord>,
     /// What becomes of the person's appeal.

@@ -61,6 +61,12 @@ fn what_was_refused_is_sent_when_it_is_put_back() {
     let listed = world.run(&["messages", "list"]);
     let id = listed.out.split('\t').next().unwrap();
     assert!(listed.out.contains("errcode 40058"), "{}", listed.out);
+    let shown = world.run(&["messages", "show", id]).out;
+    let version = shown
+        .lines()
+        .nth(1)
+        .and_then(|line| line.strip_prefix("made of knowledge "));
+    assert!(version.is_some_and(|version| version.len() == 16), "{shown}");
     assert_eq!(world.run(&["messages", "requeue", id]).status, 0);
     world.answers_to("wm1", 1);
     assert_eq!(world.run(&["messages", "list", "--all"]).out, "");

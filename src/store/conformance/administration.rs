@@ -39,6 +39,7 @@ fn notice(id: &str, to: &str) -> NewSend {
         next_at: at(0),
         not_after: at(10_000),
         replaces_reply: false,
+        knowledge_version: "v".to_owned(),
     }
 }
 

@@ -62,6 +62,7 @@ fn send(id: &str) -> NewSend {
         next_at: at(0),
         not_after: at(10_000),
         replaces_reply: false,
+        knowledge_version: "v".to_owned(),
     }
 }
 
@@ -391,6 +392,7 @@ async fn settle_late(store: &dyn Store, number: u32, second: i64) -> Option<Stri
         reply: Some("late reply".to_owned()),
         sends: vec![NewSend {
             replaces_reply: true,
+            knowledge_version: "v".to_owned(),
             next_at: at(20),
             ..send(&format!("late {number}"))
         }],

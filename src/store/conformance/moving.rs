@@ -6,7 +6,7 @@ use crate::store::postgres::tests::Database;
 use crate::store::sqlite::tests::Folder;
 use crate::store::{
     Answered, Effect, Fetched, KfAccountKey, KfPage, NewSend, QuestionRecord, Rating, SeenCallbacks, SendResult, Step,
-    Store, Urgency, Waiting, copy_store,
+    Store, StoreAddress, Urgency, Waiting, copy_store,
 };
 use crate::wecom::StoredToken;
 
@@ -50,6 +50,7 @@ fn send(id: &str, api: &str) -> NewSend {
         next_at: at(0),
         not_after: at(1_000),
         replaces_reply: false,
+        knowledge_version: "v".to_owned(),
     }
 }
 
@@ -60,6 +61,7 @@ async fn fill(store: &dyn Store) {
     let everything = Step {
         session: Some("third".to_owned()),
         reply: Some("third".to_owned()),
+        knowledge_version: "knows three".to_owned(),
         question: Some(QuestionRecord {
             asked_at: at(2),
             ..super::record("群满了", at(2))
@@ -155,7 +157,11 @@ async fn assert_goes_on(store: &dyn Store) {
         store.claim_sends(at(5), 10, Vec::new()).await.unwrap()[0].body,
         "body of s2"
     );
-    assert_eq!(store.dead_letters(false, 10).await.unwrap()[0].fate, "unclear");
+    let dead = store.dead_letters(false, 10).await.unwrap();
+    assert_eq!(
+        (dead[0].fate.as_str(), dead[0].knowledge_version.as_str()),
+        ("unclear", "v")
+    );
 
     let progress = store.kf_progress(account()).await.unwrap();
     assert_eq!(
@@ -196,6 +202,19 @@ async fn assert_goes_on(store: &dyn Store) {
     );
 }
 
+/// What names the knowledge that the reply `third` was made of.
+async fn made_of(place: &impl Place) -> String {
+    let replies = match place.address() {
+        StoreAddress::Sqlite(_) => "replies WHERE text",
+        StoreAddress::Postgres(_) => "messages WHERE reply",
+    };
+    let sql =
+        format!("INSERT INTO settings (name, value) SELECT 'made of', knowledge_version FROM {replies} = 'third'");
+    place.execute(&sql).await;
+    let settings = place.open().await.settings().await.unwrap();
+    settings.into_iter().map(|(_, version)| version).collect()
+}
+
 async fn copied(from: &impl Place, to: &impl Place) -> u64 {
     let (from, to) = (from.address(), to.address());
     let copying = std::thread::spawn(move || {
@@ -222,6 +241,7 @@ async fn move_there_and_back<P: Place, Q: Place>(first: P, second: Q, third: P) 
     store.close().await.unwrap();
     copied(&second, &third).await;
     assert_goes_on(&*third.open().await).await;
+    assert_eq!(made_of(&third).await, "knows three");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -201,6 +201,7 @@ fn send(id: &str) -> NewSend {
         next_at: at(0),
         not_after: at(100),
         replaces_reply: false,
+        knowledge_version: "v".to_owned(),
     }
 }
 

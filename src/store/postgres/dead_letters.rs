@@ -9,11 +9,12 @@ use crate::store::delivery::IS_SWALLOWED;
 use crate::store::{DeadLetter, DeadLetterId};
 
 /// What was received and could not be answered: app, account, and what both kinds have in common.
-const RECEIVED: &str = "SELECT id, app, open_kf_id, person, received_at, fate, reason, attempts, item FROM inbox";
+const RECEIVED: &str = "SELECT id, app, open_kf_id, person, received_at, fate, reason, attempts, item, '' FROM inbox";
 
 /// What could not be sent: way, API, and what both kinds have in common.
 const SENDS: &str =
-    "SELECT id, way, api, person, coalesce(settled_at, next_at), fate, 'errcode ' || code, attempts, body FROM outbox";
+    "SELECT id, way, api, person, coalesce(settled_at, next_at), fate, 'errcode ' || code, attempts, body,
+       knowledge_version FROM outbox";
 
 /// What an admin should look at, and what came too late or did not arrive.
 const DEAD_RECEIVED: &str = "fate IN ('failed', 'unreadable')";
@@ -86,6 +87,7 @@ fn letter(row: &Row, id: impl Fn(i64) -> DeadLetterId) -> Result<DeadLetter, Err
         reason: reason.unwrap_or_default(),
         attempts: count(row.try_get(7)?),
         content: row.try_get(8)?,
+        knowledge_version: row.try_get(9)?,
     })
 }
 

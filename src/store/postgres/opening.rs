@@ -14,12 +14,13 @@ use crate::store::StoreError;
 ///
 /// While one server is replaced after the other, programs of two versions use the same database. A migration therefore only adds, in a way
 /// that the program before it can live with; what is no longer needed goes with the version after.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 
 /// One server at a time brings the schema up to date; the number is anything that nobody else uses.

@@ -18,7 +18,7 @@ use tokio_postgres::Error;
 use super::pool::{Connection, PATIENCE, Pool, Transaction, database_error};
 use super::values::{values, without_nul};
 use super::worker::Task;
-use super::writes::{Source, Writes};
+use super::writes::{Settled, Source, Writes};
 use super::{Sessions, bytes, lock_key, timestamp};
 use crate::failpoint::failpoint;
 use crate::store::hashes::{Hash, TimedHash};
@@ -360,7 +360,12 @@ impl Who {
     fn keep(self, step: Step, person: &mut Person, sessions: Sessions, writes: &mut Writes) -> Settlement {
         // A repeated delivery gets what is stored, so the first one does.
         let reply = step.reply.map(|reply| without_nul(&reply).into_owned());
-        writes.message(self.message, reply.clone(), self.now);
+        writes.message(Settled {
+            message: self.message,
+            reply: reply.clone(),
+            knowledge_version: step.knowledge_version,
+            now: self.now,
+        });
         person.session = step.session.map(|state| (state, sessions.end(self.now)));
         writes.session(self.person, person.session.clone());
         if let Some(question) = &step.question {

@@ -15,7 +15,7 @@ use crate::store::{AppealChange, ConversationKey, NewSend, OpenedAppeal, Questio
 /// What is to be written in one transaction.
 #[derive(Default)]
 pub(super) struct Writes {
-    messages: Vec<(TimedHash, Option<String>, i64)>,
+    messages: Vec<Settled>,
     /// The state that each conversation is left in, with the end of its rest; `None` is forgotten.
     sessions: BTreeMap<Hash, Option<(String, i64)>>,
     questions: Vec<(Vec<u8>, Hash, Source, i64, String)>,
@@ -25,6 +25,14 @@ pub(super) struct Writes {
     asides: Vec<(TimedHash, Hash, Source, i64, SetAside)>,
     fates: Vec<(i64, &'static str, &'static str)>,
     served_by: BTreeMap<Hash, (ServedBy, i64)>,
+}
+
+/// A settled message, with its reply and what names the knowledge that this was made of.
+pub(super) struct Settled {
+    pub(super) message: TimedHash,
+    pub(super) reply: Option<String>,
+    pub(super) knowledge_version: String,
+    pub(super) now: i64,
 }
 
 /// Something to send.
@@ -63,8 +71,8 @@ struct Statement<'a> {
 }
 
 impl Writes {
-    pub(super) fn message(&mut self, message: TimedHash, reply: Option<String>, now: i64) {
-        self.messages.push((message, reply, now));
+    pub(super) fn message(&mut self, settled: Settled) {
+        self.messages.push(settled);
     }
 
     pub(super) fn session(&mut self, person: Hash, session: Option<(String, i64)>) {
@@ -145,12 +153,14 @@ impl Writes {
 
     fn messages(&self) -> Option<Statement<'_>> {
         let all = &self.messages;
-        let sql = "INSERT INTO messages (message, reply, settled_at) SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[])";
+        let sql = "INSERT INTO messages (message, reply, settled_at, knowledge_version)
+                   SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::text[])";
         statement(sql, all, || {
             values![
-                column(all, |(message, ..)| message.as_slice()),
-                column(all, |(_, reply, _)| reply.as_deref()),
-                column(all, |(.., now)| *now),
+                column(all, |settled| settled.message.as_slice()),
+                column(all, |settled| settled.reply.as_deref()),
+                column(all, |settled| settled.now),
+                column(all, |settled| settled.knowledge_version.as_str()),
             ]
         })
     }
@@ -234,6 +244,7 @@ impl Writes {
                 column(all, |new| new.send.not_after.as_millisecond()),
                 column(all, |new| new.replaces.as_ref().map(TimedHash::as_slice)),
                 column(all, |new| new.said_at),
+                column(all, |new| new.send.knowledge_version.as_str()),
             ]
         })
     }
@@ -332,14 +343,16 @@ impl AppealWrite {
 /// What answers something that was said before a copy took the place of the store may have been sent by what is lost.
 static ADD_SENDS: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear)
+        "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear,
+           knowledge_version)
          SELECT send_id, person, way, api, body, instead_api, instead_body, urgency, next_at,
-           CASE WHEN is_restored AND {IS_SWALLOWED} THEN least(not_after, said_at + {SWALLOWED_FOR}) ELSE not_after END, replaces, is_restored::int
+           CASE WHEN is_restored AND {IS_SWALLOWED} THEN least(not_after, said_at + {SWALLOWED_FOR}) ELSE not_after END, replaces, is_restored::int,
+           knowledge_version
          FROM (
            SELECT *, EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND value::bigint > said_at) AS is_restored
            FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-             $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[]) WITH ORDINALITY AS given (send_id, person, way, api, body,
-             instead_api, instead_body, urgency, next_at, not_after, replaces, said_at, place)) AS new
+             $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[]) WITH ORDINALITY AS given (send_id, person, way, api,
+             body, instead_api, instead_body, urgency, next_at, not_after, replaces, said_at, knowledge_version, place)) AS new
          ORDER BY place ON CONFLICT (send_id) DO NOTHING"
     )
 });

@@ -7,7 +7,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::opening::{self, Lock, OpenError};
-use super::replies::Replies;
+use super::replies::{Made, Replies};
 use super::statements::Statements;
 use super::writer::database_error;
 use crate::store::StoreError;
@@ -44,7 +44,11 @@ impl SqliteCopy {
         let sql = "SELECT name FROM pragma_table_info(?1)";
         let mut statement = self.connection.prepare_cached(sql)?;
         let names = statement.query_map([table.name], |row| row.get(0))?;
-        names.collect()
+        let mut names = names.collect::<Result<Vec<String>, _>>()?;
+        if table.name == "messages" {
+            names.push("knowledge_version".to_owned());
+        }
+        Ok(names)
     }
 
     pub(in crate::store) fn read(
@@ -56,7 +60,8 @@ impl SqliteCopy {
         // States of conversations are a log, of which the newest counts, and the words of replies have a table of their own.
         let from = match table.name {
             "messages" => {
-                "(SELECT message, text AS reply, settled_at FROM messages LEFT JOIN replies ON replies.id = reply)"
+                "(SELECT message, text AS reply, settled_at, coalesce(knowledge_version, '') AS knowledge_version
+                  FROM messages LEFT JOIN replies ON replies.id = reply)"
             }
             "sessions" => "(SELECT * FROM sessions WHERE id IN (SELECT max(id) FROM sessions GROUP BY conversation))",
             name => name,
@@ -92,23 +97,28 @@ impl SqliteCopy {
     fn write_messages(&self, columns: &[String], rows: &[Row]) -> Result<(), StoreError> {
         let statements = Statements::on(&self.connection);
         let place_of = |name: &str| columns.iter().position(|column| column == name);
-        let (message, reply, settled_at) = (place_of("message"), place_of("reply"), place_of("settled_at"));
+        let places = ["message", "reply", "settled_at", "knowledge_version"].map(place_of);
         for row in rows {
-            let cell = |place: Option<usize>| place.and_then(|place| row.get(place));
-            let (message, reply, settled_at) = match (cell(message), cell(reply), cell(settled_at)) {
-                (Some(Cell::Bytes(message)), Some(Cell::Text(reply)), Some(Cell::Integer(at))) => {
-                    (message, Some(reply), at)
-                }
-                (Some(Cell::Bytes(message)), Some(Cell::Nothing), Some(Cell::Integer(at))) => (message, None, at),
-                _ => {
-                    return Err(StoreError::Database(
-                        "a row of `messages` has other kinds of values".to_owned(),
-                    ));
-                }
+            let cells = places.map(|place| place.and_then(|place| row.get(place)));
+            let [
+                Some(Cell::Bytes(message)),
+                reply,
+                Some(Cell::Integer(settled_at)),
+                Some(Cell::Text(version)),
+            ] = cells
+            else {
+                return Err(StoreError::Database(
+                    "a row of `messages` has other kinds of values".to_owned(),
+                ));
             };
-            let saved = self
-                .replies
-                .save(&statements, message, reply.map(String::as_str), *settled_at);
+            let reply = match reply {
+                Some(Cell::Text(text)) => Some(Made {
+                    text,
+                    knowledge_version: version,
+                }),
+                _ => None,
+            };
+            let saved = self.replies.save(&statements, message, reply, *settled_at);
             saved.map_err(database_error)?;
         }
         Ok(())

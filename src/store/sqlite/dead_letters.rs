@@ -8,11 +8,12 @@ use crate::store::{DeadLetter, DeadLetterId};
 
 /// What was received and could not be answered.
 const RECEIVED: &str =
-    "SELECT id, app, open_kf_id, person, received_at, fate, coalesce(reason, ''), attempts, item FROM inbox";
+    "SELECT id, app, open_kf_id, person, received_at, fate, coalesce(reason, ''), attempts, item, '' FROM inbox";
 
 /// What could not be sent.
 const SENDS: &str =
-    "SELECT id, way, api, person, coalesce(settled_at, next_at), fate, coalesce(code, ''), attempts, body FROM outbox";
+    "SELECT id, way, api, person, coalesce(settled_at, next_at), fate, coalesce(code, ''), attempts, body,
+       knowledge_version FROM outbox";
 
 /// What an admin should look at, and what came too late or did not arrive.
 const DEAD_RECEIVED: &str = "fate IN ('failed', 'unreadable')";
@@ -98,6 +99,7 @@ fn letter(row: &Row<'_>) -> Result<DeadLetter, rusqlite::Error> {
         },
         attempts: row.get(7)?,
         content: row.get(8)?,
+        knowledge_version: row.get(9)?,
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 /// Versions of the schema; the file remembers in `user_version` how many have run. Published ones never change.
-pub(super) const MIGRATIONS: [&str; 10] = [
+pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/8.sql"),
     include_str!("migrations/9.sql"),
     include_str!("migrations/10.sql"),
+    include_str!("migrations/11.sql"),
 ];
 
 /// How long another process may hold the file, for example a backup.

@@ -20,9 +20,10 @@ pub(super) fn add_send(
     send: &NewSend,
 ) -> Result<(), rusqlite::Error> {
     let sql = format!(
-        "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear)
+        "INSERT INTO outbox (send_id, person, way, api, body, instead_api, instead_body, urgency, next_at, not_after, replaces, unclear,
+           knowledge_version)
          SELECT send_id, person, way, api, body, instead_api, instead_body, urgency, next_at,
-           CASE WHEN unclear AND {IS_SWALLOWED} THEN min(not_after, ?12 + ?13) ELSE not_after END, replaces, unclear
+           CASE WHEN unclear AND {IS_SWALLOWED} THEN min(not_after, ?12 + ?13) ELSE not_after END, replaces, unclear, ?14
          FROM (SELECT ?1 AS send_id, ?2 AS person, ?3 AS way, ?4 AS api, ?5 AS body, ?6 AS instead_api, ?7 AS instead_body,
                  ?8 AS urgency, ?9 AS next_at, ?10 AS not_after, ?11 AS replaces,
                  EXISTS (SELECT 1 FROM meta WHERE key = 'restored_at' AND CAST(value AS INTEGER) > ?12) AS unclear)
@@ -41,7 +42,8 @@ pub(super) fn add_send(
         send.not_after.as_millisecond(),
         message.filter(|_| send.replaces_reply),
         said_at,
-        SWALLOWED_FOR
+        SWALLOWED_FOR,
+        send.knowledge_version
     ];
     connection.prepare_cached(&sql)?.execute(values).map(drop)
 }

@@ -23,9 +23,18 @@ pub(super) struct Replies {
     known: Arc<Mutex<Known>>,
 }
 
-/// Texts and where they are stored: those that were used since the last change of places, and those that were before.
+/// The words of a reply, and what names the knowledge that they were made of.
+#[derive(Clone, Copy)]
+pub(super) struct Made<'r> {
+    pub(super) text: &'r str,
+    pub(super) knowledge_version: &'r str,
+}
+
+/// Texts that one version of the knowledge has made and where they are stored: those that were used since the last change of places, and those
+/// that were before.
 #[derive(Default)]
 struct Known {
+    knowledge_version: Box<str>,
     lately: HashMap<Box<str>, Stored>,
     before: HashMap<Box<str>, Stored>,
 }
@@ -42,10 +51,10 @@ impl Replies {
         &self,
         connection: &Statements<'_>,
         message: &[u8],
-        reply: Option<&str>,
+        reply: Option<Made<'_>>,
         now: i64,
     ) -> Result<(), rusqlite::Error> {
-        let reply = reply.map(|text| self.stored(connection, text, now)).transpose()?;
+        let reply = reply.map(|reply| self.stored(connection, reply, now)).transpose()?;
         let sql = "INSERT INTO messages (message, reply, settled_at) VALUES (?1, ?2, ?3)";
         connection.run(sql, |statement| {
             statement.execute(params![message, reply, now]).map(drop)
@@ -53,13 +62,18 @@ impl Replies {
     }
 
     /// The number of a text, which is stored if need be.
-    fn stored(&self, connection: &Statements<'_>, text: &str, now: i64) -> Result<i64, rusqlite::Error> {
+    fn stored(&self, connection: &Statements<'_>, reply: Made<'_>, now: i64) -> Result<i64, rusqlite::Error> {
+        let Made {
+            text,
+            knowledge_version,
+        } = reply;
         let mut known = self.known();
-        if let Some(stored) = known.stored(text, now) {
+        if let Some(stored) = known.of_version(knowledge_version).stored(text, now) {
             return Ok(stored.id);
         }
-        let sql = "INSERT INTO replies (text, first_at) VALUES (?1, ?2)";
-        let id = connection.run(sql, |statement| statement.insert(params![text, now]))?;
+        let sql = "INSERT INTO replies (text, first_at, knowledge_version) VALUES (?1, ?2, ?3)";
+        let values = params![text, now, knowledge_version];
+        let id = connection.run(sql, |statement| statement.insert(values))?;
         known.add(text.into(), Stored { id, first_at: now });
         Ok(id)
     }
@@ -82,6 +96,17 @@ pub(super) fn text(connection: &Connection, reply: Option<i64>) -> Result<Option
 }
 
 impl Known {
+    /// What this version of the knowledge has made; what another has is known no longer.
+    fn of_version(&mut self, knowledge_version: &str) -> &mut Self {
+        if *self.knowledge_version != *knowledge_version {
+            *self = Self {
+                knowledge_version: knowledge_version.into(),
+                ..Self::default()
+            };
+        }
+        self
+    }
+
     /// Where a text is stored, if it is and may be used once more.
     fn stored(&mut self, text: &str, now: i64) -> Option<Stored> {
         let is_usable =
@@ -153,6 +178,25 @@ mod tests {
             let repeated = settle(&store, message(number), "li", next_day, "another").await;
             assert_eq!(repeated, (Some(reply.to_owned()), true));
         }
+    }
+
+    #[tokio::test]
+    async fn of_what_two_versions_of_the_knowledge_say_alike_each_says_which_it_was() {
+        let folder = Folder::new();
+        let store = open(&folder.0);
+        for (number, knowledge_version) in [(1, "a"), (2, "a"), (3, "b"), (4, "a")] {
+            let step = Step {
+                knowledge_version: knowledge_version.to_owned(),
+                ..step("s", "same")
+            };
+            let settling = store.settle(message(number), person("li"), at(0), Box::new(|_| step));
+            settling.await.unwrap();
+        }
+        let connection = Connection::open(file(&folder.0)).unwrap();
+        let sql = "SELECT knowledge_version FROM messages JOIN replies ON replies.id = reply ORDER BY message";
+        let mut statement = connection.prepare(sql).unwrap();
+        let versions: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
+        assert_eq!(versions, ["a", "a", "b", "a"]);
     }
 
     #[tokio::test]
@@ -245,6 +289,20 @@ mod tests {
         let mut statement = connection.prepare(sql).unwrap();
         let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
         assert_eq!(rows, ["012", "02a3", "03b1", "04b4"]);
+    }
+
+    #[test]
+    fn questions_of_a_former_version_are_kept() {
+        let folder = Folder::new();
+        let connection = of_version(&folder, 10);
+        let sql = "INSERT INTO questions (message, person, corp_id, app, asked_at, record)
+                   VALUES (x'02', x'aa', 'ww1', 'support', 2, 'b'), (x'01', x'aa', 'ww1', 'support', 1, 'a')";
+        connection.execute_batch(sql).unwrap();
+        drop(open(&folder.0));
+        let sql = "SELECT hex(message) || hex(person) || corp_id || app || asked_at || record FROM questions";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
+        assert_eq!(rows, ["01AAww1support1a", "02AAww1support2b"]);
     }
 
     #[test]

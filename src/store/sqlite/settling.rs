@@ -8,7 +8,7 @@ use super::appeals::{change_appeal, open_appeal};
 use super::inbox::set_aside;
 use super::outbox;
 use super::ratings::save_rating;
-use super::replies::{self, Replies};
+use super::replies::{self, Made, Replies};
 use super::sessions::Sessions;
 use super::statements::Statements;
 use super::writer::{Failed, database_error};
@@ -60,8 +60,11 @@ impl Settling {
     }
 
     fn keep(&self, connection: &Statements<'_>, step: Step) -> Result<Settlement, rusqlite::Error> {
-        self.replies
-            .save(connection, &self.message, step.reply.as_deref(), self.now)?;
+        let reply = step.reply.as_deref().map(|text| Made {
+            text,
+            knowledge_version: &step.knowledge_version,
+        });
+        self.replies.save(connection, &self.message, reply, self.now)?;
         self.sessions
             .save(connection, &self.person, self.now, step.session.as_deref())?;
         let app = (self.key.corp_id.as_str(), self.key.app.as_str());

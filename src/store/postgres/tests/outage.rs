@@ -138,12 +138,13 @@ fn in_pool<T: Send + 'static>(
 }
 
 /// The schema, then a later one that only adds.
-const LATER: [&str; 6] = [
+const LATER: [&str; 7] = [
     opening::MIGRATIONS[0],
     opening::MIGRATIONS[1],
     opening::MIGRATIONS[2],
     opening::MIGRATIONS[3],
     opening::MIGRATIONS[4],
+    opening::MIGRATIONS[5],
     "ALTER TABLE sessions ADD COLUMN language TEXT; CREATE INDEX sessions_by_age ON sessions (expires_at)",
 ];
 

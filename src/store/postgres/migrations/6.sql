@@ -1,0 +1,3 @@
+-- Whatever is said tells which knowledge it was made of; it is empty where that was not noted.
+ALTER TABLE messages ADD COLUMN knowledge_version TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN knowledge_version TEXT NOT NULL DEFAULT '';
