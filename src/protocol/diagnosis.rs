@@ -123,16 +123,16 @@ impl<'a> Tried<'a> {
         found.map(|(_, sets)| *sets)
     }
 
-    /// What is wrong if the Token or the key of the called app is right.
+    /// What is wrong if the Token or the key of the called app is right. The Token of one set with the key of the other is not right.
     fn under(&self, own: &CredentialSets) -> Option<Likely> {
-        let addressee = own.all().find_map(|set| set.addressee(self.ciphertext));
-        match (own.signers(self.query, self.ciphertext), addressee) {
-            (None, None) => None,
-            (None, Some(_)) => Some(Likely::Token),
-            (Some(_), None) => Some(Likely::EncodingAesKey(self.app_whose_key_opens())),
-            (Some(_), Some(found)) if found != own.receive_id() => Some(Likely::CorpId(printable(&found))),
-            (Some(_), Some(_)) => Some(self.all_holds()),
-        }
+        let Some(signers) = own.signers(self.query, self.ciphertext) else {
+            return opens(own, self.ciphertext).then_some(Likely::Token);
+        };
+        Some(match signers.addressee(self.ciphertext) {
+            None => Likely::EncodingAesKey(self.other_app_whose_key_opens()),
+            Some(found) if found != own.receive_id() => Likely::CorpId(printable(&found)),
+            Some(_) => self.all_holds(),
+        })
     }
 
     fn all_holds(&self) -> Likely {
@@ -145,21 +145,19 @@ impl<'a> Tried<'a> {
 
     /// The app that signed it, or whose key opens it.
     fn belonging_to_others(&self) -> Option<Likely> {
-        let mut others = self
-            .configured
-            .apps
-            .iter()
-            .filter(|(name, _)| Some(*name) != self.configured.called);
         let belongs =
             |sets: &CredentialSets| sets.signers(self.query, self.ciphertext).is_some() || opens(sets, self.ciphertext);
-        others
-            .find(|(_, sets)| belongs(sets))
-            .map(|(name, _)| Likely::Path((*name).to_owned()))
+        self.other_app(belongs).map(Likely::Path)
     }
 
-    fn app_whose_key_opens(&self) -> Option<String> {
+    fn other_app_whose_key_opens(&self) -> Option<String> {
+        self.other_app(|sets| opens(sets, self.ciphertext))
+    }
+
+    /// The first app of which this holds, other than the one that was called.
+    fn other_app(&self, holds: impl Fn(&CredentialSets) -> bool) -> Option<String> {
         let mut apps = self.configured.apps.iter();
-        let found = apps.find(|(_, sets)| opens(sets, self.ciphertext));
+        let found = apps.find(|(name, sets)| Some(*name) != self.configured.called && holds(sets));
         found.map(|(name, _)| (*name).to_owned())
     }
 
@@ -263,6 +261,14 @@ mod tests {
             &Likely::Clock(-301),
         );
         check(&credentials("Support", 'A', "ww1"), called, Likely::Replay);
+    }
+
+    #[test]
+    fn the_token_of_one_set_with_the_key_of_the_other_is_another_key() {
+        let called = Some("support");
+        for (token, key) in [("Support", 'P'), ("Before", 'A')] {
+            check(&credentials(token, key, "ww1"), called, Likely::EncodingAesKey(None));
+        }
     }
 
     #[test]

@@ -108,6 +108,12 @@ impl<'a> Signers<'a> {
             second.open(ciphertext).map_err(|_| error)
         })
     }
+
+    /// Whom the ciphertext that they signed is for, if one of their keys opens it. For finding out what is configured wrongly.
+    pub(super) fn addressee(self, ciphertext: &str) -> Option<String> {
+        let mut sets = std::iter::once(self.first).chain(self.second);
+        sets.find_map(|set| set.credentials().addressee(ciphertext))
+    }
 }
 
 #[cfg(test)]
