@@ -52,7 +52,17 @@ impl Network {
         };
         let all = all_bits(start);
         let bits = bits.unwrap_or(all);
-        (bits <= all).then_some(Self { start, bits })
+        (bits <= all).then(|| Self { start, bits }.canonical())
+    }
+
+    /// Addresses of IPv4 written as IPv6 (`::ffff:10.0.0.0/104`) are those of IPv4: that is what addresses are compared as.
+    fn canonical(self) -> Self {
+        let start = self.start.to_canonical();
+        let written_longer = all_bits(self.start).saturating_sub(all_bits(start));
+        match self.bits.checked_sub(written_longer) {
+            Some(bits) => Self { start, bits },
+            None => self,
+        }
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -105,6 +115,13 @@ mod tests {
         );
         check("0.0.0.0/0", &["1.2.3.4"], &["::1"]);
         check("::/0", &["::1"], &["1.2.3.4"]);
+        check(
+            "::ffff:10.0.0.0/104",
+            &["10.1.2.3", "::ffff:10.1.2.3"],
+            &["11.0.0.0", "::1"],
+        );
+        check("::ffff:192.0.2.9", &["192.0.2.9"], &["192.0.2.8"]);
+        check("::ffff:10.0.0.0/95", &["::fffe:0:1"], &["10.0.0.0", "::1:0:0:1"]);
         check("", &[], &["127.0.0.1"]);
     }
 
