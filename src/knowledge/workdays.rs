@@ -7,6 +7,9 @@ use jiff::civil::{Date, Weekday};
 use super::scenario::stem;
 use crate::checked_toml::{Report, Source, Table, read_document};
 
+/// A holiday of so many days is a slip. One in the year (9026) would make millions of days, and a problem of each.
+const LONGEST_HOLIDAY: i64 = 366;
+
 /// The arrangement of one year.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Year {
@@ -137,6 +140,14 @@ fn read_holiday(table: &mut Table<'_>) -> Option<Vec<Date>> {
     let (first, last) = (first?, last?);
     if first > last {
         table.problem("last", "is before `first`");
+    }
+    let length = last.duration_since(first).as_hours() / 24;
+    if length >= LONGEST_HOLIDAY {
+        table.problem(
+            "last",
+            format!("is {length} days after `first`; no holiday is that long"),
+        );
+        return None;
     }
     Some(
         first
@@ -300,6 +311,20 @@ mod tests {
             problems
                 .iter()
                 .any(|problem| problem.contains("2027-01-01 is in another year")),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn a_slip_in_the_year_of_a_holiday_is_one_problem() {
+        let report = Report::default();
+        let text = "year = 2026\nsource = { name = \"x\", published = 2025-11-04 }\nmake_up_workdays = []\n\
+                    [[holidays]]\nname = \"x\"\nfirst = 2026-01-01\nlast = 9026-01-03\n";
+        let file = "2026.toml";
+        Workdays::default().read(Source { file, text }, &report);
+        let problems = report.into_problems();
+        assert!(
+            matches!(&problems[..], [one] if one.to_string().contains("no holiday is that long")),
             "{problems:?}"
         );
     }
