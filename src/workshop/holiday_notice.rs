@@ -3,6 +3,7 @@
 //! The notices of all years have one form: a line for each holiday with its days off and the weekends on which people work. Weekdays and
 //! numbers of days stand beside the dates; whatever does not agree with them is a problem, because somebody's deadline depends on it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
@@ -18,6 +19,12 @@ pub struct Holiday {
     pub first: Date,
     /// Up to and including this day.
     pub last: Date,
+}
+
+impl Holiday {
+    fn holds(&self, day: Date) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
 }
 
 /// The arrangement of one year.
@@ -66,12 +73,12 @@ pub enum NoticeProblem {
         /// Of which holiday.
         holiday: String,
     },
-    /// Days of which it is not said whether people work on them.
+    /// Days of which it is not said whether people work on them, or both is said.
     Unclear {
         /// As it is written.
         written: String,
     },
-    /// A day of the year before that its own file has to have.
+    /// A day of another year. One of the year before its own file has to have.
     OtherYear {
         /// The day.
         day: Date,
@@ -178,7 +185,7 @@ impl Reading {
             }
         }
         let name = name.to_owned();
-        match off {
+        match off.filter(|(first, last)| first <= last) {
             Some((first, last)) => self.notice.holidays.push(Holiday { name, first, last }),
             None => self.problems.push(NoticeProblem::NoDaysOff { holiday: name }),
         }
@@ -216,6 +223,11 @@ impl Reading {
                 self.problems.push(NoticeProblem::NoSuchDay { written });
                 continue;
             };
+            // Holidays reach into a neighbouring year. One that reached further would have millions of days to be looked at.
+            if date.year().abs_diff(self.notice.year) > 1 {
+                self.problems.push(NoticeProblem::OtherYear { day: date });
+                continue;
+            }
             let beside = found.get(4).map_or("", |text| text.as_str());
             if weekday(beside).is_some_and(|written| written != date.weekday()) {
                 let written = beside.to_owned();
@@ -234,7 +246,7 @@ impl Reading {
                 .or_else(|| found.get(2))
                 .map(|text| text.as_str().to_owned())
         });
-        let days = days_between(first, last).count();
+        let days = usize::try_from(last.duration_since(first).as_hours() / 24 + 1).unwrap_or_default();
         if let Some(written) = written.filter(|written| written.parse() != Ok(days)) {
             let holiday = name.to_owned();
             self.problems.push(NoticeProblem::OtherCount { holiday, days, written });
@@ -249,11 +261,21 @@ impl Reading {
         let off = holidays.flat_map(|holiday| days_between(holiday.first, holiday.last));
         let off = off.filter(|day| day.year() != year && !is_weekend(day));
         let work = self.notice.make_up_workdays.iter().copied();
-        let others = off.chain(work.filter(|day| day.year() != year));
-        self.problems.extend(others.map(|day| NoticeProblem::OtherYear { day }));
+        // A weekend in another year is in the way as well, where all of a holiday or its end is there.
+        let ends = self.notice.holidays.iter().map(|holiday| holiday.last);
+        let others = off.chain(work.chain(ends).filter(|day| day.year() != year));
+        // However often a day is named, it is one problem.
+        let others: BTreeSet<Date> = others.collect();
+        self.problems
+            .extend(others.into_iter().map(|day| NoticeProblem::OtherYear { day }));
         let no_weekend = self.notice.make_up_workdays.iter().filter(|day| !is_weekend(day));
         let no_weekend = no_weekend.map(|day| NoticeProblem::NoWeekend { day: *day });
         self.problems.extend(no_weekend);
+        let is_off = |day: &&Date| self.notice.holidays.iter().any(|holiday| holiday.holds(**day));
+        let both = self.notice.make_up_workdays.iter().filter(is_off);
+        self.problems.extend(both.map(|day| NoticeProblem::Unclear {
+            written: day.to_string(),
+        }));
         for holiday in &mut self.notice.holidays {
             if holiday.first.year() < year && holiday.last.year() == year {
                 holiday.first = Date::new(year, 1, 1).unwrap_or(holiday.first);
@@ -411,6 +433,27 @@ mod tests {
             told("4月27日（周日）上班", "2024年12月29日（周日）上班"),
             [NoticeProblem::OtherYear {
                 day: date(2024, 12, 29)
+            }]
+        );
+        assert_eq!(
+            told("4月4日（周五）至6日（周日）放假，共3天", "4月6日至4日放假"),
+            [NoticeProblem::NoDaysOff {
+                holiday: "清明节".to_owned()
+            }]
+        );
+        assert_eq!(
+            told("4月27日（周日）上班", "5月3日（周六）上班"),
+            [NoticeProblem::Unclear {
+                written: "2025-05-03".to_owned()
+            }]
+        );
+        let next_year = told("4月4日（周五）至6日（周日）放假，共3天", "2026年1月3日至4日放假");
+        assert_eq!(next_year, [NoticeProblem::OtherYear { day: date(2026, 1, 4) }]);
+        let far_away = told("至6日（周日）放假，共3天", "至9999年12月31日放假");
+        assert_eq!(
+            far_away,
+            [NoticeProblem::OtherYear {
+                day: date(9999, 12, 31)
             }]
         );
         assert_eq!(read_notice("放假吗？"), Err(vec![NoticeProblem::NoHolidays]));
