@@ -33,7 +33,7 @@ pub use fresh::fresh;
 pub(crate) use limiting::source_of;
 pub use noting::DOCTOR_NONCE;
 pub use reason::Reason;
-pub(crate) use source::Source;
+pub use source::Source;
 pub use state::ServerState;
 
 use crate::service::kept_up;

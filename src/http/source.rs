@@ -26,12 +26,12 @@ const BETWEEN_SWEEPS: Duration = Duration::from_secs(1);
 
 /// Where requests come from: an address, or a network of IPv6 that one customer of a provider has for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl Source {
     /// The source behind the proxies. `forwarded` is what they noted, each at the end of what was noted before; `None` when only they are
     /// known.
-    pub(crate) fn of(peer: Option<IpAddr>, forwarded: &str, proxies: &Networks) -> Option<Self> {
+    pub fn of(peer: Option<IpAddr>, forwarded: &str, proxies: &Networks) -> Option<Self> {
         let peer = peer?;
         if !proxies.contains(peer) {
             return Some(Self::new(peer));

@@ -21,6 +21,33 @@ pub struct Agent {
     pub reports_entering: bool,
 }
 
+impl Agent {
+    /// Reads the answer to [`Api::AgentGet`].
+    ///
+    /// # Errors
+    ///
+    /// When it is another answer.
+    pub fn read(answer: Value) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            name: String,
+            #[serde(default)]
+            close: i64,
+            #[serde(default)]
+            isreportenter: i64,
+            #[serde(flatten)]
+            rest: Value,
+        }
+        let wire: Wire = read(Api::AgentGet, answer)?;
+        Ok(Self {
+            name: wire.name,
+            is_disabled: wire.close != 0,
+            is_invisible: is_invisible(&wire.rest),
+            reports_entering: wire.isreportenter != 0,
+        })
+    }
+}
+
 /// What WeCom says of a message it accepted (doc/90236). Accepted is not delivered: what exceeds the limits of a member vanishes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SendReceipt {
@@ -58,24 +85,7 @@ impl Client {
     ///
     /// Why the call failed.
     pub async fn agent(&self) -> Result<Agent, ApiError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            name: String,
-            #[serde(default)]
-            close: i64,
-            #[serde(default)]
-            isreportenter: i64,
-            #[serde(flatten)]
-            rest: Value,
-        }
-        let answer = self.call(Api::AgentGet, None).await?;
-        let wire: Wire = read(Api::AgentGet, answer)?;
-        Ok(Agent {
-            name: wire.name,
-            is_disabled: wire.close != 0,
-            is_invisible: is_invisible(&wire.rest),
-            reports_entering: wire.isreportenter != 0,
-        })
+        Agent::read(self.call(Api::AgentGet, None).await?)
     }
 
     /// Sets the app's menu, in WeCom's own form (doc/90231).

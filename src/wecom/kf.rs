@@ -47,6 +47,35 @@ pub struct SyncPage {
     pub has_more: bool,
 }
 
+impl SyncPage {
+    /// Reads the answer to [`Api::KfSyncMessages`]. Without a new cursor the one asked with stays: an empty one would mean the oldest message.
+    ///
+    /// # Errors
+    ///
+    /// When it is another answer.
+    pub fn read(answer: Value, asked_with: Option<&str>) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            #[serde(default)]
+            next_cursor: String,
+            #[serde(default)]
+            has_more: i64,
+            #[serde(default)]
+            msg_list: Vec<Value>,
+        }
+        let wire: Wire = read(Api::KfSyncMessages, answer)?;
+        let next_cursor = match wire.next_cursor.is_empty() {
+            true => asked_with.unwrap_or_default().to_owned(),
+            false => wire.next_cursor,
+        };
+        Ok(Self {
+            messages: wire.msg_list,
+            next_cursor,
+            has_more: wire.has_more != 0,
+        })
+    }
+}
+
 impl fmt::Debug for SyncPage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, has_more) = (self.messages.len(), self.has_more);
@@ -73,6 +102,31 @@ pub enum ServiceState {
 }
 
 impl ServiceState {
+    /// Reads the answer to [`Api::KfServiceStateGet`].
+    ///
+    /// # Errors
+    ///
+    /// When it is another answer.
+    pub fn read(answer: Value) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            service_state: i64,
+            servicer_userid: Option<String>,
+        }
+        let api = Api::KfServiceStateGet;
+        let wire: Wire = read(api, answer)?;
+        match wire.service_state {
+            0 => Ok(Self::New),
+            1 => Ok(Self::Assistant),
+            2 => Ok(Self::Pool),
+            3 => Ok(Self::Human {
+                servicer: wire.servicer_userid.map(Private::from),
+            }),
+            4 => Ok(Self::Ended),
+            _ => Err(malformed(api, "an unknown service_state")),
+        }
+    }
+
     /// Whether the bot may send.
     pub fn lets_bot_send(&self) -> bool {
         matches!(self, Self::New | Self::Assistant)
@@ -96,6 +150,24 @@ pub enum Servicer {
     },
 }
 
+impl Servicer {
+    /// Reads the answer to [`Api::KfServicerList`].
+    ///
+    /// # Errors
+    ///
+    /// When it is another answer.
+    pub fn read_list(answer: Value) -> Result<Vec<Self>, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            servicer_list: Vec<ServicerWire>,
+        }
+        let api = Api::KfServicerList;
+        let wire: Wire = read(api, answer)?;
+        let servicers: Option<Vec<Self>> = wire.servicer_list.into_iter().map(ServicerWire::servicer).collect();
+        servicers.ok_or_else(|| malformed(api, "a servicer is neither member nor department"))
+    }
+}
+
 /// An account of 微信客服 (doc/94661).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct KfAccount {
@@ -109,6 +181,21 @@ pub struct KfAccount {
     pub manage_privilege: bool,
 }
 
+impl KfAccount {
+    /// Reads the answer to [`Api::KfAccountList`].
+    ///
+    /// # Errors
+    ///
+    /// When it is another answer.
+    pub fn read_list(answer: Value) -> Result<Vec<Self>, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            account_list: Vec<KfAccount>,
+        }
+        read(Api::KfAccountList, answer).map(|wire: Wire| wire.account_list)
+    }
+}
+
 /// A customer's profile (doc/95159).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
@@ -118,6 +205,23 @@ pub struct Customer {
     pub nickname: Private,
     /// The scene of the link through which they came.
     pub scene: Option<String>,
+}
+
+impl Customer {
+    /// Reads the answer to [`Api::KfCustomerBatchget`].
+    ///
+    /// # Errors
+    ///
+    /// When it is another answer.
+    pub fn read_list(answer: Value) -> Result<Vec<Self>, ApiError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            #[serde(default)]
+            customer_list: Vec<CustomerWire>,
+        }
+        let wire: Wire = read(Api::KfCustomerBatchget, answer)?;
+        Ok(wire.customer_list.into_iter().map(CustomerWire::customer).collect())
+    }
 }
 
 /// Why a message that WeCom took did not arrive, and what to do about it (doc/94670, `fail_type`).
@@ -155,8 +259,7 @@ impl Client {
                 self.note_wrong_token();
             }
         })?;
-        let wire: SyncWire = read(api, answer)?;
-        Ok(wire.page(request))
+        SyncPage::read(answer, request.cursor.as_deref())
     }
 
     /// Who has the session with a customer.
@@ -165,24 +268,8 @@ impl Client {
     ///
     /// Why the call failed.
     pub async fn kf_service_state(&self, open_kf_id: &str, external_user_id: &str) -> Result<ServiceState, ApiError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            service_state: i64,
-            servicer_userid: Option<String>,
-        }
-        let api = Api::KfServiceStateGet;
         let body = json!({"open_kfid": open_kf_id, "external_userid": external_user_id});
-        let wire: Wire = read(api, self.call(api, Some(&body.to_string())).await?)?;
-        match wire.service_state {
-            0 => Ok(ServiceState::New),
-            1 => Ok(ServiceState::Assistant),
-            2 => Ok(ServiceState::Pool),
-            3 => Ok(ServiceState::Human {
-                servicer: wire.servicer_userid.map(Private::from),
-            }),
-            4 => Ok(ServiceState::Ended),
-            _ => Err(malformed(api, "an unknown service_state")),
-        }
+        ServiceState::read(self.call(Api::KfServiceStateGet, Some(&body.to_string())).await?)
     }
 
     /// Who serves an account.
@@ -191,15 +278,8 @@ impl Client {
     ///
     /// Why the call failed.
     pub async fn kf_servicers(&self, open_kf_id: &str) -> Result<Vec<Servicer>, ApiError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            servicer_list: Vec<ServicerWire>,
-        }
-        let api = Api::KfServicerList;
-        let answer = self.call_with(api, &[("open_kfid", open_kf_id)], None).await?;
-        let wire: Wire = read(api, answer)?;
-        let servicers: Option<Vec<Servicer>> = wire.servicer_list.into_iter().map(ServicerWire::servicer).collect();
-        servicers.ok_or_else(|| malformed(api, "a servicer is neither member nor department"))
+        let query = [("open_kfid", open_kf_id)];
+        Servicer::read_list(self.call_with(Api::KfServicerList, &query, None).await?)
     }
 
     /// Every account of the company, also those this app may not serve.
@@ -208,17 +288,12 @@ impl Client {
     ///
     /// Why a call failed.
     pub async fn kf_accounts(&self) -> Result<Vec<KfAccount>, ApiError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            account_list: Vec<KfAccount>,
-        }
-        let api = Api::KfAccountList;
         let mut accounts = Vec::new();
         for _ in 0..MOST_ACCOUNT_PAGES {
             let body = json!({"offset": accounts.len(), "limit": ACCOUNTS_A_PAGE});
-            let page: Wire = read(api, self.call(api, Some(&body.to_string())).await?)?;
-            let is_last = page.account_list.len() < ACCOUNTS_A_PAGE;
-            accounts.extend(page.account_list);
+            let page = KfAccount::read_list(self.call(Api::KfAccountList, Some(&body.to_string())).await?)?;
+            let is_last = page.len() < ACCOUNTS_A_PAGE;
+            accounts.extend(page);
             if is_last {
                 break;
             }
@@ -249,17 +324,11 @@ impl Client {
     ///
     /// Why a call failed.
     pub async fn kf_customers(&self, external_user_ids: &[String]) -> Result<Vec<Customer>, ApiError> {
-        #[derive(Deserialize)]
-        struct Wire {
-            #[serde(default)]
-            customer_list: Vec<CustomerWire>,
-        }
-        let api = Api::KfCustomerBatchget;
         let mut customers = Vec::new();
         for ids in external_user_ids.chunks(CUSTOMERS_A_CALL) {
             let body = json!({"external_userid_list": ids, "need_enter_session_context": 1});
-            let page: Wire = read(api, self.call(api, Some(&body.to_string())).await?)?;
-            customers.extend(page.customer_list.into_iter().map(CustomerWire::customer));
+            let answer = self.call(Api::KfCustomerBatchget, Some(&body.to_string())).await?;
+            customers.extend(Customer::read_list(answer)?);
         }
         Ok(customers)
     }
@@ -276,31 +345,6 @@ impl SyncRequest {
             fields.extend(given);
         }
         body.to_string()
-    }
-}
-
-#[derive(Deserialize)]
-struct SyncWire {
-    #[serde(default)]
-    next_cursor: String,
-    #[serde(default)]
-    has_more: i64,
-    #[serde(default)]
-    msg_list: Vec<Value>,
-}
-
-impl SyncWire {
-    /// Without a new cursor the old one stays: an empty one would mean the oldest message.
-    fn page(self, request: &SyncRequest) -> SyncPage {
-        let next_cursor = match self.next_cursor.is_empty() {
-            true => request.cursor.clone().unwrap_or_default(),
-            false => self.next_cursor,
-        };
-        SyncPage {
-            messages: self.msg_list,
-            next_cursor,
-            has_more: self.has_more != 0,
-        }
     }
 }
 

@@ -29,5 +29,6 @@ pub use codes::Handling;
 pub use error::{ApiError, ClientError, ExchangeFailure, Refusal, TokenError};
 pub use own_tokens::OwnTokens;
 pub use text::split_text;
-pub use token::{StoredToken, TokenStore};
+pub use token::{StoredToken, TokenStore, read_token};
 pub(crate) use transport::http_client;
+pub use transport::{Answer, read_answer};

@@ -360,8 +360,12 @@ impl Tokens {
     }
 }
 
-/// The token and its life.
-fn read_token(answer: &Value) -> Result<(SecretString, SignedDuration), ExchangeFailure> {
+/// Reads the answer to a request for a token: the token and its life.
+///
+/// # Errors
+///
+/// What is missing.
+pub fn read_token(answer: &Value) -> Result<(SecretString, SignedDuration), ExchangeFailure> {
     let token = answer.get("access_token").and_then(Value::as_str).unwrap_or_default();
     if token.is_empty() {
         return Err(ExchangeFailure::Malformed("no access_token"));

@@ -19,7 +19,7 @@ const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 const IDLE: Duration = Duration::from_secs(15);
 
 /// WeCom's answer to a request that arrived.
-pub(super) type Answer = Result<Value, Refusal>;
+pub type Answer = Result<Value, Refusal>;
 
 /// Makes the exchanges.
 pub(super) struct Transport {
@@ -68,9 +68,7 @@ impl Transport {
         if status != 200 {
             return Err(ExchangeFailure::Status(status));
         }
-        let body = body_of(response).await?;
-        let answer: Value = serde_json::from_slice(&body).map_err(|_| ExchangeFailure::Malformed("no JSON"))?;
-        read_answer(answer)
+        read_answer(&body_of(response).await?)
     }
 }
 
@@ -111,8 +109,13 @@ async fn body_of(mut response: reqwest::Response) -> Result<Vec<u8>, ExchangeFai
     Ok(body)
 }
 
-/// An answer without a code is a good one.
-fn read_answer(answer: Value) -> Result<Answer, ExchangeFailure> {
+/// What WeCom says. An answer without a code is a good one.
+///
+/// # Errors
+///
+/// In what it is none of WeCom's.
+pub fn read_answer(body: &[u8]) -> Result<Answer, ExchangeFailure> {
+    let answer: Value = serde_json::from_slice(body).map_err(|_| ExchangeFailure::Malformed("no JSON"))?;
     if !answer.is_object() {
         return Err(ExchangeFailure::Malformed("no JSON object"));
     }
@@ -149,16 +152,15 @@ fn innermost(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn an_answer_without_a_code_is_a_good_one() {
-        assert!(read_answer(json!({"access_token": "x"})).unwrap().is_ok());
-        assert!(read_answer(json!({"errcode": 0})).unwrap().is_ok());
-        assert_eq!(read_answer(json!({"errcode": 40014})).unwrap().unwrap_err().code, 40014);
-        assert!(read_answer(json!({"errcode": "0"})).is_err());
-        assert!(read_answer(json!([])).is_err());
+        assert!(read_answer(br#"{"access_token": "x"}"#).unwrap().is_ok());
+        assert!(read_answer(br#"{"errcode": 0}"#).unwrap().is_ok());
+        let refused = read_answer(br#"{"errcode": 40014}"#).unwrap();
+        assert_eq!(refused.unwrap_err().code, 40014);
+        assert!(read_answer(br#"{"errcode": "0"}"#).is_err());
+        assert!(read_answer(b"[]").is_err() && read_answer(b"").is_err());
     }
 }
