@@ -2,6 +2,12 @@
 //!
 //! Everything takes any bytes. A panic is a finding; so is an assertion.
 
+mod answer;
+mod diagnosis;
+mod matcher_cache;
+mod source;
+mod workshop;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -23,11 +29,17 @@ use jiefeng::protocol::{
 };
 use serde_json::Value;
 
+pub use answer::answer;
+pub use diagnosis::diagnosis;
+pub use matcher_cache::matcher_cache;
+pub use source::source;
+pub use workshop::{list, notice};
+
 /// A name and what is done with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name, which is that of its folder in `corpus/`.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 16] = [
     ("query", query),
     ("envelope", envelope),
     ("ciphertext", ciphertext),
@@ -38,6 +50,12 @@ pub const TARGETS: [Target; 10] = [
     ("knowledge", knowledge),
     ("config", config),
     ("dialogue", dialogue),
+    ("diagnosis", diagnosis),
+    ("source", source),
+    ("answer", answer),
+    ("matcher_cache", matcher_cache),
+    ("list", list),
+    ("notice", notice),
 ];
 
 const TOKEN: &str = "FuzzToken";
