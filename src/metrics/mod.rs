@@ -22,6 +22,11 @@ const SECONDS: [f64; 17] = [
     2.5, 5.0,
 ];
 
+/// From a hundredth of a second, which an answer takes, to 48 hours, after which a customer cannot be answered any more.
+const WAITS: [f64; 15] = [
+    0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43_200.0, 172_800.0,
+];
+
 /// What a callback goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallbackStep {
@@ -46,6 +51,8 @@ struct Counted {
     callback_seconds: StepSeconds,
     late_replies: IntCounter,
     fetched: IntCounterVec,
+    customer_since_sent: Histogram,
+    customer_since_fetched: Histogram,
     sends: IntCounterVec,
     api_calls: IntCounterVec,
     gates_closed: IntCounterVec,
@@ -64,6 +71,13 @@ impl Default for Metrics {
     fn default() -> Self {
         let registry = Registry::new();
         let made = Making(&registry);
+        let customers = made.histograms(
+            "jiefeng_customer_answer_seconds",
+            "Seconds until a message of 微信客服 was answered: since WeCom says that it was sent, which it does in whole seconds, and \
+             since it was fetched.",
+            "since",
+            &WAITS,
+        );
         let counted = Counted {
             callbacks: made.counters(
                 "jiefeng_callbacks_total",
@@ -79,6 +93,7 @@ impl Default for Metrics {
                 "jiefeng_callback_seconds",
                 "Seconds that genuine callbacks took, step by step.",
                 "step",
+                &SECONDS,
             )),
             late_replies: made.counter(
                 "jiefeng_late_replies_total",
@@ -86,9 +101,11 @@ impl Default for Metrics {
             ),
             fetched: made.counters(
                 "jiefeng_fetched_messages_total",
-                "Messages fetched from WeCom by what became of them.",
+                "Messages fetched from WeCom by what became of them; repeated: fetched before.",
                 &["fate"],
             ),
+            customer_since_sent: customers.with_label_values(&["sent"]),
+            customer_since_fetched: customers.with_label_values(&["fetched"]),
             sends: made.counters(
                 "jiefeng_sends_total",
                 "Tries to send something by API and how they went.",
@@ -130,10 +147,14 @@ impl Metrics {
             "answered",
             "covered",
             "expired",
+            "failed",
             "human",
+            "noted",
+            "recalled",
+            "repeated",
+            "servicer",
             "skipped",
             "unreadable",
-            "failed",
         ] {
             self.0.fetched.with_label_values(&[fate]);
         }
@@ -221,6 +242,18 @@ impl Metrics {
     /// A fetched message has had this fate.
     pub fn fetched(&self, fate: &'static str) {
         self.0.fetched.with_label_values(&[fate]).inc();
+    }
+
+    /// So many messages have been fetched that were fetched before.
+    pub fn fetched_again(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.0.fetched.with_label_values(&["repeated"]).inc_by(count);
+    }
+
+    /// A customer has been answered, so long after the message was sent and after it was fetched.
+    pub fn customer_answered(&self, since_sent: Duration, since_fetched: Duration) {
+        self.0.customer_since_sent.observe(since_sent.as_secs_f64());
+        self.0.customer_since_fetched.observe(since_fetched.as_secs_f64());
     }
 
     /// Sending has been tried, with this result.
@@ -323,8 +356,8 @@ impl Making<'_> {
         self.register(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    fn histograms(&self, name: &str, help: &str, label: &str) -> HistogramVec {
-        let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+    fn histograms(&self, name: &str, help: &str, label: &str, bounds: &[f64]) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
         self.register(HistogramVec::new(options, &[label]))
     }
 
@@ -354,6 +387,8 @@ mod tests {
         let text = Metrics::default().as_text();
         for line in [
             "jiefeng_fetched_messages_total{fate=\"expired\"} 0",
+            "jiefeng_fetched_messages_total{fate=\"repeated\"} 0",
+            "jiefeng_customer_answer_seconds_count{since=\"sent\"} 0",
             "jiefeng_sends_total{api=\"kf/send_msg\",result=\"refused\"} 0",
             "jiefeng_callback_seconds_count{step=\"seal\"} 0",
             "jiefeng_late_replies_total 0",

@@ -4,6 +4,7 @@
 //! answer has four at most. Whoever wrote much at once gets the last questions answered, and whoever wrote long ago the last one.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -74,6 +75,7 @@ impl Answerer {
         });
         let mut answered = Answered {
             fates: fates.collect(),
+            took: vec![Duration::ZERO; plans.len()],
             customer: customer.unwrap_or_default(),
             step: Step {
                 session: waiting.remembered.session.clone(),
@@ -86,12 +88,14 @@ impl Answerer {
         let mut hand_over: Option<(Cause, usize)> = None;
         for (place, plan) in plans.into_iter().enumerate() {
             let Plan::Answer(item) = plan else { continue };
+            let started = Instant::now();
             let turned = turn(&self.assistant, session, &heard(&item.content), self.conversation_now);
             // Whoever asked for a person still wants one after "快点".
             hand_over = hand_over.or(turned.hand_over.map(|cause| (cause, said.len())));
             let messages = self.messages(&turned);
             session = turned.session.clone();
             keep(&mut answered, place, turned);
+            note(&mut answered.took, place, started.elapsed());
             said.push(Said { place, item, messages });
         }
         if let Some((cause, from)) = hand_over {
@@ -299,6 +303,12 @@ fn keep(answered: &mut Answered, place: usize, turned: Turned) {
         answered.step.appeal = step.appeal;
     }
     answered.step.rating = step.rating.or(answered.step.rating.take());
+}
+
+fn note(times: &mut [Duration], place: usize, took: Duration) {
+    if let Some(time) = times.get_mut(place) {
+        *time = took;
+    }
 }
 
 /// The last answers that together fit into so many messages; the others are covered by them.

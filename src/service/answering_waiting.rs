@@ -1,21 +1,24 @@
 //! Has answered whatever waits, conversation by conversation, and tells what became of each message.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::answering::{Answerer, FRESH};
 use super::aside::{Agents, answer_or_set_aside};
 use super::clock::earlier;
-use super::pulling::Receivers;
+use super::fetched_course::{FetchedCourse, fetched_name, micros, since};
+use super::pulling::{Receivers, key_of_unreadable};
 use super::send_ids::{log_name, message_id};
 use super::{ConversationClock, CurrentAssistant, CurrentSettings};
 use crate::metrics::Metrics;
 use crate::protocol::kf::KfItem;
-use crate::store::{AnsweredBatch, Store, StoreError, Waiting};
+use crate::protocol::{DeduplicationKey, IncomingMessage};
+use crate::store::{AnsweredBatch, SettledItem, Store, StoreError, Waiting};
 
 /// So many conversations are answered in one transaction.
 const ANSWERED_AT_ONCE: u32 = 128;
@@ -39,8 +42,15 @@ pub(super) struct AnsweringWaiting {
     pub(super) metrics: Metrics,
 }
 
-/// What became of the messages of one transaction: the item, where somebody wants to know, and its fate.
-type Fates = Arc<Mutex<Vec<(String, &'static str)>>>;
+/// Where the time of a transaction with answers went.
+struct BatchTimes {
+    /// When it was begun.
+    begun: Timestamp,
+    /// Until it was durable.
+    all: Duration,
+    /// All of it but the making of answers.
+    store: Duration,
+}
 
 impl AnsweringWaiting {
     /// Answers for as long as the process runs.
@@ -62,72 +72,82 @@ impl AnsweringWaiting {
     }
 
     async fn answer_waiting(&self) -> Result<u32, StoreError> {
-        let now = self.clock.platform_now();
+        let (started, now) = (Instant::now(), self.clock.platform_now());
         let answerer = Answerer {
             assistant: self.assistant.get(),
             duty: self.settings.get().duty,
             now,
             conversation_now: self.clock.now(),
         };
-        let fates = Fates::default();
-        let (receivers, agents, noted) = (
+        let making = Arc::new(AtomicU64::new(0));
+        let (receivers, agents, made) = (
             Arc::clone(&self.receivers),
             Arc::clone(&self.agents),
-            Arc::clone(&fates),
+            Arc::clone(&making),
         );
         let answer = Box::new(move |waiting: Waiting| {
+            let begun = Instant::now();
             let receives = receivers.of(&waiting.account);
-            let items = noted_items(&waiting);
             let answered = answer_or_set_aside(&answerer, &agents, waiting, receives);
-            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-            noted.extend(items.into_iter().zip(answered.fates.iter().copied()));
+            made.fetch_add(micros(begun.elapsed()), Ordering::Relaxed);
             answered
         });
         let fresh_since = earlier(now, FRESH);
         let answering = self.store.answer_waiting(now, fresh_since, ANSWERED_AT_ONCE, answer);
         let batch = answering.await?;
-        let fates = std::mem::take(&mut *fates.lock().unwrap_or_else(PoisonError::into_inner));
-        self.tell(batch, &fates);
+        let all = started.elapsed();
+        let making = Duration::from_micros(making.load(Ordering::Relaxed));
+        let times = BatchTimes {
+            begun: now,
+            all,
+            store: all.saturating_sub(making),
+        };
+        self.tell(&batch, &times);
         Ok(batch.conversations)
     }
 
-    fn tell(&self, batch: AnsweredBatch, fates: &[(String, &'static str)]) {
-        let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
-        for (item, fate) in fates {
-            self.metrics.fetched(fate);
-            *counts.entry(fate).or_default() += 1;
-            tracing::debug!(message_hash = self.name_of(item), fate, "no longer waiting");
-        }
-        for _ in 0..batch.left_to_people {
-            self.metrics.fetched("human");
-        }
-        if batch.conversations > 0 {
-            let count = |fate| counts.get(fate).copied().unwrap_or_default();
-            tracing::info!(
-                conversations = batch.conversations,
-                answered = count("answered"),
-                covered = count("covered"),
-                expired = count("expired"),
-                human = batch.left_to_people,
-                unreadable = count("unreadable"),
-                failed = count("failed"),
-                "went through what waited"
-            );
+    fn tell(&self, batch: &AnsweredBatch, times: &BatchTimes) {
+        for settled in &batch.settled {
+            let SettledItem { account, item, .. } = settled;
+            let waited = since(item.received_at, times.begun);
+            let course = FetchedCourse {
+                account,
+                fate: settled.fate,
+                waited: Some(waited),
+                step: Some(settled.took).filter(|took| !took.is_zero()),
+                store: times.store,
+                all: waited.saturating_add(times.all),
+            };
+            course.tell(&self.metrics, || self.name_of(settled));
+            if settled.fate == "answered" && !account.open_kf_id.is_empty() {
+                let since_sent = since(item.sent_at, times.begun).saturating_add(times.all);
+                self.metrics.customer_answered(since_sent, course.all);
+            }
         }
     }
 
-    /// The name in the log of a message of 微信客服; empty for any other.
-    fn name_of(&self, item: &str) -> String {
-        let item = serde_json::from_str::<Value>(item).ok();
-        let item = item.and_then(|item| KfItem::read(&item).ok());
-        item.map(|item| log_name(&*self.store, &message_id(&[&item.open_kf_id, &item.msg_id])))
-            .unwrap_or_default()
+    /// The name in the log of what was fetched, or of a message of the app that was put back.
+    fn name_of(&self, settled: &SettledItem) -> String {
+        let SettledItem { account, item, .. } = settled;
+        if account.open_kf_id.is_empty() {
+            let id = message_id(&[&account.corp_id, &account.app, key_of_app_message(&item.item).as_str()]);
+            return log_name(&*self.store, &id);
+        }
+        let raw: Value = serde_json::from_str(&item.item).unwrap_or_default();
+        match KfItem::read(&raw) {
+            Ok(read) => fetched_name(&*self.store, &read.open_kf_id, &read.msg_id),
+            Err(error) => {
+                let key = error.msg_id.unwrap_or_else(|| key_of_unreadable(&raw));
+                fetched_name(&*self.store, &account.open_kf_id, &key)
+            }
+        }
     }
 }
 
-/// What is needed to name the items in the log, where it says so much.
-fn noted_items(waiting: &Waiting) -> Vec<String> {
-    let is_wanted = tracing::enabled!(tracing::Level::DEBUG);
-    let note = |item: &crate::store::WaitingItem| if is_wanted { item.item.clone() } else { String::new() };
-    waiting.items.iter().map(note).collect()
+fn key_of_app_message(plaintext: &str) -> DeduplicationKey {
+    let read = IncomingMessage::parse(plaintext);
+    read.map_or_else(
+        |_| DeduplicationKey::of_unreadable(plaintext),
+        |message| message.deduplication_key(plaintext),
+    )
 }

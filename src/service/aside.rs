@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -121,6 +122,7 @@ fn answer_late(answerer: &Answerer, agents: &Agents, waiting: Waiting) -> Answer
         return left("covered", "");
     };
     let session = session_of(waiting.remembered.clone());
+    let started = Instant::now();
     let turned = turn(&answerer.assistant, session, &event, answerer.conversation_now);
     let reply = reply_text(
         &answerer.assistant,
@@ -128,6 +130,7 @@ fn answer_late(answerer: &Answerer, agents: &Agents, waiting: Waiting) -> Answer
         &turned.replies,
         answerer.conversation_now,
     );
+    let took = started.elapsed();
     let Some(send) = reply.and_then(|text| to_member(answerer, agents, &waiting, &text, "late")) else {
         return left("failed", "the app has no Secret, so nothing can be sent");
     };
@@ -136,6 +139,7 @@ fn answer_late(answerer: &Answerer, agents: &Agents, waiting: Waiting) -> Answer
     step.sends.push(send);
     Answered {
         fates: vec!["answered"; count],
+        took: vec![took; count],
         questions: questions.into_iter().collect(),
         step,
         customer: message.from_user.canonical(),

@@ -12,6 +12,7 @@ mod clock;
 mod current_assistant;
 mod current_settings;
 mod delivery;
+mod fetched_course;
 mod keeping_up;
 mod outbound;
 mod presence;

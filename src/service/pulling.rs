@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::ConversationClock;
-use super::send_ids::{log_name, message_id};
+use super::fetched_course::{FetchedCourse, fetched_name, micros, since};
 use crate::channels::kf::fetched;
 use crate::failpoint::failpoint;
 use crate::metrics::Metrics;
 use crate::protocol::Private;
 use crate::protocol::kf::{KfContent, KfEvent, KfItem, KfItemError};
-use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, Store, StoreError};
+use crate::store::{Effect, Fetched, KeptPage, KfAccountKey, KfPage, KfProgress, Store, StoreError};
 use crate::wecom::kf::{Servicer, SyncPage, SyncRequest, delivery_failure};
 use crate::wecom::{ApiError, Client, Handling};
 
@@ -89,6 +89,16 @@ struct PagePlace {
     is_first: bool,
     /// With the last page: what has been followed up.
     done: Option<i64>,
+    /// How long WeCom took to give it.
+    fetch: Duration,
+}
+
+/// Where the time of a page went.
+struct PageTimes {
+    fetch: Duration,
+    store: Duration,
+    /// From being fetched until it was stored.
+    all: Duration,
 }
 
 /// Why a pull ended early.
@@ -214,7 +224,9 @@ impl Puller {
         let mut cursor = progress.cursor;
         let mut idle = 0;
         loop {
+            let asked = Instant::now();
             let page = self.fetch(cursor.as_deref(), token.clone()).await?;
+            let fetch = asked.elapsed();
             let stands_still = page.messages.is_empty() && cursor.as_deref() == Some(page.next_cursor.as_str());
             idle = if stands_still { idle + 1 } else { 0 };
             let is_last = !page.has_more || idle >= MOST_IDLE_PAGES;
@@ -224,6 +236,7 @@ impl Puller {
                 from: cursor,
                 is_first,
                 done: is_last.then_some(progress.wanted),
+                fetch,
             };
             if !self.keep(page, place).await? || is_last {
                 return Ok(());
@@ -250,7 +263,7 @@ impl Puller {
 
     /// Keeps a page with its cursor; `false` when another process has moved on.
     async fn keep(&self, page: SyncPage, place: PagePlace) -> Result<bool, Failure> {
-        let now = self.clock.platform_now();
+        let (fetched_at, now) = (Instant::now(), self.clock.platform_now());
         let read: Vec<(Value, Result<KfItem, KfItemError>)> = page
             .messages
             .into_iter()
@@ -285,36 +298,64 @@ impl Puller {
             at: now,
         };
         let keys: Vec<String> = page.items.iter().map(|item| item.key.clone()).collect();
+        let storing = Instant::now();
         let kept = self.store.keep_kf_page(page).await.map_err(Failure::Store)?;
         if waits {
             self.arrived.notify_one();
         }
-        if let Some(fates) = &kept {
-            self.tell(&keys, fates);
+        let times = PageTimes {
+            fetch: place.fetch,
+            store: storing.elapsed(),
+            all: fetched_at.elapsed(),
+        };
+        if let Some(kept) = &kept {
+            self.tell(&keys, kept, &times, now);
         }
         Ok(kept.is_some())
     }
 
-    /// What became of a page, in short, and of each item where the log says so much.
-    fn tell(&self, keys: &[String], fates: &[&'static str]) {
+    /// What became of a page that was fetched at `now`: its messages that have come to their end, and all of it in short. What was fetched
+    /// before is not told again.
+    fn tell(&self, keys: &[String], kept: &KeptPage, times: &PageTimes, now: Timestamp) {
         let KfAccountKey { app, open_kf_id, .. } = &self.account;
-        let mut waiting: u32 = 0;
-        for (key, fate) in keys.iter().zip(fates) {
+        let name = |key: &str| fetched_name(&*self.store, open_kf_id, key);
+        let count = |fate| kept.fates.iter().filter(|other| **other == fate).count();
+        for (key, fate) in keys.iter().zip(&kept.fates) {
             match *fate {
-                "waiting" => waiting = waiting.saturating_add(1),
                 "repeated" => {}
-                fate => self.metrics.fetched(fate),
+                "waiting" => tracing::debug!(app, open_kf_id, message_hash = name(key), "waits for an answer"),
+                fate => self.ended(fate, times, None).tell(&self.metrics, || name(key)),
             }
-            tracing::debug!(
+        }
+        for recalled in &kept.recalled {
+            let waited = Some(since(recalled.received_at, now));
+            self.ended("recalled", times, waited)
+                .tell(&self.metrics, || name(&recalled.key));
+        }
+        let repeated = count("repeated");
+        self.metrics.fetched_again(repeated);
+        if !keys.is_empty() {
+            tracing::info!(
                 app,
                 open_kf_id,
-                message_hash = log_name(&*self.store, &message_id(&[open_kf_id, key])),
-                fate,
-                "fetched"
+                items = keys.len(),
+                waiting = count("waiting"),
+                repeated,
+                fetch = micros(times.fetch),
+                store = micros(times.store),
+                "fetched a page"
             );
         }
-        if !fates.is_empty() {
-            tracing::info!(app, open_kf_id, items = fates.len(), waiting, "fetched a page");
+    }
+
+    fn ended(&self, fate: &'static str, times: &PageTimes, waited: Option<Duration>) -> FetchedCourse<'_> {
+        FetchedCourse {
+            account: &self.account,
+            fate,
+            waited,
+            step: None,
+            store: times.store,
+            all: times.all.saturating_add(waited.unwrap_or_default()),
         }
     }
 }
@@ -349,7 +390,7 @@ fn unless_too_old(fetched: Fetched, now: Timestamp) -> Fetched {
 }
 
 /// An item without a number is known by its content.
-fn key_of_unreadable(raw: &Value) -> String {
+pub(super) fn key_of_unreadable(raw: &Value) -> String {
     let digest = Sha256::digest(raw.to_string());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

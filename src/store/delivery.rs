@@ -1,5 +1,7 @@
 //! What is fetched and what is to be sent: the records of inbox and outbox.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{QuestionRecord, Remembered, Step};
@@ -66,6 +68,24 @@ pub struct KfPage {
     pub done: Option<i64>,
     /// When it was fetched.
     pub at: Timestamp,
+}
+
+/// What became of a page that was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptPage {
+    /// What became of each item, in order: `waiting` for an answer, `repeated`, or the fate that it has at once.
+    pub fates: Vec<&'static str>,
+    /// What was waiting for an answer until an item of the page took it back.
+    pub recalled: Vec<Recalled>,
+}
+
+/// A message that was taken back before it was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// Its key, as in [`Fetched::key`].
+    pub key: String,
+    /// When it was fetched.
+    pub received_at: Timestamp,
 }
 
 /// One fetched message or event.
@@ -164,15 +184,47 @@ pub struct WaitingItem {
     pub item: String,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// When it was fetched.
+    pub received_at: Timestamp,
 }
 
 /// What was done about conversations in which something waited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnsweredBatch {
     /// How many conversations it were.
     pub conversations: u32,
-    /// How many messages were left to a person, who serves the customer by now.
-    pub left_to_people: u32,
+    /// What waits no longer.
+    pub settled: Vec<SettledItem>,
+}
+
+/// Something that waits no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledItem {
+    /// Which account it is of; without an account's id, the app itself.
+    pub account: KfAccountKey,
+    /// What it was.
+    pub item: WaitingItem,
+    /// As in [`Answered::fates`]; `human` where a person serves the customer by now.
+    pub fate: &'static str,
+    /// As in [`Answered::took`]; nothing where no answer was made.
+    pub took: Duration,
+}
+
+impl SettledItem {
+    /// Items of one account, each with its fate and how long it took.
+    pub(super) fn all<'a>(
+        account: &'a KfAccountKey,
+        items: impl IntoIterator<Item = WaitingItem> + 'a,
+        outcomes: impl IntoIterator<Item = (&'static str, Duration)> + 'a,
+    ) -> impl Iterator<Item = Self> + 'a {
+        let settled = |(item, (fate, took))| Self {
+            account: account.clone(),
+            item,
+            fate,
+            took,
+        };
+        items.into_iter().zip(outcomes).map(settled)
+    }
 }
 
 /// What an answer leads to.
@@ -183,6 +235,8 @@ pub struct Answered {
     /// What becomes of each waiting item, in their order: `answered`, `covered`, `expired`; `failed` or `unreadable`
     /// makes it a dead letter.
     pub fates: Vec<&'static str>,
+    /// How long understanding each of them and composing its answer took; for the log.
+    pub took: Vec<Duration>,
     /// Questions to keep, each with the place of its item.
     pub questions: Vec<(usize, QuestionRecord)>,
     /// Session, appeal, rating and what to send; `reply` and `question` are not looked at.
@@ -191,6 +245,15 @@ pub struct Answered {
     pub served_by: Option<ServedBy>,
     /// The person's id, for a followed appeal.
     pub customer: String,
+}
+
+impl Answered {
+    /// What becomes of so many items, and how long each took.
+    pub(super) fn outcomes(&self, count: usize) -> Vec<(&'static str, Duration)> {
+        let fates = self.fates.iter().copied().chain(std::iter::repeat("answered"));
+        let took = self.took.iter().copied().chain(std::iter::repeat(Duration::ZERO));
+        fates.zip(took).take(count).collect()
+    }
 }
 
 /// Makes an answer of what waits. It runs inside the store's transaction, so it must be quick and must not wait.

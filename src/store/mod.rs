@@ -38,8 +38,9 @@ pub use console::{
 pub use copying::{CopiedTable, CopyError, copy_store};
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use delivery::{
-    AnswerFunction, Answered, AnsweredBatch, ClaimedSend, DueReminder, Effect, Fetched, Instead, KfAccountKey, KfPage,
-    KfProgress, NewSend, SendClaim, SendResult, ServedBy, Urgency, Waiting, WaitingItem,
+    AnswerFunction, Answered, AnsweredBatch, ClaimedSend, DueReminder, Effect, Fetched, Instead, KeptPage,
+    KfAccountKey, KfPage, KfProgress, NewSend, Recalled, SendClaim, SendResult, ServedBy, SettledItem, Urgency,
+    Waiting, WaitingItem,
 };
 pub use figures::{AccountFigures, Figures};
 pub use instances::{Beat, Instance, InstanceReport};
@@ -310,12 +311,12 @@ pub trait Store:
     /// Gives the right back, if it is still the one of this number.
     fn return_kf_pull(&self, account: KfAccountKey, claim: i64) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Keeps a page: every item once, and the cursor, in one transaction. Comes with what became of each item: `waiting` for an answer,
-    /// `repeated`, or the fate that it has at once. Nothing comes, and nothing was kept, when somebody else has fetched or moved the cursor.
-    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<Vec<&'static str>>, StoreError>>;
+    /// Keeps a page: every item once, and the cursor, in one transaction. Comes with what became of it. Nothing comes, and nothing was kept,
+    /// when somebody else has fetched or moved the cursor.
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<KeptPage>, StoreError>>;
 
-    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says what it was. What
-    /// is begun is counted before, and whoever has been begun in vain is answered alone.
+    /// Answers up to `most` conversations in which something waits, those with fresh messages first, and says what became of what waited:
+    /// each message once, when that is durable. What is begun is counted before, and whoever has been begun in vain is answered alone.
     fn answer_waiting(
         &self,
         now: Timestamp,

@@ -1,12 +1,12 @@
 //! Figures, readiness and the log: what an admin sees of the server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::platform::{World, wait_until};
@@ -118,13 +118,137 @@ fn a_fetched_message_can_be_followed_to_what_is_sent() {
             .unwrap_or_else(|| panic!("{log}"));
         field(line, "message_hash").unwrap().to_owned()
     };
-    let name = name_in(": fetched app");
-    assert_eq!(name_in(": no longer waiting"), name, "{log}");
+    let name = name_in(": waits for an answer ");
+    assert_eq!(name_in("open_kf_id=\"wk1\" fate=\"answered\""), name, "{log}");
     assert_eq!(name_in(": sent "), name, "{log}");
-    assert!(
-        log.contains("went through what waited conversations=1 answered=1"),
-        "{log}"
-    );
+}
+
+/// The lines of a log that tell the ends of messages that were fetched.
+fn ends_in(log: &str) -> Vec<&str> {
+    let is_end = |line: &&str| line.contains(": message ") && line.contains(" open_kf_id=\"wk1\"");
+    log.lines().filter(is_end).collect()
+}
+
+/// The value of a field that is a number, in a line of the log.
+fn number(line: &str, name: &str) -> Option<u64> {
+    let rest = line.split(&format!(" {name}=")).nth(1)?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+/// How often each fate is told.
+fn fates_in(log: &str) -> BTreeMap<String, usize> {
+    let mut fates = BTreeMap::new();
+    for end in ends_in(log) {
+        *fates.entry(field(end, "fate").unwrap().to_owned()).or_default() += 1;
+    }
+    fates
+}
+
+/// How many items the pages had that a log tells.
+fn items_in(log: &str) -> usize {
+    let pages = log.lines().filter(|line| line.contains(": fetched a page "));
+    let items = pages.filter_map(|page| number(page, "items"));
+    items.map(|count| usize::try_from(count).unwrap()).sum()
+}
+
+/// A bot that has found messages of every kind: what it left to a person, what was taken back, what came too late.
+fn with_every_fate() -> World {
+    let mut world = World::with_kf();
+    world.writes("wm0", "扫码进群失败");
+    world.answers_to("wm0", 1);
+    world.kill_server();
+    for _ in 0..5 {
+        world.writes("wm1", "加不了好友了，提示操作频繁");
+    }
+    let written = world.writes("wm2", "封号了");
+    let of = |customer: &str, more: Value| {
+        let mut request = json!({ "open_kfid": "wk1", "customer": customer });
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        request
+    };
+    world.control("customer/recall", of("wm2", json!({ "msgid": written["msgid"] })));
+    let long_ago = json!({ "text": "封号了", "age_seconds": 49 * 3600 });
+    world.control("customer/write", of("wm3", long_ago));
+    world.start_server(&[]);
+    world.writes("wm4", "转人工");
+    let is_handed_over = |session: &Value| session["customer"] == "wm4" && session["state"] == 2;
+    wait_until("the customer in the pool", || {
+        let sessions = world.read("sessions");
+        sessions["sessions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(is_handed_over))
+    });
+    world.control("servicer/take", of("wm4", json!({ "servicer": "zhangsan" })));
+    world.writes("wm4", "群里发不了消息");
+    let said = json!({ "servicer": "zhangsan", "text": "我来看看" });
+    world.control("servicer/write", of("wm4", said));
+    wait_until("every message at its end", || {
+        fates_in(&world.log()).contains_key("servicer") && ends_in(&world.log()).len() == items_in(&world.log())
+    });
+    world
+}
+
+#[test]
+fn of_every_fetched_message_the_log_tells_its_fate_and_its_times_once() {
+    let world = with_every_fate();
+    let log = world.log();
+    let (ends, fates) = (ends_in(&log), fates_in(&log));
+    let names: BTreeSet<&str> = ends.iter().map(|end| field(end, "message_hash").unwrap()).collect();
+    assert_eq!(names.len(), ends.len(), "one is told twice:\n{log}");
+    let told: Vec<&str> = fates.keys().map(String::as_str).collect();
+    let all = [
+        "answered", "covered", "expired", "human", "noted", "recalled", "servicer",
+    ];
+    assert_eq!(told, all, "{log}");
+    for end in &ends {
+        let fate = field(end, "fate").unwrap();
+        let [waited, step, store, micros] = ["waited", "step", "store", "micros"].map(|name| number(end, name));
+        assert!(step.is_some() || fate != "answered", "{end}");
+        let waits = ["answered", "covered", "expired", "recalled"].contains(&fate);
+        assert_eq!(waited.is_some(), waits, "{end}");
+        let known = waited.unwrap_or_default() + store.unwrap();
+        assert!(micros.unwrap() >= known, "{end}");
+    }
+    let (_, text) = world.get_from_server("/metrics");
+    for (fate, count) in &fates {
+        let line = format!("jiefeng_fetched_messages_total{{fate=\"{fate}\"}}");
+        assert!(
+            (figure(&text, &line) - *count as f64).abs() < f64::EPSILON,
+            "{fate}:\n{text}"
+        );
+    }
+    for since in ["sent", "fetched"] {
+        let line = format!("jiefeng_customer_answer_seconds_count{{since=\"{since}\"}}");
+        let answered = fates["answered"] as f64;
+        assert!(
+            (figure(&text, &line) - answered).abs() < f64::EPSILON,
+            "{since}:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_fetched_a_second_time_is_counted_and_not_told() {
+    let mut world = World::with_kf();
+    for number in 0..3 {
+        let customer = format!("wm{number}");
+        world.writes(&customer, "扫码进群失败");
+        world.answers_to(&customer, 1);
+    }
+    wait_until("three in the log", || items_in(&world.log()) == 3);
+    world.kill_server();
+    let database = rusqlite::Connection::open(world.database()).unwrap();
+    database.execute("UPDATE kf_accounts SET cursor = NULL", []).unwrap();
+    drop(database);
+    world.start_server(&[]);
+    wait_until("the page", || items_in(&world.log()) == 3);
+    let (_, text) = world.get_from_server("/metrics");
+    let repeated = figure(&text, "jiefeng_fetched_messages_total{fate=\"repeated\"}");
+    assert!((repeated - 3.0).abs() < f64::EPSILON, "{text}");
+    assert_eq!(ends_in(&world.log()), [""; 0]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn item(number: usize, sent_at: Timestamp, kind: &str, body: &Value) -> WaitingI
     WaitingItem {
         item: item.to_string(),
         sent_at,
+        received_at: sent_at,
     }
 }
 

@@ -1,13 +1,15 @@
 //! What every store must do with what is fetched and what is to be sent.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Place;
 use crate::store::{
-    Answered, AppealChange, ClaimedSend, ConversationKey, Effect, Fetched, Instead, KfAccountKey, KfPage, MessageKey,
-    NewSend, OpenedAppeal, Reminder, Retention, SendResult, ServedBy, Step, Store, Urgency, Waiting,
+    Answered, AppealChange, ClaimedSend, ConversationKey, Effect, Fetched, Instead, KeptPage, KfAccountKey, KfPage,
+    MessageKey, NewSend, OpenedAppeal, Recalled, Reminder, Retention, SendResult, ServedBy, Step, Store, Urgency,
+    Waiting, WaitingItem,
 };
 use crate::wecom::StoredToken;
 
@@ -38,6 +40,10 @@ fn said(key: &str, customer: &str, second: i64) -> Fetched {
 }
 
 async fn keep(store: &dyn Store, from: Option<&str>, next: &str, items: Vec<Fetched>) -> bool {
+    kept(store, from, next, items).await.is_some()
+}
+
+async fn kept(store: &dyn Store, from: Option<&str>, next: &str, items: Vec<Fetched>) -> Option<KeptPage> {
     let claim = store.claim_kf_pull(account()).await.unwrap().unwrap();
     let page = KfPage {
         account: account(),
@@ -48,7 +54,7 @@ async fn keep(store: &dyn Store, from: Option<&str>, next: &str, items: Vec<Fetc
         done: None,
         at: at(100),
     };
-    store.keep_kf_page(page).await.unwrap().is_some()
+    store.keep_kf_page(page).await.unwrap()
 }
 
 fn send(id: &str) -> NewSend {
@@ -216,6 +222,88 @@ async fn a_recalled_message_is_not_answered(place: impl Place) {
     ];
     keep(&*store, None, "c1", items).await;
     assert_eq!(answer(&*store, |_| Vec::new()).await, [["\"m2 by wm1\""]]);
+}
+
+async fn what_became_of_each_item_of_a_page_is_told(place: impl Place) {
+    let store = place.open().await;
+    let item = "no message".to_owned();
+    let first = vec![
+        fetched("e1", "wm1", 80, Effect::ServedBy(ServedBy::Servicer)),
+        said("m1", "wm1", 81),
+        said("m2", "wm2", 82),
+        fetched("n1", "wm2", 83, Effect::Record("noted")),
+        fetched("u1", "", 84, Effect::Unreadable { item }),
+        said("m2", "wm2", 82),
+    ];
+    let told = kept(&*store, None, "c1", first).await.unwrap();
+    let fates = ["noted", "human", "waiting", "noted", "unreadable", "repeated"];
+    assert_eq!((told.fates.as_slice(), told.recalled), (fates.as_slice(), Vec::new()));
+    let told = kept(&*store, Some("c1"), "c2", vec![said("m1", "wm1", 81)])
+        .await
+        .unwrap();
+    assert_eq!(told.fates, ["repeated"]);
+}
+
+async fn a_message_that_is_taken_back_while_it_waits_is_told_once(place: impl Place) {
+    let store = place.open().await;
+    let recall = |event: &str, key: &str| {
+        let key = key.to_owned();
+        fetched(event, "wm1", 95, Effect::Recalled { key })
+    };
+    let of = |key: &str| Recalled {
+        key: key.to_owned(),
+        received_at: at(100),
+    };
+    keep(&*store, None, "c1", vec![said("m1", "wm1", 90), said("m2", "wm1", 91)]).await;
+    let items = vec![recall("e1", "m1"), said("m3", "wm1", 92), recall("e2", "m3")];
+    let told = kept(&*store, Some("c1"), "c2", items).await.unwrap();
+    assert_eq!(told.fates, ["noted", "waiting", "noted"]);
+    assert_eq!(told.recalled, [of("m1"), of("m3")]);
+    assert_eq!(answer(&*store, |_| Vec::new()).await, [["\"m2 by wm1\""]]);
+    let items = vec![recall("e3", "m1"), recall("e4", "m2"), recall("e5", "never seen")];
+    let told = kept(&*store, Some("c2"), "c3", items).await.unwrap();
+    assert_eq!(told.recalled, [], "what is settled stays so");
+}
+
+async fn what_waits_no_longer_is_told_once_with_its_fate_and_its_time(place: impl Place) {
+    let store = place.open().await;
+    let items = vec![
+        said("m1", "wm1", 90),
+        said("m2", "wm1", 91),
+        said("bad", "wm2", 92),
+        said("m4", "wm3", 93),
+        fetched("e1", "wm3", 94, Effect::ServedBy(ServedBy::Pool)),
+    ];
+    keep(&*store, None, "c1", items).await;
+    let took = Duration::from_millis(7);
+    let answering = Box::new(move |waiting: Waiting| {
+        assert!(!waiting.items[0].item.contains("bad"), "an answer that panics");
+        Answered {
+            fates: vec!["covered", "answered"],
+            took: vec![Duration::ZERO, took],
+            ..Answered::default()
+        }
+    });
+    let batch = store.answer_waiting(at(100), at(50), 10, answering).await.unwrap();
+    let mut told: Vec<(&str, &str, Duration)> = batch
+        .settled
+        .iter()
+        .map(|settled| (settled.item.item.as_str(), settled.fate, settled.took))
+        .collect();
+    told.sort_unstable();
+    let without = Duration::ZERO;
+    let expected = [
+        ("\"bad by wm2\"", "failed", without),
+        ("\"m1 by wm1\"", "covered", without),
+        ("\"m2 by wm1\"", "answered", took),
+        ("\"m4 by wm3\"", "human", without),
+    ];
+    assert_eq!((batch.conversations, told.as_slice()), (3, expected.as_slice()));
+    let is_as_fetched = |item: &WaitingItem| item.received_at == at(100) && item.sent_at < at(95);
+    assert!(batch.settled.iter().all(|settled| is_as_fetched(&settled.item)));
+    assert!(batch.settled.iter().all(|settled| settled.account == account()));
+    let again = store.answer_waiting(at(100), at(50), 10, Box::new(|_| Answered::default()));
+    assert_eq!(again.await.unwrap().settled, []);
 }
 
 /// A store in which two messages to one customer and one to another are to be sent.
@@ -508,6 +596,9 @@ for_every_store!(
     whoever_wrote_just_now_is_answered_before_the_backlog,
     while_a_person_serves_the_customer_nothing_waits_for_the_bot,
     a_recalled_message_is_not_answered,
+    what_became_of_each_item_of_a_page_is_told,
+    a_message_that_is_taken_back_while_it_waits_is_told_once,
+    what_waits_no_longer_is_told_once_with_its_fate_and_its_time,
     messages_to_one_person_are_sent_one_after_another,
     what_goes_by_a_paused_way_stays,
     what_was_under_way_when_the_process_ended_is_sent_again_as_it_was,

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Place;
 use crate::store::{
-    Answered, ConversationKey, DeadLetterId, Effect, Fetched, InstanceReport, KfAccountKey, KfPage, MessageKey,
-    NewSend, Retention, SeenCallbacks, SendResult, SetAside, Step, Store, Urgency, Waiting,
+    Answered, ConversationKey, DeadLetterId, Effect, Fetched, InstanceReport, KeptPage, KfAccountKey, KfPage,
+    MessageKey, NewSend, Retention, SeenCallbacks, SendResult, SetAside, Step, Store, Urgency, Waiting,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -91,7 +91,13 @@ async fn a_page_of_somebody_who_no_longer_has_the_account_is_not_kept(place: imp
     assert!(new > old);
     let keep = |claim| store.keep_kf_page(page(claim, None, "c1", &[("m1", "wm1")]));
     assert_eq!(keep(old).await.unwrap(), None);
-    assert_eq!(keep(new).await.unwrap(), Some(vec!["waiting"]));
+    assert_eq!(
+        keep(new).await.unwrap(),
+        Some(KeptPage {
+            fates: vec!["waiting"],
+            ..KeptPage::default()
+        })
+    );
     store.return_kf_pull(account(), old).await.unwrap();
     store.return_kf_pull(account(), new).await.unwrap();
     assert!(store.claim_kf_pull(account()).await.unwrap().unwrap() > new);

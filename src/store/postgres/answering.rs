@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use futures_util::future::try_join4;
 use jiff::Timestamp;
@@ -17,8 +18,8 @@ use super::{Sessions, bytes, count, lock_persons, timestamp};
 use crate::failpoint::failpoint;
 use crate::store::hashes::{Hash, timed};
 use crate::store::{
-    AnswerFunction, Answered, AnsweredBatch, ConversationKey, KfAccountKey, Remembered, ServedBy, StoreError, Waiting,
-    WaitingItem,
+    AnswerFunction, Answered, AnsweredBatch, ConversationKey, KfAccountKey, Remembered, ServedBy, SettledItem,
+    StoreError, Waiting, WaitingItem,
 };
 
 /// A conversation that this process may answer.
@@ -57,9 +58,9 @@ pub(super) async fn answer_waiting(
     if answered.is_err() {
         shared.mislay_conversations(found.iter().map(|conversation| conversation.person));
     }
-    answered.map(|left_to_people| AnsweredBatch {
+    answered.map(|settled| AnsweredBatch {
         conversations: u32::try_from(found.len()).unwrap_or(u32::MAX),
-        left_to_people,
+        settled,
     })
 }
 
@@ -162,16 +163,16 @@ struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// Answers conversations together, and says how many messages were left to people. If the server refuses what some answer leads to, each
-    /// is answered alone, and that one is given up.
+    /// Answers conversations together, and says what became of what waited. If the server refuses what some answer leads to, each is answered
+    /// alone, and that one is given up.
     async fn answer_all(
         &self,
         shared: &Shared,
         found: &[Conversation],
         answer: &mut AnswerFunction,
-    ) -> Result<u32, StoreError> {
+    ) -> Result<Vec<SettledItem>, StoreError> {
         if found.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         failpoint!("after_claim");
         let together = shared
@@ -181,7 +182,7 @@ impl Answering<'_> {
             Err(Failure::Undone(error)) if is_about_content(&error) => {}
             answered => return Ok(answered?),
         }
-        let mut left_to_people: u32 = 0;
+        let mut settled = Vec::new();
         for conversation in found {
             let alone = std::slice::from_ref(conversation);
             let answered = shared
@@ -193,12 +194,12 @@ impl Answering<'_> {
                     let giving_up = shared
                         .pool
                         .transaction(async |transaction| self.give_up(transaction, alone).await);
-                    giving_up.await?;
+                    settled.extend(giving_up.await?);
                 }
-                answered => left_to_people = left_to_people.saturating_add(answered?),
+                answered => settled.extend(answered?),
             }
         }
-        Ok(left_to_people)
+        Ok(settled)
     }
 
     async fn answer(
@@ -206,32 +207,37 @@ impl Answering<'_> {
         transaction: Transaction<'_>,
         found: &[Conversation],
         answer: &mut AnswerFunction,
-    ) -> Result<u32, Error> {
+    ) -> Result<Vec<SettledItem>, Error> {
         let mut known = self.load(transaction, found).await?;
-        let (mut writes, mut left_to_people) = (Writes::default(), 0usize);
+        let (mut writes, mut settled) = (Writes::default(), Vec::new());
         for conversation in found {
-            match known.remove(&conversation.person) {
-                Some(known) if known.served_by != ServedBy::Bot => {
-                    left_to_people = left_to_people.saturating_add(known.items.len());
-                    known.items.iter().for_each(|(id, ..)| writes.fate(*id, "human", ""));
-                }
-                Some(known) => self.answer_one(conversation, &known, answer, &mut writes),
-                // It was taken over in the meantime.
-                None => {}
-            }
+            // What is not there was taken over in the meantime.
+            let Some(known) = known.remove(&conversation.person) else {
+                continue;
+            };
+            let outcomes = match known.served_by {
+                ServedBy::Bot => self.answer_one(conversation, &known, answer, &mut writes),
+                ServedBy::Pool | ServedBy::Servicer => all_alike(&known, "human", "", &mut writes),
+            };
+            settled.extend(SettledItem::all(&conversation.account, known.waited(), outcomes));
         }
         failpoint!("after_answer");
         writes.run(transaction).await?;
-        Ok(u32::try_from(left_to_people).unwrap_or(u32::MAX))
+        Ok(settled)
     }
 
     /// What waits of these conversations goes to the dead letters.
-    async fn give_up(&self, transaction: Transaction<'_>, found: &[Conversation]) -> Result<(), Error> {
-        let mut writes = Writes::default();
-        for known in self.load(transaction, found).await?.values() {
-            fail(known, &mut writes);
+    async fn give_up(&self, transaction: Transaction<'_>, found: &[Conversation]) -> Result<Vec<SettledItem>, Error> {
+        let mut known = self.load(transaction, found).await?;
+        let (mut writes, mut settled) = (Writes::default(), Vec::new());
+        for conversation in found {
+            if let Some(known) = known.remove(&conversation.person) {
+                let outcomes = fail(&known, &mut writes);
+                settled.extend(SettledItem::all(&conversation.account, known.waited(), outcomes));
+            }
         }
-        writes.run(transaction).await
+        writes.run(transaction).await?;
+        Ok(settled)
     }
 
     /// What still waits and is still ours, and what is known of the persons.
@@ -242,7 +248,7 @@ impl Answering<'_> {
         let mut known: HashMap<Hash, Known> = HashMap::new();
         let items = transaction
             .rows(
-                "SELECT person, id, message, item, sent_at FROM inbox
+                "SELECT person, id, message, item, sent_at, received_at FROM inbox
                  WHERE person = ANY($1) AND owner = $2 AND fate IS NULL ORDER BY id FOR UPDATE",
                 values![persons(), self.owner],
             )
@@ -252,6 +258,7 @@ impl Answering<'_> {
             let item = WaitingItem {
                 item: item.unwrap_or_default(),
                 sent_at: timestamp(row.try_get(4)?),
+                received_at: timestamp(row.try_get(5)?),
             };
             let known = known.entry(bytes(row.try_get(0)?)).or_default();
             known.items.push((row.try_get(1)?, row.try_get(2)?, item));
@@ -294,7 +301,14 @@ impl Answering<'_> {
         Ok(known)
     }
 
-    fn answer_one(&self, conversation: &Conversation, known: &Known, answer: &mut AnswerFunction, writes: &mut Writes) {
+    /// Answers one of them, and says what becomes of each message and how long it took.
+    fn answer_one(
+        &self,
+        conversation: &Conversation,
+        known: &Known,
+        answer: &mut AnswerFunction,
+        writes: &mut Writes,
+    ) -> Vec<(&'static str, Duration)> {
         let waiting = Waiting {
             account: conversation.account.clone(),
             items: known.items.iter().map(|(_, _, item)| item.clone()).collect(),
@@ -309,16 +323,22 @@ impl Answering<'_> {
             Ok(answered) => self.take_down(conversation, known, answered, writes),
             Err(_) => {
                 tracing::error!("an answer panicked; see `jiefeng messages list`");
-                fail(known, writes);
+                fail(known, writes)
             }
         }
     }
 
-    fn take_down(&self, conversation: &Conversation, known: &Known, answered: Answered, writes: &mut Writes) {
+    fn take_down(
+        &self,
+        conversation: &Conversation,
+        known: &Known,
+        answered: Answered,
+        writes: &mut Writes,
+    ) -> Vec<(&'static str, Duration)> {
         let (person, now) = (conversation.person, self.now);
-        let mut fates = answered.fates.iter();
-        for (id, ..) in &known.items {
-            writes.fate(*id, fates.next().unwrap_or(&"answered"), answered.reason);
+        let outcomes = answered.outcomes(known.items.len());
+        for ((id, ..), (fate, _)) in known.items.iter().zip(&outcomes) {
+            writes.fate(*id, fate, answered.reason);
         }
         let source = Source {
             corp_id: conversation.account.corp_id.clone(),
@@ -351,13 +371,30 @@ impl Answering<'_> {
         if let Some(served_by) = answered.served_by {
             writes.served_by(person, served_by, now);
         }
+        outcomes
     }
 }
 
-fn fail(known: &Known, writes: &mut Writes) {
-    for (id, ..) in &known.items {
-        writes.fate(*id, "failed", "its answer could not be stored");
+impl Known {
+    /// What waited.
+    fn waited(self) -> impl Iterator<Item = WaitingItem> {
+        self.items.into_iter().map(|(_, _, item)| item)
     }
+}
+
+fn fail(known: &Known, writes: &mut Writes) -> Vec<(&'static str, Duration)> {
+    all_alike(known, "failed", "its answer could not be stored", writes)
+}
+
+/// One fate for everything that waits, without an answer.
+fn all_alike(
+    known: &Known,
+    fate: &'static str,
+    reason: &'static str,
+    writes: &mut Writes,
+) -> Vec<(&'static str, Duration)> {
+    known.items.iter().for_each(|(id, ..)| writes.fate(*id, fate, reason));
+    vec![(fate, Duration::ZERO); known.items.len()]
 }
 
 /// Whether the server refused what was to be stored, and will do so again (classes 22 and 23 of its codes).

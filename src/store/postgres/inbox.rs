@@ -11,7 +11,7 @@ use super::writes::Writes;
 use super::{NOW, bytes, lock_persons, timestamp};
 use crate::failpoint::failpoint;
 use crate::store::hashes::{Hash, Hashes};
-use crate::store::{Effect, Fetched, KfAccountKey, KfPage, KfProgress, ServedBy};
+use crate::store::{Effect, Fetched, KeptPage, KfAccountKey, KfPage, KfProgress, Recalled, ServedBy};
 
 /// A person whom a customer was handed to is thought to have ended after so long: no session lasts longer (doc/94669).
 const LONGEST_SESSION: i64 = 48 * 3600 * 1000;
@@ -102,7 +102,7 @@ pub(super) async fn keep_page(
     transaction: Transaction<'_>,
     hashes: &Hashes,
     page: &KfPage,
-) -> Result<Option<Vec<&'static str>>, Error> {
+) -> Result<Option<KeptPage>, Error> {
     if !move_cursor(transaction, page).await? {
         return Ok(None);
     }
@@ -114,9 +114,9 @@ pub(super) async fn keep_page(
     lock_persons(transaction, &persons).await?;
     let mut keeping = Keeping::load(transaction, page, &items).await?;
     let fates = items.iter().map(|item| keeping.keep(hashes, page, item)).collect();
-    keeping.write(transaction, page).await?;
+    let recalled = keeping.write(transaction, page).await?;
     failpoint!("before_cursor");
-    Ok(Some(fates))
+    Ok(Some(KeptPage { fates, recalled }))
 }
 
 async fn move_cursor(transaction: Transaction<'_>, page: &KfPage) -> Result<bool, Error> {
@@ -168,7 +168,10 @@ struct Keeping<'a> {
     known: HashSet<Vec<u8>>,
     served_by: HashMap<Hash, ServedBy>,
     rows: Vec<NewRow<'a>>,
-    recalled: Vec<Hash>,
+    /// Of this page, so that it never waited.
+    recalled_at_once: Vec<&'a str>,
+    /// Of earlier pages, if they still wait.
+    to_recall: HashMap<Hash, &'a str>,
     failed: Vec<(&'a str, i64)>,
     writes: Writes,
 }
@@ -217,21 +220,25 @@ impl<'a> Keeping<'a> {
                 self.served_by.insert(item.person, *served_by);
                 self.writes.served_by(item.person, *served_by, sent_at);
             }
-            Effect::Recalled { key } => self.recall(hashes.kf_message(&page.account, key)),
+            Effect::Recalled { key } => self.recall(hashes.kf_message(&page.account, key), key),
             Effect::SendFailed { send_id, reason } => self.failed.push((send_id, *reason)),
         }
         fate.unwrap_or("waiting")
     }
 
-    fn recall(&mut self, message: Hash) {
+    fn recall(&mut self, message: Hash, key: &'a str) {
         let waits = |row: &&mut NewRow<'a>| row.message == message && row.fate.is_none();
         match self.rows.iter_mut().find(waits) {
-            Some(row) => (row.fate, row.item) = (Some("recalled"), None),
-            None => self.recalled.push(message),
+            Some(row) => {
+                (row.fate, row.item) = (Some("recalled"), None);
+                self.recalled_at_once.push(key);
+            }
+            None => drop(self.to_recall.insert(message, key)),
         }
     }
 
-    async fn write(&self, transaction: Transaction<'_>, page: &KfPage) -> Result<(), Error> {
+    /// Writes the page, and says what was waiting and was taken back.
+    async fn write(&self, transaction: Transaction<'_>, page: &KfPage) -> Result<Vec<Recalled>, Error> {
         let sql = "INSERT INTO inbox (message, person, corp_id, app, open_kf_id, item, sent_at, received_at, fate)
                    SELECT message, person, $3, $4, $5, item, sent_at, $8, fate
                    FROM unnest($1::bytea[], $2::bytea[], $6::text[], $7::bigint[], $9::text[]) WITH ORDINALITY
@@ -251,17 +258,36 @@ impl<'a> Keeping<'a> {
         transaction.execute(sql, values).await?;
         failpoint!("mid_page");
         self.writes.run(transaction).await?;
-        let sql = "UPDATE inbox SET fate = 'recalled', item = NULL WHERE message = ANY($1) AND fate IS NULL";
-        let recalled: Vec<&[u8]> = self.recalled.iter().map(Hash::as_slice).collect();
-        if !recalled.is_empty() {
-            transaction.execute(sql, values![recalled]).await?;
-        }
         // A message of ours that the platform took did not arrive.
         let sql = "UPDATE outbox SET fate = 'undelivered', code = $2 WHERE send_id = $1 AND fate = 'sent'";
         for (send_id, reason) in &self.failed {
             transaction.execute(sql, values![*send_id, *reason]).await?;
         }
-        Ok(())
+        let mut recalled = self.recall_earlier(transaction).await?;
+        recalled.extend(self.recalled_at_once.iter().map(|key| Recalled {
+            key: (*key).to_owned(),
+            received_at: page.at,
+        }));
+        Ok(recalled)
+    }
+
+    /// Takes back what earlier pages brought and what still waits.
+    async fn recall_earlier(&self, transaction: Transaction<'_>) -> Result<Vec<Recalled>, Error> {
+        if self.to_recall.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "UPDATE inbox SET fate = 'recalled', item = NULL WHERE message = ANY($1) AND fate IS NULL
+                   RETURNING message, received_at";
+        let messages: Vec<&[u8]> = self.to_recall.keys().map(Hash::as_slice).collect();
+        let rows = transaction.rows(sql, values![messages]).await?;
+        let recalled = rows.iter().map(|row| {
+            let key = self.to_recall.get(&bytes(row.try_get(0)?)).copied().unwrap_or_default();
+            Ok(Recalled {
+                key: key.to_owned(),
+                received_at: timestamp(row.try_get(1)?),
+            })
+        });
+        recalled.collect()
     }
 }
 

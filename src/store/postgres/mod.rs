@@ -56,7 +56,7 @@ use super::hashes::{Hash, Hashes};
 use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
-    DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
+    DueReminder, Figures, Instance, InstanceReport, KeptPage, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
     PostgresAddress, QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement,
     StepFunction, Store, StoreError, TrackedAppeal,
 };
@@ -254,7 +254,7 @@ impl Store for PostgresStore {
         self.submit(async move |transaction| inbox::return_pull(transaction, &account, claim).await)
     }
 
-    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<Vec<&'static str>>, StoreError>> {
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<KeptPage>, StoreError>> {
         let hashes = self.hashes.clone();
         self.submit(async move |transaction| inbox::keep_page(transaction, &hashes, &page).await)
     }

@@ -1,6 +1,7 @@
 //! Fetched messages of 微信客服, in SQLite: each is kept once, together with the cursor, and answered once, together with what to send.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,8 +16,8 @@ use super::{save_question, timestamp};
 use crate::failpoint::failpoint;
 use crate::store::hashes::{Hashes, timed};
 use crate::store::{
-    Answered, ConversationKey, Effect, Fetched, KfAccountKey, KfPage, KfProgress, Remembered, ServedBy, SetAside,
-    Waiting, WaitingItem,
+    Answered, ConversationKey, Effect, Fetched, KeptPage, KfAccountKey, KfPage, KfProgress, Recalled, Remembered,
+    ServedBy, SetAside, SettledItem, Waiting, WaitingItem,
 };
 
 /// A person whom a customer was handed to is thought to have ended after so long: no session lasts longer (doc/94669).
@@ -100,17 +101,18 @@ pub(super) fn keep_page(
     connection: &Connection,
     hashes: &Hashes,
     page: &KfPage,
-) -> Result<Option<Vec<&'static str>>, rusqlite::Error> {
+) -> Result<Option<KeptPage>, rusqlite::Error> {
     if !move_cursor(connection, page)? {
         return Ok(None);
     }
-    let mut fates = Vec::with_capacity(page.items.len());
+    let mut kept = KeptPage::default();
     for item in &page.items {
-        fates.push(keep(connection, hashes, page, item)?);
+        let fate = keep(connection, hashes, page, item, &mut kept.recalled)?;
+        kept.fates.push(fate);
         failpoint!("mid_page");
     }
     failpoint!("before_cursor");
-    Ok(Some(fates))
+    Ok(Some(kept))
 }
 
 fn move_cursor(connection: &Connection, page: &KfPage) -> Result<bool, rusqlite::Error> {
@@ -135,6 +137,7 @@ fn keep(
     hashes: &Hashes,
     page: &KfPage,
     fetched: &Fetched,
+    recalled: &mut Vec<Recalled>,
 ) -> Result<&'static str, rusqlite::Error> {
     let account = &page.account;
     let person = hashes.customer(account, &fetched.customer);
@@ -168,27 +171,35 @@ fn keep(
     if connection.prepare_cached(sql)?.execute(values)? == 0 {
         return Ok("repeated");
     }
-    take_effect(connection, hashes, page, fetched, &person)?;
+    match &fetched.effect {
+        Effect::Answer { .. } | Effect::Record(_) | Effect::Unreadable { .. } => {}
+        Effect::ServedBy(served_by) => {
+            set_served_by(connection, &person, *served_by, fetched.sent_at.as_millisecond())?;
+        }
+        Effect::Recalled { key } => recalled.extend(recall(connection, hashes, page, key)?),
+        Effect::SendFailed { send_id, reason } => fail_delivery(connection, send_id, *reason)?,
+    }
     Ok(fate.unwrap_or("waiting"))
 }
 
-fn take_effect(
+/// Takes a message back, if it still waits.
+fn recall(
     connection: &Connection,
     hashes: &Hashes,
     page: &KfPage,
-    fetched: &Fetched,
-    person: &[u8],
-) -> Result<(), rusqlite::Error> {
-    match &fetched.effect {
-        Effect::Answer { .. } | Effect::Record(_) | Effect::Unreadable { .. } => Ok(()),
-        Effect::ServedBy(served_by) => set_served_by(connection, person, *served_by, fetched.sent_at.as_millisecond()),
-        Effect::Recalled { key } => {
-            let sql = "UPDATE inbox SET fate = 'recalled', item = NULL WHERE message = ?1 AND fate IS NULL";
-            let message = hashes.kf_message(&page.account, key);
-            connection.prepare_cached(sql)?.execute([message]).map(drop)
-        }
-        Effect::SendFailed { send_id, reason } => fail_delivery(connection, send_id, *reason),
-    }
+    key: &str,
+) -> Result<Option<Recalled>, rusqlite::Error> {
+    let sql =
+        "UPDATE inbox SET fate = 'recalled', item = NULL WHERE message = ?1 AND fate IS NULL RETURNING received_at";
+    let message = hashes.kf_message(&page.account, key);
+    let mut statement = connection.prepare_cached(sql)?;
+    let recalled = statement.query_row([message], |row| {
+        Ok(Recalled {
+            key: key.to_owned(),
+            received_at: timestamp(row.get(0)?),
+        })
+    });
+    recalled.optional()
 }
 
 /// Who talks with a customer at `now`.
@@ -312,21 +323,20 @@ fn add_waiting(
     Ok(())
 }
 
-/// Answers conversations that were taken, and says how many messages were left to people. One that cannot be answered must not keep the
-/// others from it.
+/// Answers conversations that were taken, and says what became of what waited. One that cannot be answered must not keep the others from it.
 pub(super) fn answer(
     connection: &Statements<'_>,
     sessions: &Sessions,
     now: Timestamp,
     conversations: &[Conversation],
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
-) -> Result<u32, rusqlite::Error> {
+) -> Result<Vec<SettledItem>, rusqlite::Error> {
     failpoint!("after_claim");
-    let mut left_to_people: u32 = 0;
+    let mut settled = Vec::new();
     for conversation in conversations {
         let answering = || answer_conversation(connection, sessions, now.as_millisecond(), conversation, &mut *answer);
         match in_savepoint(connection, "conversation", answering) {
-            Ok(count) => left_to_people = left_to_people.saturating_add(count),
+            Ok(items) => settled.extend(items),
             // The disk is full or fails, and SQLite has taken back the whole transaction: it is no fault of this conversation.
             Err(_) if connection.is_autocommit() => {
                 return Err(rusqlite::Error::SqliteFailure(
@@ -336,52 +346,68 @@ pub(super) fn answer(
             }
             Err(_) => {
                 sessions.forget_known();
-                give_up(connection, &conversation.person)?;
+                settled.extend(give_up(connection, conversation)?);
             }
         }
         failpoint!("after_answer");
     }
-    Ok(left_to_people)
+    Ok(settled)
 }
 
-/// What waits of this person goes to the dead letters.
-fn give_up(connection: &Connection, person: &[u8]) -> Result<(), rusqlite::Error> {
+/// What waits of this conversation goes to the dead letters.
+fn give_up(connection: &Connection, conversation: &Conversation) -> Result<Vec<SettledItem>, rusqlite::Error> {
     tracing::error!("an answer could not be stored; see `jiefeng messages list`");
+    let waiting = waiting_items(connection, &conversation.person)?;
     let sql = "UPDATE inbox SET fate = 'failed', reason = 'its answer could not be stored', owner = NULL
                WHERE person = ?1 AND fate IS NULL AND owner IS NOT NULL";
-    connection.prepare_cached(sql)?.execute([person]).map(drop)
+    connection.prepare_cached(sql)?.execute([&conversation.person])?;
+    let outcomes = vec![("failed", Duration::ZERO); waiting.len()];
+    Ok(settled(conversation, waiting, outcomes))
+}
+
+/// What waited, as it is told.
+fn settled(
+    conversation: &Conversation,
+    waiting: Vec<(i64, Vec<u8>, WaitingItem)>,
+    outcomes: Vec<(&'static str, Duration)>,
+) -> Vec<SettledItem> {
+    let items = waiting.into_iter().map(|(_, _, item)| item);
+    SettledItem::all(&conversation.account, items, outcomes).collect()
 }
 
 /// What waits, with the number and the hash of each.
 fn waiting_items(connection: &Connection, person: &[u8]) -> Result<Vec<(i64, Vec<u8>, WaitingItem)>, rusqlite::Error> {
-    let sql = "SELECT id, message, item, sent_at FROM inbox WHERE person = ?1 AND fate IS NULL AND owner IS NOT NULL ORDER BY id";
+    let sql = "SELECT id, message, item, sent_at, received_at FROM inbox
+               WHERE person = ?1 AND fate IS NULL AND owner IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([person], |row| {
         let item: Option<String> = row.get(2)?;
         let item = WaitingItem {
             item: item.unwrap_or_default(),
             sent_at: timestamp(row.get(3)?),
+            received_at: timestamp(row.get(4)?),
         };
         Ok((row.get(0)?, row.get(1)?, item))
     })?;
     rows.collect()
 }
 
-/// Answers one of them, unless a person serves the customer; how many messages were left to that person.
+/// Answers one of them, unless a person serves the customer, and says what became of what waited.
 fn answer_conversation(
     connection: &Statements<'_>,
     sessions: &Sessions,
     now: i64,
     conversation: &Conversation,
     answer: &mut (dyn FnMut(Waiting) -> Answered + Send),
-) -> Result<u32, rusqlite::Error> {
+) -> Result<Vec<SettledItem>, rusqlite::Error> {
     let Conversation { person, account, .. } = conversation;
     let waiting = waiting_items(connection, person)?;
     if served_by(connection, person, now)? != ServedBy::Bot {
         for (id, _, _) in &waiting {
             settle(connection, *id, "human", "")?;
         }
-        return Ok(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
+        let outcomes = vec![("human", Duration::ZERO); waiting.len()];
+        return Ok(settled(conversation, waiting, outcomes));
     }
     let answered = answer(Waiting {
         account: account.clone(),
@@ -393,9 +419,9 @@ fn answer_conversation(
         unsent: unsent_of(connection, person)?,
         attempts: conversation.attempts,
     });
-    let mut fates = answered.fates.iter();
-    for (id, _, _) in &waiting {
-        settle(connection, *id, fates.next().unwrap_or(&"answered"), answered.reason)?;
+    let outcomes = answered.outcomes(waiting.len());
+    for ((id, _, _), (fate, _)) in waiting.iter().zip(&outcomes) {
+        settle(connection, *id, fate, answered.reason)?;
     }
     let app = account.conversation_app();
     for (place, question) in &answered.questions {
@@ -422,7 +448,7 @@ fn answer_conversation(
     if let Some(served_by) = answered.served_by {
         set_served_by(connection, person, served_by, now)?;
     }
-    Ok(0)
+    Ok(settled(conversation, waiting, outcomes))
 }
 
 /// What was said is not kept any longer than it waits, unless it is a dead letter.

@@ -50,7 +50,7 @@ use super::hashes::Hashes;
 use super::instances::SILENCE;
 use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
-    DueReminder, Figures, Instance, InstanceReport, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
+    DueReminder, Figures, Instance, InstanceReport, KeptPage, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
     QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store,
     StoreError, TrackedAppeal,
 };
@@ -179,9 +179,9 @@ impl SqliteStore {
             answered.inspect_err(|_| sessions.forget_known())
         });
         let answered = answered.await.inspect_err(|_| *self.unanswered() = claimed);
-        answered.map(|left_to_people| AnsweredBatch {
+        answered.map(|settled| AnsweredBatch {
             conversations: count,
-            left_to_people,
+            settled,
         })
     }
 }
@@ -233,7 +233,7 @@ impl Store for SqliteStore {
         self.submit(move |connection| inbox::return_pull(connection, &account, claim))
     }
 
-    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<Vec<&'static str>>, StoreError>> {
+    fn keep_kf_page(&self, page: KfPage) -> BoxFuture<'_, Result<Option<KeptPage>, StoreError>> {
         let hashes = self.hashes.clone();
         self.submit(move |connection| inbox::keep_page(connection, &hashes, &page))
     }
