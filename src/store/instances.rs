@@ -25,6 +25,21 @@ pub struct Beat {
     pub live: u32,
     /// The last request to look at the knowledge again.
     pub reload: i64,
+    /// What this process has taken over since it was told last.
+    pub taken_over: TakenOver,
+}
+
+/// How much was taken over from processes that ended, or fell silent, without giving it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Messages whose answers were begun.
+    pub answers: u64,
+    /// Messages that were being sent.
+    pub sends: u64,
+    /// Accounts that were being fetched.
+    pub accounts: u64,
+    /// Access tokens that were being fetched.
+    pub tokens: u64,
 }
 
 /// A process that uses the store.

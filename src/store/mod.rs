@@ -43,7 +43,7 @@ pub use delivery::{
     Waiting, WaitingItem,
 };
 pub use figures::{AccountFigures, Figures};
-pub use instances::{Beat, Instance, InstanceReport};
+pub use instances::{Beat, Instance, InstanceReport, TakenOver};
 pub use outbreaks::{Outbreak, OutbreakStore};
 pub use people::{PeopleStore, PersonAppeal, PersonMessage, PersonQuestion, PersonRecords};
 pub use postgres::{OpenError as PostgresOpenError, PostgresSettings, PostgresStore};

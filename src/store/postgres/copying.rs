@@ -150,7 +150,8 @@ impl PostgresCopy {
         let sql = "SELECT DISTINCT owner FROM outbox WHERE fate IS NULL AND owner IS NOT NULL";
         let owners = transaction.rows(sql, Vec::new()).await?;
         let owners: Vec<String> = owners.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        outbox::give_back(transaction, owners.iter().map(String::as_str).collect()).await
+        let owners = owners.iter().map(String::as_str).collect();
+        outbox::give_back(transaction, owners).await.map(drop)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_postgres::Error;
 use super::pool::Transaction;
 use super::values::values;
 use super::{NOW, count, outbox, timestamp};
-use crate::store::{Beat, Instance, InstanceReport};
+use crate::store::{Beat, Instance, InstanceReport, TakenOver};
 
 /// Who has beaten less than so long ago may claim something: long enough before it is taken for dead.
 pub(super) const MAY_CLAIM: &str = "10000";
@@ -64,20 +64,25 @@ pub(super) async fn beat(transaction: Transaction<'_>, id: &str, report: &Instan
     transaction.execute(&sql, values).await.map(drop)
 }
 
-/// What a process is told that has beaten.
-pub(super) async fn told(transaction: Transaction<'_>, silence: Duration) -> Result<Beat, Error> {
+/// What a process is told that has beaten, and has taken over so much with it.
+pub(super) async fn told(
+    transaction: Transaction<'_>,
+    silence: Duration,
+    taken_over: TakenOver,
+) -> Result<Beat, Error> {
     let sql = format!("SELECT count(*) FROM instances WHERE beat_at >= {NOW} - $1");
     let row = transaction.row_if_any(&sql, values![milliseconds(silence)]).await?;
     let live = row.map(|row| row.try_get(0)).transpose()?;
     Ok(Beat {
         live: count(live.unwrap_or(1)),
         reload: requested_reload(transaction).await?,
+        taken_over,
     })
 }
 
 /// Takes back what processes hold that have been silent too long, and what those have left that have been removed already. What one of them
 /// is writing this very moment stays for the next time.
-pub(super) async fn take_over(transaction: Transaction<'_>, silence: Duration) -> Result<(), Error> {
+pub(super) async fn take_over(transaction: Transaction<'_>, silence: Duration) -> Result<TakenOver, Error> {
     let sql = format!("DELETE FROM instances WHERE beat_at < {NOW} - $1");
     transaction.execute(&sql, values![milliseconds(silence)]).await?;
     let sql = "SELECT owner FROM (SELECT owner FROM inbox WHERE fate IS NULL AND owner IS NOT NULL
@@ -88,7 +93,7 @@ pub(super) async fn take_over(transaction: Transaction<'_>, silence: Duration) -
     let rows = transaction.rows(sql, Vec::new()).await?;
     let gone: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     if gone.is_empty() {
-        return Ok(());
+        return Ok(TakenOver::default());
     }
     tracing::warn!(
         processes = gone.len(),
@@ -97,17 +102,25 @@ pub(super) async fn take_over(transaction: Transaction<'_>, silence: Duration) -
     give_back(transaction, &gone).await
 }
 
-/// Frees what these processes hold.
-async fn give_back(transaction: Transaction<'_>, owners: &[String]) -> Result<(), Error> {
+/// Frees what these processes hold, and says how much it was.
+async fn give_back(transaction: Transaction<'_>, owners: &[String]) -> Result<TakenOver, Error> {
     let owners = || owners.iter().map(String::as_str).collect::<Vec<&str>>();
     let sql = "UPDATE kf_accounts SET owner = NULL WHERE owner = ANY($1)";
-    transaction.execute(sql, values![owners()]).await?;
+    let accounts = transaction.execute(sql, values![owners()]).await?;
+    // A right that has run out was not held any more.
+    let sql = format!("SELECT count(*) FROM tokens WHERE owner = ANY($1) AND refresh_until > {NOW}");
+    let tokens = transaction.row_if_any(&sql, values![owners()]).await?;
+    let tokens = tokens.map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
     let sql = "UPDATE tokens SET owner = NULL, refresh_until = 0 WHERE owner = ANY($1)";
     transaction.execute(sql, values![owners()]).await?;
     let sql = "UPDATE inbox SET owner = NULL WHERE id IN (
                  SELECT id FROM inbox WHERE fate IS NULL AND owner = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED)";
-    transaction.execute(sql, values![owners()]).await?;
-    outbox::give_back(transaction, owners()).await
+    Ok(TakenOver {
+        accounts,
+        tokens: count(tokens).into(),
+        answers: transaction.execute(sql, values![owners()]).await?,
+        sends: outbox::give_back(transaction, owners()).await?,
+    })
 }
 
 /// A process ends as it should: nobody need wait for its silence.

@@ -58,7 +58,7 @@ use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KeptPage, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
     PostgresAddress, QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement,
-    StepFunction, Store, StoreError, TrackedAppeal,
+    StepFunction, Store, StoreError, TakenOver, TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
@@ -310,10 +310,11 @@ impl Store for PostgresStore {
                 .transaction(async |transaction| instances::beat(transaction, &shared.instance, &report).await);
             beating.await?;
             let looking = shared.pool.transaction(async |transaction| {
-                if shared.watch.has_watched(shared.silence) {
-                    instances::take_over(transaction, shared.silence).await?;
-                }
-                instances::told(transaction, shared.silence).await
+                let taken_over = match shared.watch.has_watched(shared.silence) {
+                    true => instances::take_over(transaction, shared.silence).await?,
+                    false => TakenOver::default(),
+                };
+                instances::told(transaction, shared.silence, taken_over).await
             });
             Ok(looking.await?)
         })

@@ -102,7 +102,7 @@ pub(super) async fn return_unsent(
 
 /// Frees what processes held that are no more. Whether it was sent nobody knows; a message of the app that WeCom would show a second time is
 /// not sent again, or not after WeCom has ceased to swallow it.
-pub(super) async fn give_back(transaction: Transaction<'_>, owners: Vec<&str>) -> Result<(), Error> {
+pub(super) async fn give_back(transaction: Transaction<'_>, owners: Vec<&str>) -> Result<u64, Error> {
     let sql = format!(
         "UPDATE outbox SET owner = NULL,
                  fate = CASE WHEN shown_twice THEN 'unclear' END,
@@ -114,10 +114,7 @@ pub(super) async fn give_back(transaction: Transaction<'_>, owners: Vec<&str>) -
                      FROM outbox WHERE fate IS NULL AND owner = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED) AS held_ones
                WHERE id = held"
     );
-    transaction
-        .execute(&sql, values![owners, SWALLOWED_FOR])
-        .await
-        .map(drop)
+    transaction.execute(&sql, values![owners, SWALLOWED_FOR]).await
 }
 
 /// Says how sending went, unless somebody else has claimed it since, or taken it over.

@@ -1,20 +1,32 @@
 //! The processes that use the file, in SQLite. There is one server at most; commands look on.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::timestamp;
-use crate::store::{Beat, Instance, InstanceReport};
+use crate::store::{Beat, Instance, InstanceReport, TakenOver};
 
 /// Only one server has the file, so whatever others held is free.
-pub(super) fn take_over(connection: &Connection) -> Result<(), rusqlite::Error> {
+pub(super) fn take_over(connection: &Connection) -> Result<TakenOver, rusqlite::Error> {
     connection.execute("DELETE FROM instances", [])?;
-    connection.execute("UPDATE kf_accounts SET owner = NULL", [])?;
+    let accounts = "UPDATE kf_accounts SET owner = NULL WHERE owner IS NOT NULL";
+    let answers = "UPDATE inbox SET owner = NULL WHERE fate IS NULL AND owner IS NOT NULL";
+    // A right that has run out was not held any more.
+    let sql = "SELECT count(*) FROM tokens WHERE refresh_until > ?1";
+    let now = Timestamp::now().as_millisecond();
+    let tokens: u32 = connection.query_row(sql, [now], |row| row.get(0))?;
+    let taken_over = TakenOver {
+        answers: counted(connection.execute(answers, [])?),
+        sends: counted(super::outbox::take_over(connection)?),
+        accounts: counted(connection.execute(accounts, [])?),
+        tokens: tokens.into(),
+    };
     connection.execute("UPDATE tokens SET refresh_until = 0", [])?;
-    connection.execute(
-        "UPDATE inbox SET owner = NULL WHERE fate IS NULL AND owner IS NOT NULL",
-        [],
-    )?;
-    super::outbox::take_over(connection)
+    Ok(taken_over)
+}
+
+fn counted(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
 pub(super) fn beat(
@@ -37,7 +49,11 @@ pub(super) fn beat(
         report.reload
     ])?;
     let reload = requested_reload(connection)?;
-    Ok(Beat { live: 1, reload })
+    Ok(Beat {
+        live: 1,
+        reload,
+        taken_over: TakenOver::default(),
+    })
 }
 
 fn requested_reload(connection: &Connection) -> Result<i64, rusqlite::Error> {

@@ -52,7 +52,7 @@ use super::{
     AnswerFunction, AnsweredBatch, Beat, BoxFuture, ClaimedSend, ConversationKey, DeadLetter, DeadLetterId,
     DueReminder, Figures, Instance, InstanceReport, KeptPage, KfAccountKey, KfPage, KfProgress, MessageKey, NewSend,
     QuestionRecord, RatingCount, Retention, SeenCallbacks, SendClaim, SendResult, Settlement, StepFunction, Store,
-    StoreError, TrackedAppeal,
+    StoreError, TakenOver, TrackedAppeal,
 };
 use crate::wecom::{StoredToken, TokenStore};
 
@@ -73,6 +73,8 @@ pub struct SqliteStore {
     replies: Replies,
     /// Names this process among those that use the store.
     instance: Arc<str>,
+    /// What was found held at the start, until somebody has been told.
+    taken_over: Mutex<TakenOver>,
     /// Conversations that were taken and whose answers could not be stored: they are answered first when that is tried again.
     unanswered: Mutex<Arc<[Conversation]>>,
 }
@@ -90,8 +92,12 @@ impl SqliteStore {
         if let Some(made_at) = backup::note_restored(&connection, Timestamp::now()).map_err(unusable)? {
             tracing::warn!(%made_at, "the database is a copy; what WeCom still has since then is fetched, and shown to nobody twice");
         }
-        instances::take_over(&connection).map_err(unusable)?;
-        Self::start(path, connection, lock, session_ttl)
+        let taken_over = instances::take_over(&connection).map_err(unusable)?;
+        let store = Self::start(path, connection, lock, session_ttl)?;
+        Ok(Self {
+            taken_over: Mutex::new(taken_over),
+            ..store
+        })
     }
 
     /// Opens an existing file beside the server that has it, for a command. Its schema is left as the server has it.
@@ -134,6 +140,7 @@ impl SqliteStore {
             sessions,
             replies,
             instance: instance.into(),
+            taken_over: Mutex::default(),
             unanswered: Mutex::default(),
         })
     }
@@ -281,7 +288,12 @@ impl Store for SqliteStore {
 
     fn beat(&self, report: InstanceReport) -> BoxFuture<'_, Result<Beat, StoreError>> {
         let (id, now) = (Arc::clone(&self.instance), Timestamp::now().as_millisecond());
-        self.submit(move |connection| instances::beat(connection, &id, &report, now))
+        let beating = self.submit(move |connection| instances::beat(connection, &id, &report, now));
+        Box::pin(async {
+            let beat = beating.await?;
+            let taken_over = std::mem::take(&mut *self.taken_over.lock().unwrap_or_else(PoisonError::into_inner));
+            Ok(Beat { taken_over, ..beat })
+        })
     }
 
     fn instances(&self) -> BoxFuture<'_, Result<Vec<Instance>, StoreError>> {

@@ -131,18 +131,19 @@ fn return_expired_transfers(connection: &Connection, now: i64) -> Result<(), rus
 }
 
 /// Gives back what a process held that is no more. Whether it was sent nobody knows; a message of the app that WeCom would show a second
-/// time is not sent again, or not after WeCom has ceased to swallow it.
-pub(super) fn take_over(connection: &Connection) -> Result<(), rusqlite::Error> {
+/// time is not sent again, or not after WeCom has ceased to swallow it. How many it were.
+pub(super) fn take_over(connection: &Connection) -> Result<usize, rusqlite::Error> {
     let sql = "UPDATE outbox SET fate = 'unclear', owner = NULL, settled_at = next_at
                WHERE fate IS NULL AND owner IS NOT NULL AND api = 'message/send'
                  AND body NOT LIKE '%\"enable_duplicate_check\"%' AND body NOT LIKE '%\"task_id\"%'";
-    connection.execute(sql, [])?;
+    let given_up = connection.execute(sql, [])?;
     let sql = format!(
         "UPDATE outbox SET owner = NULL, unclear = 1,
            not_after = CASE WHEN NOT unclear AND {IS_SWALLOWED} THEN min(not_after, next_at + ?1) ELSE not_after END
          WHERE fate IS NULL AND owner IS NOT NULL"
     );
-    connection.execute(&sql, [SWALLOWED_FOR]).map(drop)
+    let sent_again = connection.execute(&sql, [SWALLOWED_FOR])?;
+    Ok(given_up.saturating_add(sent_again))
 }
 
 /// Says how sending went, unless somebody else has claimed it since.

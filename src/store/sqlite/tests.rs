@@ -71,6 +71,34 @@ fn whoever_waits_for_a_commit_is_told_though_others_have_gone() {
 }
 
 #[tokio::test]
+async fn what_a_process_held_when_it_ended_is_told_to_the_next_one_once() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let account = KfAccountKey {
+        corp_id: "ww1".to_owned(),
+        app: "support".to_owned(),
+        open_kf_id: "wk1".to_owned(),
+    };
+    store.claim_kf_pull(account).await.unwrap().unwrap();
+    let now = Timestamp::now();
+    let until = now + SignedDuration::from_mins(1);
+    for (app, until) in [("support", until), ("other", now)] {
+        assert!(store.claim_token_refresh(app, 0, now, until).await.unwrap());
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&directory);
+    let report = InstanceReport::default;
+    let expected = TakenOver {
+        accounts: 1,
+        tokens: 1,
+        ..TakenOver::default()
+    };
+    assert_eq!(store.beat(report()).await.unwrap().taken_over, expected);
+    assert_eq!(store.beat(report()).await.unwrap().taken_over, TakenOver::default());
+}
+
+#[tokio::test]
 async fn user_ids_are_nowhere_in_the_file() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::store::conformance::{at, message, person, step};
-use crate::store::{Answered, Effect, Fetched, KfPage, Remembered, Step, Urgency, Waiting};
+use crate::store::{Answered, Effect, Fetched, KfPage, Remembered, Step, TakenOver, Urgency, Waiting};
 
 fn account() -> KfAccountKey {
     KfAccountKey {
@@ -279,6 +279,37 @@ async fn what_a_silent_process_holds_is_taken_over_and_what_it_says_later_counts
         .unwrap();
     paused.beat(InstanceReport::default()).await.unwrap();
     assert_eq!(claim(&paused, 10).await[0].body, "a2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_takes_over_is_told_how_much_it_was_once() {
+    let database = Database::new();
+    let (gone, other) = (database.open(), database.open());
+    fetch(&gone, 2, 3).await;
+    with_sends(&gone, "a", &["a1"]).await;
+    assert_eq!(claim(&gone, 10).await.len(), 1);
+    // Begun, and not ended.
+    database
+        .execute("UPDATE inbox SET owner = (SELECT owner FROM outbox)")
+        .await;
+    gone.claim_kf_pull(account()).await.unwrap().unwrap();
+    for (app, until) in [("support", at(60)), ("other", at(0))] {
+        assert!(gone.claim_token_refresh(app, 0, at(0), until).await.unwrap());
+    }
+    let mut taken_over = TakenOver::default();
+    while taken_over == TakenOver::default() {
+        tokio::time::sleep(SHORT / 10).await;
+        taken_over = other.beat(InstanceReport::default()).await.unwrap().taken_over;
+    }
+    let expected = TakenOver {
+        answers: 3,
+        sends: 1,
+        accounts: 1,
+        tokens: 1,
+    };
+    assert_eq!(taken_over, expected);
+    let again = other.beat(InstanceReport::default()).await.unwrap();
+    assert_eq!(again.taken_over, TakenOver::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
