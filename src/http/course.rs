@@ -71,6 +71,8 @@ impl Course {
                 metrics.callback_step(step, took);
             }
         }
+        let all = self.begun.elapsed();
+        metrics.callback_answered(all);
         let micros = |took: Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(
             app = app.name,
@@ -80,7 +82,7 @@ impl Course {
             store = self.store.map(micros),
             step = step.map(micros),
             seal = self.seal.map(micros),
-            micros = micros(self.begun.elapsed()),
+            micros = micros(all),
             "message"
         );
     }

@@ -42,6 +42,7 @@ pub(super) async fn metrics(state: Data<ServerState>) -> HttpResponse {
     metrics.state().knowledge(&knowledge.get().version, is_refused);
     if let Some(database) = state.database() {
         metrics.state().disk(database);
+        metrics.state().database(database);
     }
     for (check, holds) in checks(&state).await {
         metrics.state().ready(check, holds);

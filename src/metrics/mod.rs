@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -49,6 +50,7 @@ struct Counted {
     callbacks: IntCounterVec,
     refusals: IntCounterVec,
     callback_seconds: StepSeconds,
+    callback_answer_seconds: Histogram,
     late_replies: IntCounter,
     fetched: IntCounterVec,
     customer_since_sent: Histogram,
@@ -56,6 +58,9 @@ struct Counted {
     sends: IntCounterVec,
     api_calls: IntCounterVec,
     gates_closed: IntCounterVec,
+    gate_closed_until: GaugeVec,
+    token_refreshes: IntCounterVec,
+    taken_over: IntCounterVec,
     reloads: IntCounterVec,
     tasks_restarted: IntCounterVec,
     state: State,
@@ -95,6 +100,11 @@ impl Default for Metrics {
                 "step",
                 &SECONDS,
             )),
+            callback_answer_seconds: made.histogram(
+                "jiefeng_callback_answer_seconds",
+                "Seconds that genuine callbacks took in all, from the end of their body to the answer.",
+                &SECONDS,
+            ),
             late_replies: made.counter(
                 "jiefeng_late_replies_total",
                 "Replies that were not ready while WeCom waited; they are sent as messages.",
@@ -120,6 +130,22 @@ impl Default for Metrics {
                 "jiefeng_gates_closed_total",
                 "How often calls of an API were suspended because WeCom limits them.",
                 &["api"],
+            ),
+            gate_closed_until: made.gauges(
+                "jiefeng_gate_closed_until_seconds",
+                "Until when calls of an API are suspended, in Unix seconds; 0, or a time that is over, when they are not.",
+                &["app", "api"],
+            ),
+            token_refreshes: made.counters(
+                "jiefeng_token_refreshes_total",
+                "Access tokens that were needed: fetched, found in the store where another process had put it, refused by WeCom, or \
+                 failed; elsewhere: another process was at it and did not finish in time.",
+                &["result"],
+            ),
+            taken_over: made.counters(
+                "jiefeng_taken_over_total",
+                "What was taken over from processes that ended, or fell silent, without giving it back.",
+                &["what"],
             ),
             reloads: made.counters(
                 "jiefeng_knowledge_reloads_total",
@@ -166,6 +192,12 @@ impl Metrics {
             self.0.gates_closed.with_label_values(&[api]);
         }
         self.0.api_calls.with_label_values(&["gettoken", "ok"]);
+        for result in ["fetched", "found", "refused", "failed", "elsewhere"] {
+            self.0.token_refreshes.with_label_values(&[result]);
+        }
+        for what in ["answer", "send", "account", "token"] {
+            self.0.taken_over.with_label_values(&[what]);
+        }
         for result in ["taken", "refused"] {
             self.0.reloads.with_label_values(&[result]);
         }
@@ -234,6 +266,11 @@ impl Metrics {
         self.0.callback_seconds.of_step(step).observe(took.as_secs_f64());
     }
 
+    /// A genuine callback has taken so long in all.
+    pub fn callback_answered(&self, took: Duration) {
+        self.0.callback_answer_seconds.observe(took.as_secs_f64());
+    }
+
     /// A reply was not ready in time.
     pub fn late_reply(&self) {
         self.0.late_replies.inc();
@@ -269,6 +306,22 @@ impl Metrics {
     /// Calls of an API are suspended for a while.
     pub fn gate_closed(&self, api: &'static str) {
         self.0.gates_closed.with_label_values(&[api]).inc();
+    }
+
+    /// Until when calls of an API are suspended for an app; `None`: they are not.
+    pub fn gate(&self, app: &str, api: &'static str, closed_until: Option<Timestamp>) {
+        let until = closed_until.map_or(0.0, |until| until.as_duration().as_secs_f64());
+        self.0.gate_closed_until.with_label_values(&[app, api]).set(until);
+    }
+
+    /// An access token was needed, with this result.
+    pub fn token_refresh(&self, result: &'static str) {
+        self.0.token_refreshes.with_label_values(&[result]).inc();
+    }
+
+    /// So much has been taken over from processes that are no more.
+    pub fn taken_over(&self, what: &'static str, count: u64) {
+        self.0.taken_over.with_label_values(&[what]).inc_by(count);
     }
 
     /// A change of the knowledge was taken, or refused.
@@ -356,6 +409,11 @@ impl Making<'_> {
         self.register(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
+    fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        self.register(Histogram::with_opts(options))
+    }
+
     fn histograms(&self, name: &str, help: &str, label: &str, bounds: &[f64]) -> HistogramVec {
         let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
         self.register(HistogramVec::new(options, &[label]))
@@ -391,7 +449,24 @@ mod tests {
             "jiefeng_customer_answer_seconds_count{since=\"sent\"} 0",
             "jiefeng_sends_total{api=\"kf/send_msg\",result=\"refused\"} 0",
             "jiefeng_callback_seconds_count{step=\"seal\"} 0",
+            "jiefeng_callback_answer_seconds_count 0",
             "jiefeng_late_replies_total 0",
+            "jiefeng_token_refreshes_total{result=\"found\"} 0",
+            "jiefeng_taken_over_total{what=\"send\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "`{line}` is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_gate_is_closed_until_a_time_for_one_app() {
+        let metrics = Metrics::default();
+        metrics.gate("support", "message/send", Timestamp::from_second(1_764_000_000).ok());
+        metrics.gate("other", "message/send", None);
+        let text = metrics.as_text();
+        for line in [
+            "jiefeng_gate_closed_until_seconds{api=\"message/send\",app=\"other\"} 0",
+            "jiefeng_gate_closed_until_seconds{api=\"message/send\",app=\"support\"} 1764000000",
         ] {
             assert!(text.lines().any(|other| other == line), "`{line}` is not in\n{text}");
         }

@@ -23,6 +23,7 @@ pub struct State {
     ready: IntGaugeVec,
     disk_free: Gauge,
     disk: Gauge,
+    database: GaugeVec,
 }
 
 /// How many wait, since when the oldest, and how many are dead.
@@ -92,6 +93,11 @@ impl State {
             ready: made.integers("jiefeng_ready", "1 where the check of /readyz holds.", &["check"]),
             disk_free: made.gauge("jiefeng_disk_free_bytes", "Room left where the database is."),
             disk: made.gauge("jiefeng_disk_bytes", "All room where the database is."),
+            database: made.gauges(
+                "jiefeng_database_bytes",
+                "The SQLite file (main) and what is not yet in it (wal).",
+                &["part"],
+            ),
         }
     }
 
@@ -135,6 +141,16 @@ impl State {
     /// Whether a check of `/readyz` holds.
     pub fn ready(&self, check: &'static str, holds: bool) {
         self.ready.with_label_values(&[check]).set(holds.into());
+    }
+
+    /// How large a SQLite file and its log are; what is not there has no bytes.
+    pub fn database(&self, file: &Path) {
+        let mut log = file.as_os_str().to_owned();
+        log.push("-wal");
+        for (part, file) in [("main", file), ("wal", Path::new(&log))] {
+            let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+            self.database.with_label_values(&[part]).set(bytes as f64);
+        }
     }
 
     /// How much room there is where a file is. Systems that do not say it leave it at 0.

@@ -189,6 +189,7 @@ impl Outbound {
             settings: self.settings.clone(),
             clients: Arc::clone(clients),
             processes: processes.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 

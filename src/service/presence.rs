@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::sending::Clients;
 use super::{CurrentAssistant, CurrentSettings};
 use crate::failpoint::failpoint;
-use crate::store::{InstanceReport, Store};
+use crate::metrics::Metrics;
+use crate::store::{InstanceReport, Store, TakenOver};
 
 /// A third of the silence after which a process is taken for dead.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +37,7 @@ pub(super) struct Presence {
     pub(super) settings: CurrentSettings,
     pub(super) clients: Arc<Clients>,
     pub(super) processes: Processes,
+    pub(super) metrics: Metrics,
 }
 
 impl Presence {
@@ -47,6 +49,7 @@ impl Presence {
             match self.store.beat(self.report()).await {
                 Ok(beat) => {
                     self.share_with(beat.live);
+                    self.count(beat.taken_over);
                     self.pass_on(beat.reload, std::mem::take(&mut is_first));
                 }
                 Err(error) => tracing::error!(%error, "the store does not hear that this process is alive"),
@@ -79,6 +82,18 @@ impl Presence {
             knowledge_version: self.assistant.get().version.clone(),
             knowledge_refusal: followed.refusal,
             reload: followed.request,
+        }
+    }
+
+    fn count(&self, taken_over: TakenOver) {
+        let counts = [
+            ("answer", taken_over.answers),
+            ("send", taken_over.sends),
+            ("account", taken_over.accounts),
+            ("token", taken_over.tokens),
+        ];
+        for (what, count) in counts {
+            self.metrics.taken_over(what, count);
         }
     }
 

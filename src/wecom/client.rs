@@ -16,7 +16,7 @@ use super::codes::{self, Handling};
 use super::error::{ApiError, ClientError, ExchangeFailure};
 use super::limits::{Gates, RecipientBudget, TokenlessBudget, members_of};
 use super::persistence::{Attempted, persistently};
-use super::token::{AccessToken, Credentials, TokenStore, Tokens};
+use super::token::{AccessToken, Credentials, GETTOKEN, TokenStore, Tokens};
 use super::transport::{Answer, Transport};
 use crate::metrics::Metrics;
 
@@ -75,10 +75,19 @@ impl Client {
             corp_id: settings.corp_id,
             secret: settings.secret,
         };
+        let metrics = &settings.metrics;
+        for api in Api::ALL.map(Api::name).into_iter().chain([GETTOKEN]) {
+            metrics.gate(&settings.app, api, None);
+        }
         Ok(Self {
             app: settings.app,
             agent_id: settings.agent_id,
-            tokens: Tokens::new(credentials, &settings.api_base, tokens, settings.timeout),
+            tokens: Tokens::new(
+                credentials,
+                &settings.api_base,
+                (tokens, metrics.clone()),
+                settings.timeout,
+            ),
             api_base: settings.api_base,
             transport,
             metrics: settings.metrics,
@@ -198,15 +207,19 @@ impl Client {
         let mut gates = locked(&self.gates);
         match answer {
             Ok(answer) => {
-                gates.open(api);
+                if gates.open(api) {
+                    self.metrics.gate(&self.app, api.name(), None);
+                }
                 Ok(answer)
             }
             Err(refusal) if codes::handling(refusal.code) == Handling::Wait => {
+                let until = gates.close(api, refusal.code, Timestamp::now());
                 self.metrics.gate_closed(api.name());
+                self.metrics.gate(&self.app, api.name(), Some(until));
                 Err(ApiError::GateClosed {
                     api,
                     code: refusal.code,
-                    until: gates.close(api, refusal.code, Timestamp::now()),
+                    until,
                 })
             }
             Err(refusal) => Err(ApiError::Refused {

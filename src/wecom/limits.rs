@@ -133,9 +133,9 @@ impl Gates {
         until
     }
 
-    /// A call went well.
-    pub(super) fn open(&mut self, api: Api) {
-        self.closed.remove(&api);
+    /// A call went well. Whether it had been closed before.
+    pub(super) fn open(&mut self, api: Api) -> bool {
+        self.closed.remove(&api).is_some()
     }
 }
 
@@ -279,7 +279,8 @@ mod tests {
     fn a_call_that_goes_well_makes_the_next_pause_short_again() {
         let mut gates = Gates::default();
         gates.close(Api::MessageSend, 45009, at(0));
-        gates.open(Api::MessageSend);
+        assert!(gates.open(Api::MessageSend));
+        assert!(!gates.open(Api::MessageSend));
         assert_eq!(gates.close(Api::MessageSend, 45009, at(60)), at(120));
     }
 

@@ -501,6 +501,25 @@ async fn a_token_that_still_works_is_used_when_no_newer_one_can_be_had() {
 }
 
 #[tokio::test]
+async fn a_refused_secret_is_counted_once_and_told_as_a_call_that_is_suspended() {
+    let stub = Stub::start(|_, _| refused(40001));
+    let settings = settings(stub.base(), Duration::from_secs(2));
+    let metrics = settings.metrics.clone();
+    let client = Client::new(settings, Arc::new(MemoryTokens::default())).unwrap();
+    let open = "jiefeng_gate_closed_until_seconds{api=\"gettoken\",app=\"support\"} 0\n";
+    assert!(metrics.as_text().contains(open), "{}", metrics.as_text());
+    for _ in 0..3 {
+        client.call(Api::MessageSend, Some(TEXT_BODY)).await.unwrap_err();
+    }
+    let text = metrics.as_text();
+    assert!(
+        text.contains("jiefeng_token_refreshes_total{result=\"refused\"} 1\n"),
+        "{text}"
+    );
+    assert!(!text.contains(open), "{text}");
+}
+
+#[tokio::test]
 async fn too_many_calls_close_the_gate_of_that_call_alone() {
     let stub = with_tokens(|request, _| match request.path.as_str() {
         "/cgi-bin/message/send" => refused(45009),

@@ -17,7 +17,11 @@ use super::limits::{Closure, Doubling, REPETITIONS, is_within};
 use super::persistence::{persistently, random};
 use super::sealing::{open, seal};
 use super::transport::Transport;
+use crate::metrics::Metrics;
 use crate::store::{BoxFuture, StoreError};
+
+/// The call that gives tokens, as it is counted.
+pub(super) const GETTOKEN: &str = "gettoken";
 
 /// A token is renewed so long before its end.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
@@ -110,6 +114,7 @@ pub(super) struct Tokens {
     key: String,
     address: Url,
     store: Arc<dyn TokenStore>,
+    metrics: Metrics,
     timeout: Duration,
     /// Held while a token is fetched, so that there is one fetch at a time.
     state: Mutex<State>,
@@ -198,7 +203,7 @@ impl Tokens {
     pub(super) fn new(
         credentials: Credentials,
         api_base: &ApiBase,
-        store: Arc<dyn TokenStore>,
+        (store, metrics): (Arc<dyn TokenStore>, Metrics),
         timeout: Duration,
     ) -> Self {
         Self {
@@ -206,6 +211,7 @@ impl Tokens {
             credentials,
             address: api_base.join("cgi-bin/gettoken"),
             store,
+            metrics,
             timeout,
             state: Mutex::default(),
             ended: AtomicU64::new(0),
@@ -264,6 +270,7 @@ impl Tokens {
             if let Some(newer) = self.stored(state).await? {
                 let renew_at = renewal(newer.expires_at);
                 state.hold(newer, renew_at);
+                self.metrics.token_refresh("found");
             }
             if let Some(token) = state.fresh(now) {
                 return Ok(token);
@@ -275,6 +282,7 @@ impl Tokens {
                 return Ok(token);
             }
             if now >= give_up {
+                self.metrics.token_refresh("elsewhere");
                 return Err(TokenError::Elsewhere);
             }
             tokio::time::sleep(POLL).await;
@@ -310,7 +318,19 @@ impl Tokens {
     }
 
     async fn fetch(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
-        let attempted = persistently(true, || transport.get("gettoken", self.request())).await;
+        let fetched = self.ask(state, transport).await;
+        let (result, closed_until) = match &fetched {
+            Ok(_) => ("fetched", None),
+            Err(TokenError::Refused { until, .. }) => ("refused", Some(*until)),
+            Err(_) => ("failed", None),
+        };
+        self.metrics.token_refresh(result);
+        self.metrics.gate(&self.credentials.app, GETTOKEN, closed_until);
+        fetched
+    }
+
+    async fn ask(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
+        let attempted = persistently(true, || transport.get(GETTOKEN, self.request())).await;
         let now = Timestamp::now();
         match attempted.result.map_err(TokenError::Failed)? {
             Ok(answer) => self.accept(state, &answer, now).await,

@@ -37,8 +37,24 @@ fn every_step_of_a_callback_is_measured() {
         let line = format!("jiefeng_callback_seconds_count{{step=\"{step}\"}}");
         assert!((figure(&text, &line) - count).abs() < f64::EPSILON, "{step}:\n{text}");
     }
+    assert!(
+        (figure(&text, "jiefeng_callback_answer_seconds_count") - 2.0).abs() < f64::EPSILON,
+        "{text}"
+    );
+    let parts =
+        ["open", "store", "step", "seal"].map(|step| format!("jiefeng_callback_seconds_sum{{step=\"{step}\"}}"));
+    let of_steps: f64 = parts.iter().map(|line| figure(&text, line)).sum();
+    let all = figure(&text, "jiefeng_callback_answer_seconds_sum");
+    assert!(
+        all >= of_steps && all < of_steps + 1.0,
+        "{all} s, of which {of_steps} s:\n{text}"
+    );
     assert!(figure(&text, "jiefeng_ready{check=\"store\"}") > 0.5, "{text}");
     assert!(figure(&text, "jiefeng_disk_free_bytes") > 0.0, "{text}");
+    for part in ["main", "wal"] {
+        let line = format!("jiefeng_database_bytes{{part=\"{part}\"}}");
+        assert!(figure(&text, &line) >= 4096.0, "{text}");
+    }
     assert!(text.contains("jiefeng_knowledge_info{version=\""), "{text}");
     assert!(text.contains("jiefeng_build_info{version=\""), "{text}");
 }
@@ -249,6 +265,55 @@ fn what_is_fetched_a_second_time_is_counted_and_not_told() {
     let repeated = figure(&text, "jiefeng_fetched_messages_total{fate=\"repeated\"}");
     assert!((repeated - 3.0).abs() < f64::EPSILON, "{text}");
     assert_eq!(ends_in(&world.log()), [""; 0]);
+}
+
+#[test]
+fn what_wecom_suspends_is_told_until_it_is_over() {
+    let world = World::with_kf();
+    let line = "jiefeng_gate_closed_until_seconds{api=\"kf/send_msg\",app=\"support\"}";
+    let closed_until = || figure(&world.get_from_server("/metrics").1, line);
+    assert!(closed_until() < 1.0);
+    // Too many at once: over within two seconds.
+    world.control(
+        "faults",
+        json!({ "api": "kf/send_msg", "kind": "errcode", "value": 45_033, "count": 1 }),
+    );
+    let begun = crate::server::now();
+    world.writes("wm1", "扫码进群失败");
+    wait_until("the suspension", || closed_until() > begun as f64);
+    world.answers_to("wm1", 1);
+    wait_until("its end", || closed_until() < 1.0);
+}
+
+/// How many messages are being sent, as the database of the bot says.
+fn under_way(world: &World) -> u32 {
+    let database = rusqlite::Connection::open(world.database()).unwrap();
+    let sql = "SELECT count(*) FROM outbox WHERE fate IS NULL AND owner IS NOT NULL";
+    database.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_bot_tells_what_it_took_over_from_one_that_was_killed() {
+    let mut world = World::with_kf();
+    let told = |world: &World, line: &str| figure(&world.get_from_server("/metrics").1, line);
+    let (sends, fetched, found) = (
+        "jiefeng_taken_over_total{what=\"send\"}",
+        "jiefeng_token_refreshes_total{result=\"fetched\"}",
+        "jiefeng_token_refreshes_total{result=\"found\"}",
+    );
+    world.control(
+        "faults",
+        json!({ "api": "kf/send_msg", "kind": "latency_ms", "value": 60_000, "count": 1 }),
+    );
+    world.writes("wm1", "扫码进群失败");
+    wait_until("a message under way", || under_way(&world) == 1);
+    assert!(told(&world, sends) < 0.5 && told(&world, fetched) > 0.5 && told(&world, found) < 0.5);
+    world.kill_server();
+    world.clear_faults();
+    world.start_server(&[]);
+    wait_until("what was taken over", || told(&world, sends) > 0.5);
+    world.answers_to("wm1", 1);
+    assert!(told(&world, sends) < 1.5 && told(&world, fetched) < 0.5 && told(&world, found) > 0.5);
 }
 
 #[test]
