@@ -132,7 +132,7 @@ impl Default for Metrics {
                 &["api"],
             ),
             gate_closed_until: made.gauges(
-                "jiefeng_gate_closed_until_seconds",
+                "jiefeng_gate_closed_until_timestamp_seconds",
                 "Until when calls of an API are suspended, in Unix seconds; 0, or a time that is over, when they are not.",
                 &["app", "api"],
             ),
@@ -465,8 +465,8 @@ mod tests {
         metrics.gate("other", "message/send", None);
         let text = metrics.as_text();
         for line in [
-            "jiefeng_gate_closed_until_seconds{api=\"message/send\",app=\"other\"} 0",
-            "jiefeng_gate_closed_until_seconds{api=\"message/send\",app=\"support\"} 1764000000",
+            "jiefeng_gate_closed_until_timestamp_seconds{api=\"message/send\",app=\"other\"} 0",
+            "jiefeng_gate_closed_until_timestamp_seconds{api=\"message/send\",app=\"support\"} 1764000000",
         ] {
             assert!(text.lines().any(|other| other == line), "`{line}` is not in\n{text}");
         }

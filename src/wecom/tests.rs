@@ -506,7 +506,7 @@ async fn a_refused_secret_is_counted_once_and_told_as_a_call_that_is_suspended()
     let settings = settings(stub.base(), Duration::from_secs(2));
     let metrics = settings.metrics.clone();
     let client = Client::new(settings, Arc::new(MemoryTokens::default())).unwrap();
-    let open = "jiefeng_gate_closed_until_seconds{api=\"gettoken\",app=\"support\"} 0\n";
+    let open = "jiefeng_gate_closed_until_timestamp_seconds{api=\"gettoken\",app=\"support\"} 0\n";
     assert!(metrics.as_text().contains(open), "{}", metrics.as_text());
     for _ in 0..3 {
         client.call(Api::MessageSend, Some(TEXT_BODY)).await.unwrap_err();

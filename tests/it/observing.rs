@@ -270,7 +270,7 @@ fn what_is_fetched_a_second_time_is_counted_and_not_told() {
 #[test]
 fn what_wecom_suspends_is_told_until_it_is_over() {
     let world = World::with_kf();
-    let line = "jiefeng_gate_closed_until_seconds{api=\"kf/send_msg\",app=\"support\"}";
+    let line = "jiefeng_gate_closed_until_timestamp_seconds{api=\"kf/send_msg\",app=\"support\"}";
     let closed_until = || figure(&world.get_from_server("/metrics").1, line);
     assert!(closed_until() < 1.0);
     // Too many at once: over within two seconds.
