@@ -144,7 +144,9 @@ impl Default for Metrics {
             ),
             taken_over: made.counters(
                 "jiefeng_taken_over_total",
-                "What was taken over from processes that ended, or fell silent, without giving it back.",
+                "What was taken over since the start of this server from processes that ended, or fell silent, without giving it back. \
+                 With SQLite it is counted once, at the start, before anybody looks: read the value, not its increase. There an orderly \
+                 stop in the middle of something may count as well.",
                 &["what"],
             ),
             reloads: made.counters(
