@@ -128,7 +128,7 @@ impl Default for Metrics {
             ),
             gates_closed: made.counters(
                 "jiefeng_gates_closed_total",
-                "How often calls of an API were suspended because WeCom limits them.",
+                "How often calls of an API were suspended because WeCom limits them; gettoken: because it refused to give a token.",
                 &["api"],
             ),
             gate_closed_until: made.gauges(
@@ -139,7 +139,7 @@ impl Default for Metrics {
             token_refreshes: made.counters(
                 "jiefeng_token_refreshes_total",
                 "Access tokens that were needed: fetched, found in the store where another process had put it, refused by WeCom, or \
-                 failed; elsewhere: another process was at it and did not finish in time.",
+                 failed, there or in the store; elsewhere: another process was at it and did not finish in time.",
                 &["result"],
             ),
             taken_over: made.counters(
@@ -194,6 +194,7 @@ impl Metrics {
             self.0.gates_closed.with_label_values(&[api]);
         }
         self.0.api_calls.with_label_values(&["gettoken", "ok"]);
+        self.0.gates_closed.with_label_values(&["gettoken"]);
         for result in ["fetched", "found", "refused", "failed", "elsewhere"] {
             self.0.token_refreshes.with_label_values(&[result]);
         }
@@ -453,6 +454,7 @@ mod tests {
             "jiefeng_callback_seconds_count{step=\"seal\"} 0",
             "jiefeng_callback_answer_seconds_count 0",
             "jiefeng_late_replies_total 0",
+            "jiefeng_gates_closed_total{api=\"gettoken\"} 0",
             "jiefeng_token_refreshes_total{result=\"found\"} 0",
             "jiefeng_taken_over_total{what=\"send\"} 0",
         ] {

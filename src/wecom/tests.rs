@@ -516,7 +516,24 @@ async fn a_refused_secret_is_counted_once_and_told_as_a_call_that_is_suspended()
         text.contains("jiefeng_token_refreshes_total{result=\"refused\"} 1\n"),
         "{text}"
     );
+    assert!(
+        text.contains("jiefeng_gates_closed_total{api=\"gettoken\"} 1\n"),
+        "{text}"
+    );
     assert!(!text.contains(open), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_that_the_store_keeps_from_being_fetched_is_counted_as_failed() {
+    let settings = settings(nobody(), Duration::from_secs(2));
+    let metrics = settings.metrics.clone();
+    let client = Client::new(settings, Arc::new(BrokenTokens::default())).unwrap();
+    client.call(Api::AgentGet, None).await.unwrap_err();
+    let text = metrics.as_text();
+    assert!(
+        text.contains("jiefeng_token_refreshes_total{result=\"failed\"} 1\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -292,7 +292,8 @@ impl Tokens {
     /// The stored token, if it is later than those this process knows of. One that cannot be opened counts as none, and as rejected: the
     /// next one follows it.
     async fn stored(&self, state: &mut State) -> Result<Option<AccessToken>, TokenError> {
-        let stored = self.store.token(&self.key).await.map_err(TokenError::Store)?;
+        let stored = self.store.token(&self.key).await;
+        let stored = stored.map_err(|error| self.without_store(error))?;
         let Some(stored) = stored.filter(|token| token.generation > state.generation()) else {
             return Ok(None);
         };
@@ -312,9 +313,15 @@ impl Tokens {
         }
         let until = later(now, self.timeout * (REPETITIONS + 1) + CLAIM_RESERVE);
         let claim = self.store.claim_token_refresh(&self.key, generation, now, until);
-        let is_granted = claim.await.map_err(TokenError::Store)?;
+        let is_granted = claim.await.map_err(|error| self.without_store(error))?;
         state.claimed = is_granted.then_some((generation, until));
         Ok(is_granted)
+    }
+
+    /// Without the store nobody knows whether another process is at it, so that none is fetched.
+    fn without_store(&self, error: StoreError) -> TokenError {
+        self.metrics.token_refresh("failed");
+        TokenError::Store(error)
     }
 
     async fn fetch(&self, state: &mut State, transport: &Transport) -> Result<AccessToken, TokenError> {
@@ -325,6 +332,9 @@ impl Tokens {
             Err(_) => ("failed", None),
         };
         self.metrics.token_refresh(result);
+        if closed_until.is_some() {
+            self.metrics.gate_closed(GETTOKEN);
+        }
         self.metrics.gate(&self.credentials.app, GETTOKEN, closed_until);
         fetched
     }
