@@ -79,7 +79,8 @@ impl Default for Metrics {
         let customers = made.histograms(
             "jiefeng_customer_answer_seconds",
             "Seconds until a message of 微信客服 was answered: since WeCom says that it was sent, which it does in whole seconds, and \
-             since it was fetched.",
+             since it was fetched. Welcomes are left out. A dead letter that is put back counts from when it was first fetched, and has \
+             its line in the log once more.",
             "since",
             &WAITS,
         );

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::answering::{Answerer, FRESH};
 use super::aside::{Agents, answer_or_set_aside};
 use super::clock::earlier;
-use super::fetched_course::{FetchedCourse, fetched_name, micros, since};
+use super::fetched_course::{FetchedCourse, fetched_name, is_event, micros, since};
 use super::pulling::{Receivers, key_of_unreadable};
 use super::send_ids::{log_name, message_id};
 use super::{ConversationClock, CurrentAssistant, CurrentSettings};
@@ -119,7 +119,8 @@ impl AnsweringWaiting {
                 all: waited.saturating_add(times.all),
             };
             course.tell(&self.metrics, || self.name_of(settled));
-            if settled.fate == "answered" && !account.open_kf_id.is_empty() {
+            // Who opens the conversation is welcomed and waits for nothing.
+            if settled.fate == "answered" && !account.open_kf_id.is_empty() && !is_event(&item.item) {
                 let since_sent = since(item.sent_at, times.begun).saturating_add(times.all);
                 self.metrics.customer_answered(since_sent, course.all);
             }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::send_ids::{log_name, message_id};
 use crate::metrics::Metrics;
@@ -47,6 +48,15 @@ pub(super) fn fetched_name(store: &dyn Store, open_kf_id: &str, key: &str) -> St
     log_name(store, &message_id(&[open_kf_id, key]))
 }
 
+/// Whether an item is something that happened, as it was fetched, and nothing that anybody wrote.
+pub(super) fn is_event(item: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Kind {
+        msgtype: String,
+    }
+    serde_json::from_str::<Kind>(item).is_ok_and(|kind| kind.msgtype == "event")
+}
+
 /// How long ago something was at `now`; nothing where clocks disagree.
 pub(super) fn since(earlier: Timestamp, now: Timestamp) -> Duration {
     now.duration_since(earlier).try_into().unwrap_or_default()
@@ -66,5 +76,14 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(since(at(10), at(12)), Duration::from_secs(2));
         assert_eq!(since(at(12), at(10)), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_event_is_told_from_what_somebody_wrote() {
+        assert!(is_event(
+            r#"{"msgtype":"event","event":{"event_type":"enter_session"}}"#
+        ));
+        assert!(!is_event(r#"{"msgtype":"text","text":{"content":"event"}}"#));
+        assert!(!is_event("no json"));
     }
 }
