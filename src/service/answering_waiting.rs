@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::answering::{Answerer, FRESH};
 use super::aside::{Agents, answer_or_set_aside};
@@ -53,9 +53,9 @@ struct BatchTimes {
 }
 
 impl AnsweringWaiting {
-    /// Answers for as long as the process runs.
-    pub(super) async fn run(self) {
-        loop {
+    /// Answers until `stop` says true. What has been begun is answered to its end, so that it is told what became of it.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
             match self.answer_waiting().await {
                 Ok(0) => {}
                 Ok(_) => {
@@ -66,6 +66,7 @@ impl AnsweringWaiting {
             }
             tokio::select! {
                 () = self.arrived.notified() => {}
+                _ = stop.changed() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

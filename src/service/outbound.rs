@@ -116,15 +116,15 @@ impl Outbound {
         self.bell.clone()
     }
 
-    /// Runs all tasks until `stop` says true. Then nothing new is begun, and what is being sent is sent to its end.
+    /// Runs all tasks until `stop` says true. Then nothing new is begun, and what is being fetched, answered or sent comes to its end.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut tasks = JoinSet::new();
+        // The tasks that may be cut off, and those that end by themselves.
+        let (mut tasks, mut ending) = (JoinSet::new(), JoinSet::new());
         let (clients, processes) = (self.clients(), Processes::default());
         let (sender, stops) = (self.sender(&clients, &processes), stop.clone());
-        let sending = kept_up("sending", self.metrics.clone(), move || {
+        ending.spawn(kept_up("sending", self.metrics.clone(), move || {
             sender.clone().run(stops.clone())
-        });
-        let sending = actix_web::rt::spawn(sending);
+        }));
         let presence = self.presence(&clients, &processes);
         tasks.spawn(kept_up("presence", self.metrics.clone(), move || {
             presence.clone().run()
@@ -137,20 +137,21 @@ impl Outbound {
         tasks.spawn(kept_up("outbreaks", self.metrics.clone(), move || {
             watching.clone().run()
         }));
-        let answering = self.answering();
-        tasks.spawn(kept_up("answering", self.metrics.clone(), move || {
-            answering.clone().run()
+        let (answering, stops) = (self.answering(), stop.clone());
+        ending.spawn(kept_up("answering", self.metrics.clone(), move || {
+            answering.clone().run(stops.clone())
         }));
+        let stops = stop.clone();
         tokio::select! {
-            () = self.pull(&mut tasks) => {}
+            () = self.pull(&mut tasks, &mut ending, &stops) => {}
             _ = stop.wait_for(|stops| *stops) => {}
         }
+        while ending.join_next().await.is_some() {}
         tasks.shutdown().await;
-        let _ = sending.await;
     }
 
     /// Has every account pulled by a task of its own.
-    async fn pull(&mut self, tasks: &mut JoinSet<()>) {
+    async fn pull(&mut self, tasks: &mut JoinSet<()>, ending: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
         self.ring_for_known_accounts().await;
         let listing = self.listing();
         tasks.spawn(kept_up("listing", self.metrics.clone(), move || listing.clone().run()));
@@ -158,9 +159,9 @@ impl Outbound {
         while let Some(account) = self.rung.recv().await {
             if let Some(news) = pullers.get(&account) {
                 news.notify_one();
-            } else if let Some(puller) = self.puller(&account) {
+            } else if let Some(puller) = self.puller(&account, stop) {
                 pullers.insert(account, Arc::clone(&puller.news));
-                tasks.spawn(kept_up("pulling", self.metrics.clone(), move || puller.clone().run()));
+                ending.spawn(kept_up("pulling", self.metrics.clone(), move || puller.clone().run()));
             }
         }
     }
@@ -239,7 +240,7 @@ impl Outbound {
         }
     }
 
-    fn puller(&self, account: &KfAccountKey) -> Option<Puller> {
+    fn puller(&self, account: &KfAccountKey, stop: &watch::Receiver<bool>) -> Option<Puller> {
         let is_its = |app: &&SendingApp| app.kf && app.name == account.app && app.corp_id == account.corp_id;
         let app = self.apps.iter().find(is_its)?;
         Some(Puller {
@@ -252,6 +253,7 @@ impl Outbound {
             receivers: Arc::clone(&self.receivers),
             refused_token: None,
             metrics: self.metrics.clone(),
+            stop: stop.clone(),
         })
     }
 

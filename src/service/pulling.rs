@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::ConversationClock;
 use super::fetched_course::{FetchedCourse, fetched_name, micros, since};
@@ -60,6 +60,8 @@ pub(super) struct Puller {
     /// A callback's token that WeCom has refused.
     pub(super) refused_token: Option<Private>,
     pub(super) metrics: Metrics,
+    /// Says true when the process is to end.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// Which accounts have somebody who receives.
@@ -108,11 +110,12 @@ enum Failure {
 }
 
 impl Puller {
-    /// Fetches for as long as the process runs: at the start, at every callback, and every five minutes.
+    /// Fetches until the process is to end: at the start, at every callback, and every five minutes. What has been fetched by then is kept, so
+    /// that it is told what became of it, and the account is given back.
     pub(super) async fn run(mut self) {
         let mut pause = PAUSE_AFTER_FAILURE;
         let mut looked: Option<Instant> = None;
-        loop {
+        while !*self.stop.borrow() {
             if looked.is_none_or(|looked| looked.elapsed() >= RECONCILE_EVERY) {
                 looked = Some(Instant::now());
                 self.look_who_receives();
@@ -127,7 +130,10 @@ impl Puller {
                 Err(Failure::Api(ApiError::TokenlessBudget { free_at })) => self.wait_for_news(until(free_at)).await,
                 Err(failure) => {
                     self.report(&failure);
-                    tokio::time::sleep(until_next_try(&failure, pause)).await;
+                    tokio::select! {
+                        () = self.stopped() => {}
+                        () = tokio::time::sleep(until_next_try(&failure, pause)) => {}
+                    }
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                 }
             }
@@ -137,8 +143,14 @@ impl Puller {
     async fn wait_for_news(&self, longest: Duration) {
         tokio::select! {
             () = self.news.notified() => {}
+            () = self.stopped() => {}
             () = tokio::time::sleep(longest) => {}
         }
+    }
+
+    async fn stopped(&self) {
+        // Whoever could say it is gone at the end as well.
+        let _ = self.stop.clone().wait_for(|stops| *stops).await;
     }
 
     fn report(&self, failure: &Failure) {
@@ -225,7 +237,9 @@ impl Puller {
         let mut idle = 0;
         loop {
             let asked = Instant::now();
-            let page = self.fetch(cursor.as_deref(), token.clone()).await?;
+            let Some(page) = self.fetch_unless_stopped(cursor.as_deref(), token.clone()).await? else {
+                return Ok(());
+            };
             let fetch = asked.elapsed();
             let stands_still = page.messages.is_empty() && cursor.as_deref() == Some(page.next_cursor.as_str());
             idle = if stands_still { idle + 1 } else { 0 };
@@ -242,6 +256,20 @@ impl Puller {
                 return Ok(());
             }
             cursor = Some(next);
+        }
+    }
+
+    /// Asks for a page; `None` when the process is to end.
+    async fn fetch_unless_stopped(
+        &mut self,
+        cursor: Option<&str>,
+        token: Option<Private>,
+    ) -> Result<Option<SyncPage>, Failure> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stops| *stops) => Ok(None),
+            page = self.fetch(cursor, token) => page.map(Some),
         }
     }
 

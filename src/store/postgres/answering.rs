@@ -54,11 +54,16 @@ pub(super) async fn answer_waiting(
         sessions: shared.sessions,
         now: now.as_millisecond(),
     };
-    let answered = answering.answer_all(shared, &found, &mut answer).await;
-    if answered.is_err() {
+    let mut settled = Vec::new();
+    let answered = answering.answer_all(shared, &found, &mut answer, &mut settled).await;
+    if let Err(error) = answered {
         shared.mislay_conversations(found.iter().map(|conversation| conversation.person));
+        // What is durable is told whatever became of the rest, which the next call takes again.
+        if settled.is_empty() {
+            return Err(error);
+        }
     }
-    answered.map(|settled| AnsweredBatch {
+    Ok(AnsweredBatch {
         conversations: u32::try_from(found.len()).unwrap_or(u32::MAX),
         settled,
     })
@@ -163,16 +168,17 @@ struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// Answers conversations together, and says what became of what waited. If the server refuses what some answer leads to, each is answered
-    /// alone, and that one is given up.
+    /// Answers conversations together, and adds to `settled` what became of what waited once that is durable. If the server refuses what some
+    /// answer leads to, each is answered alone, and that one is given up.
     async fn answer_all(
         &self,
         shared: &Shared,
         found: &[Conversation],
         answer: &mut AnswerFunction,
-    ) -> Result<Vec<SettledItem>, StoreError> {
+        settled: &mut Vec<SettledItem>,
+    ) -> Result<(), StoreError> {
         if found.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         failpoint!("after_claim");
         let together = shared
@@ -180,9 +186,11 @@ impl Answering<'_> {
             .transaction(async |transaction| self.answer(transaction, found, answer).await);
         match together.await {
             Err(Failure::Undone(error)) if is_about_content(&error) => {}
-            answered => return Ok(answered?),
+            answered => {
+                settled.extend(answered?);
+                return Ok(());
+            }
         }
-        let mut settled = Vec::new();
         for conversation in found {
             let alone = std::slice::from_ref(conversation);
             let answered = shared
@@ -199,7 +207,7 @@ impl Answering<'_> {
                 answered => settled.extend(answered?),
             }
         }
-        Ok(settled)
+        Ok(())
     }
 
     async fn answer(

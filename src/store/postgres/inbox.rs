@@ -258,12 +258,13 @@ impl<'a> Keeping<'a> {
         transaction.execute(sql, values).await?;
         failpoint!("mid_page");
         self.writes.run(transaction).await?;
+        // Before anything in the outbox, as whoever erases a person does: else each could wait for the other.
+        let mut recalled = self.recall_earlier(transaction).await?;
         // A message of ours that the platform took did not arrive.
         let sql = "UPDATE outbox SET fate = 'undelivered', code = $2 WHERE send_id = $1 AND fate = 'sent'";
         for (send_id, reason) in &self.failed {
             transaction.execute(sql, values![*send_id, *reason]).await?;
         }
-        let mut recalled = self.recall_earlier(transaction).await?;
         recalled.extend(self.recalled_at_once.iter().map(|key| Recalled {
             key: (*key).to_owned(),
             received_at: page.at,

@@ -281,6 +281,54 @@ async fn what_a_silent_process_holds_is_taken_over_and_what_it_says_later_counts
     assert_eq!(claim(&paused, 10).await[0].body, "a2");
 }
 
+/// The server takes no message that says `refused`, and ends the connection over one that says `fatal`.
+const PARTICULAR: &str = "CREATE FUNCTION particular() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.body = 'refused' THEN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END IF;
+    IF NEW.body = 'fatal' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER particular BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION particular()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_durable_is_told_though_the_connection_is_lost_over_a_later_answer() {
+    let database = Database::new();
+    let store = database.open();
+    database.execute(PARTICULAR).await;
+    fetch(&store, 3, 3).await;
+    let answer = || {
+        Box::new(|waiting: Waiting| {
+            let item = waiting.items[0].item.as_str();
+            let body = match item {
+                "0" => "taken",
+                "1" => "refused",
+                _ => "fatal",
+            };
+            Answered {
+                fates: vec!["answered"],
+                step: Step {
+                    sends: vec![NewSend {
+                        body: body.to_owned(),
+                        ..send(item)
+                    }],
+                    ..Step::default()
+                },
+                ..Answered::default()
+            }
+        })
+    };
+    let told = |batch: AnsweredBatch| -> Vec<(String, &'static str)> {
+        let all = batch.settled.into_iter();
+        all.map(|settled| (settled.item.item, settled.fate)).collect()
+    };
+    let of = |item: &str, fate: &'static str| (item.to_owned(), fate);
+    let batch = store.answer_waiting(at(0), at(0), 10, answer()).await.unwrap();
+    assert_eq!(told(batch), [of("0", "answered"), of("1", "failed")]);
+    assert!(store.answer_waiting(at(0), at(0), 10, answer()).await.is_err());
+    database.execute("DROP TRIGGER particular ON outbox").await;
+    let batch = store.answer_waiting(at(0), at(0), 10, answer()).await.unwrap();
+    assert_eq!(told(batch), [of("2", "answered")]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_takes_over_is_told_how_much_it_was_once() {
     let database = Database::new();
