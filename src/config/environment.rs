@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::raw::is_text;
 use crate::checked_toml::{Problem, Report};
 
 /// What problems with variables are reported under.
@@ -88,22 +89,10 @@ impl Environment {
     }
 }
 
-/// Variables are texts; what reads as a number or as true or false is taken for one, except where a secret or name is expected.
+/// Variables are texts; what reads as a number or as true or false is taken for one where no text is expected.
 fn line(key: &str, value: &str) -> String {
-    const NOT_TEXT: [&str; 10] = [
-        "workers",
-        "max_connections",
-        "timestamp_window_seconds",
-        "allow_sample_credentials",
-        "connections",
-        "retention_days",
-        "session_minutes",
-        "outbreak_people",
-        "agent_id",
-        "kf",
-    ];
-    let bare = NOT_TEXT.contains(&key) && (value.parse::<i64>().is_ok() || value.parse::<bool>().is_ok());
-    let value = if bare { value.to_owned() } else { quoted(value) };
+    let is_bare = !is_text(key) && (value.parse::<i64>().is_ok() || value.parse::<bool>().is_ok());
+    let value = if is_bare { value.to_owned() } else { quoted(value) };
     format!("{} = {value}", quoted(key))
 }
 

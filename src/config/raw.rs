@@ -71,6 +71,40 @@ pub(super) struct Settings {
     pub(super) file: String,
 }
 
+/// What a key holds.
+trait Kind {
+    const IS_TEXT: bool;
+}
+
+impl Kind for String {
+    const IS_TEXT: bool = true;
+}
+
+impl Kind for i64 {
+    const IS_TEXT: bool = false;
+}
+
+impl Kind for bool {
+    const IS_TEXT: bool = false;
+}
+
+/// Whether a text is expected under this key, which no two sections have for different kinds.
+pub(super) fn is_text(key: &str) -> bool {
+    let sections = [
+        Server::IS_TEXT,
+        Storage::IS_TEXT,
+        Knowledge::IS_TEXT,
+        Wecom::IS_TEXT,
+        HandOver::IS_TEXT,
+        Notices::IS_TEXT,
+        Console::IS_TEXT,
+        App::IS_TEXT,
+    ];
+    let mut keys = sections.into_iter().flatten();
+    keys.find(|(known, _)| *known == key)
+        .is_none_or(|(_, is_text)| *is_text)
+}
+
 /// Gives the environment's values precedence, field by field.
 macro_rules! raw_section {
     ($name:ident { $($field:ident: $kind:ty = $read:ident),* $(,)? }) => {
@@ -83,6 +117,9 @@ macro_rules! raw_section {
             /// Every key, for comparing with the documented ones.
             #[cfg(test)]
             pub(super) const KEYS: &[&str] = &[$(stringify!($field)),*];
+
+            /// Of every key whether it holds a text.
+            const IS_TEXT: &[(&str, bool)] = &[$((stringify!($field), <$kind as Kind>::IS_TEXT)),*];
 
             fn read(table: &mut Table<'_>, file: &str) -> Option<Self> {
                 Some(Self { $($field: given(table, file, stringify!($field), |table, key| table.$read(key)),)* })

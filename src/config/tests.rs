@@ -224,6 +224,29 @@ fn the_environment_wins_and_can_bring_a_whole_app() {
 }
 
 #[test]
+fn the_environment_brings_numbers_and_truths_under_every_key_that_holds_one() {
+    let all = [
+        ("JIEFENG__SERVER__WORKERS", "3"),
+        ("JIEFENG__SERVER__MAX_CONNECTIONS", "100"),
+        ("JIEFENG__SERVER__DRAIN_SECONDS", "2"),
+        ("JIEFENG__SERVER__TIMESTAMP_WINDOW_SECONDS", "900"),
+        ("JIEFENG__SERVER__ALLOW_SAMPLE_CREDENTIALS", "true"),
+        ("JIEFENG__STORAGE__CONNECTIONS", "5"),
+        ("JIEFENG__STORAGE__RETENTION_DAYS", "60"),
+        ("JIEFENG__STORAGE__SESSION_MINUTES", "20"),
+        ("JIEFENG__HAND_OVER__HOURS", "9:00-18:00"),
+        ("JIEFENG__HAND_OVER__BUSINESS_DAYS_ONLY", "false"),
+        ("JIEFENG__APPS__0__AGENT_ID", "7"),
+        ("JIEFENG__APPS__0__SECRET", "1234567890"),
+        ("JIEFENG__APPS__0__KF", "true"),
+        ("JIEFENG__APPS__0__CARDS", "true"),
+    ];
+    let settings = loaded(&one_app(""), &all).unwrap();
+    assert_eq!((settings.server.drain_seconds, settings.server.workers), (2, Some(3)));
+    assert!(settings.apps[0].cards && settings.apps[0].kf);
+}
+
+#[test]
 fn problems_of_the_environment_name_the_setting() {
     check_problem(
         &one_app(""),

@@ -12,7 +12,7 @@ use jiefeng::protocol::{WireFormat, open_reply, seal_callback};
 use tempfile::TempDir;
 
 use crate::long::{Progress, number, reached};
-use crate::platform::wait_until;
+use crate::platform::{World, wait_until};
 use crate::server::{Response, Server, credentials, fresh, now, text_message, text_of};
 
 const SAMPLES: &str = "allow_sample_credentials = true\n";
@@ -162,6 +162,50 @@ fn no_callback_is_refused_reset_or_left_without_a_reply_while_the_server_is_ende
     reached(&format!(
         "ended {cycles} times under load: {answered} callbacks answered, none refused, reset or lost; ended after {slowest:.1?} at the latest"
     ));
+}
+
+/// The names of the messages of customers that a log says were answered.
+fn answered_in(log: &str) -> Vec<String> {
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("message app=") && line.contains("open_kf_id=\"wk1\""));
+    let answered = lines.filter(|line| line.contains("fate=\"answered\""));
+    let name = |line: &str| line.split_once("message_hash=")?.1.split(' ').next().map(str::to_owned);
+    answered.filter_map(name).collect()
+}
+
+#[test]
+fn each_message_of_a_customer_is_told_once_though_the_server_is_ended_in_the_middle_again_and_again() {
+    const AT_ONCE: [(&str, &str); 1] = [("JIEFENG__SERVER__DRAIN_SECONDS", "0")];
+    let mut world = World::with_kf();
+    let (mut told, mut customers) = (Vec::new(), Vec::new());
+    for round in 0..8 {
+        world.kill_server();
+        world.start_server(&AT_ONCE);
+        for number in 0..12 {
+            let customer = format!("wm{round}x{number}");
+            world.writes(&customer, "扫码进群失败");
+            customers.push(customer);
+        }
+        std::thread::sleep(Duration::from_millis(5 * round));
+        world.signal_server("-TERM");
+        wait_until("the end", || !world.server_runs());
+        told.extend(answered_in(&world.log()));
+    }
+    world.start_server(&AT_ONCE);
+    for customer in &customers {
+        world.answers_to(customer, 1);
+    }
+    told.extend(answered_in(&world.log()));
+    let count = told.len();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(
+        (told.len(), count),
+        (customers.len(), customers.len()),
+        "{}",
+        world.log()
+    );
 }
 
 #[test]

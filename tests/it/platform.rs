@@ -209,7 +209,6 @@ impl World {
     }
 
     /// Whether the bot has not ended by itself.
-    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "for the named places"))]
     pub(crate) fn server_runs(&self) -> bool {
         self.server.as_ref().is_some_and(Process::runs)
     }
