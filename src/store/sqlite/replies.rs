@@ -292,20 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn questions_of_a_former_version_are_kept() {
-        let folder = Folder::new();
-        let connection = of_version(&folder, 10);
-        let sql = "INSERT INTO questions (message, person, corp_id, app, asked_at, record)
-                   VALUES (x'02', x'aa', 'ww1', 'support', 2, 'b'), (x'01', x'aa', 'ww1', 'support', 1, 'a')";
-        connection.execute_batch(sql).unwrap();
-        drop(open(&folder.0));
-        let sql = "SELECT hex(message) || hex(person) || corp_id || app || asked_at || record FROM questions";
-        let mut statement = connection.prepare(sql).unwrap();
-        let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().flatten().collect();
-        assert_eq!(rows, ["01AAww1support1a", "02AAww1support2b"]);
-    }
-
-    #[test]
     fn a_reply_that_was_shared_stays_shared() {
         let folder = Folder::new();
         let connection = of_version(&folder, 9);
